@@ -1,0 +1,1 @@
+"""What every stage may use: errors, processes, files, hashing, locks, paths. Imports no stage."""

@@ -1,0 +1,86 @@
+"""Every error projrun raises on purpose. The exit code belongs to the class; the command line prints them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong in a file the user wrote.
+
+    ``file`` is as the user would name it; ``line`` and ``column`` count from 1 and are 0 when the problem
+    has no place in the file (a file that is missing, say).
+    """
+
+    file: str
+    line: int
+    column: int
+    message: str
+    hint: str = ""
+
+    @property
+    def place(self) -> str:
+        """``file:line:column``, shortened by what is not known."""
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
+
+class ProjrunError(Exception):
+    """A failure with three lines: ``what`` happened, ``why``, and what to type next (``hint``)."""
+
+    exit_code: ClassVar[int] = 125
+    kind: ClassVar[str] = "internal"
+
+    def __init__(self, what: str, *, why: str = "", hint: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.why = why
+        self.hint = hint
+
+
+class UsageError(ProjrunError):
+    """The command line, a parameter value or a run's name is wrong."""
+
+    exit_code = 2
+    kind = "usage"
+
+
+class SpecError(ProjrunError):
+    """ProjectSpec.yaml is missing or wrong; ``problems`` lists every place."""
+
+    exit_code = 111
+    kind = "spec"
+
+    def __init__(self, what: str, *, why: str = "", hint: str = "", problems: Sequence[Problem] = ()) -> None:
+        super().__init__(what, why=why, hint=hint)
+        self.problems = tuple(problems)
+
+
+class SourceError(ProjrunError):
+    """The code cannot be found, read or captured."""
+
+    exit_code = 112
+    kind = "source"
+
+
+class EnvironmentFailure(ProjrunError):
+    """The environment cannot be resolved, built or trusted."""
+
+    exit_code = 113
+    kind = "environment"
+
+
+class DataError(ProjrunError):
+    """A declared input is missing, unreadable or not what its pin says."""
+
+    exit_code = 114
+    kind = "data"
+
+
+class StoreError(ProjrunError):
+    """The run store cannot be read or written."""
+
+    exit_code = 125
+    kind = "store"

@@ -1,0 +1,60 @@
+"""Files that are whole or absent: written aside, flushed, renamed in."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+
+@contextlib.contextmanager
+def written_aside(path: Path) -> Iterator[Path]:
+    """Gives a name beside ``path`` to write to; renamed to ``path`` at the end, removed on failure."""
+    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        yield aside
+        aside.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            aside.unlink()
+        raise
+
+
+def write_atomic(path: Path, data: bytes, *, mode: int = 0o644, durable: bool = True) -> None:
+    """Writes ``data`` so that a reader, or a crash, sees the old file or the new one and nothing between.
+
+    ``durable`` waits for the disk: for records, not for caches.
+    """
+    with written_aside(path) as aside:
+        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+        with open(descriptor, "wb", closefd=True) as file:
+            file.write(data)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+
+
+def encode_json(document: Any, *, indent: int | None = 2) -> bytes:
+    """JSON as projrun writes it: UTF-8, strict (no NaN), one newline at the end.
+
+    Text that is not valid Unicode (a file name of raw bytes) keeps its surrogate escapes as ``\\udcXX``.
+    """
+    text = json.dumps(document, indent=indent, allow_nan=False, ensure_ascii=False)
+    try:
+        return text.encode() + b"\n"
+    except UnicodeEncodeError:
+        return json.dumps(document, indent=indent, allow_nan=False).encode() + b"\n"
+
+
+def write_json(path: Path, document: Any, *, mode: int = 0o644, durable: bool = True) -> None:
+    """Writes a JSON document with :func:`write_atomic`."""
+    write_atomic(path, encode_json(document), mode=mode, durable=durable)
+
+
+def read_json(path: Path) -> Any:
+    """Reads a JSON document. Raises OSError, or ValueError when it is not JSON."""
+    return json.loads(path.read_bytes())

@@ -1,0 +1,48 @@
+"""Where projrun keeps things, and the rule that a project's paths stay inside the project."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path, PurePosixPath
+
+
+def store_directory(chosen: str | Path | None = None) -> Path:
+    """The run store: ``--store``, then ``PROJRUN_STORE``, then the user data folder."""
+    return _place(chosen or os.environ.get("PROJRUN_STORE"), "data", "store")
+
+
+def cache_directory() -> Path:
+    """What can be made again (environments, facts about interpreters): ``PROJRUN_CACHE`` or the user cache folder."""
+    return _place(os.environ.get("PROJRUN_CACHE"), "cache", "")
+
+
+def _place(chosen: str | Path | None, kind: str, below: str) -> Path:
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    import platformdirs  # not needed when the place is given
+
+    base = platformdirs.user_data_path("projrun") if kind == "data" else platformdirs.user_cache_path("projrun")
+    return base / below if below else base
+
+
+def escape_reason(root: Path, relative: str) -> str | None:
+    """Why ``relative`` is not a path inside ``root``, or None when it is.
+
+    Links are followed as far as they exist, so a link that leads out counts as an escape.
+    """
+    if "\0" in relative:
+        return "it holds a NUL byte"
+    path = PurePosixPath(relative)
+    if path.is_absolute():
+        return "it is absolute"
+    if ".." in path.parts:
+        depth = 0
+        for part in path.parts:
+            depth += -1 if part == ".." else 1
+            if depth < 0:
+                return "it leads above the project"
+    real_root = os.path.realpath(root)
+    real = os.path.realpath(root / relative)
+    if real != real_root and not real.startswith(real_root.rstrip("/") + "/"):
+        return "a symbolic link leads out of the project"
+    return None

@@ -1,0 +1,114 @@
+"""The one door for starting processes. Everything is an argv list; nothing goes through a shell here."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PIPE = subprocess.PIPE
+DEVNULL = subprocess.DEVNULL
+STDOUT = subprocess.STDOUT
+
+Popen = subprocess.Popen
+TimeoutExpired = subprocess.TimeoutExpired
+
+# What describes the caller's own Python or git must never steer a tool that works on another project.
+_FOREIGN_PREFIXES = ("PYTHON", "GIT_", "VIRTUAL_ENV", "CONDA_", "__PYVENV")
+_GIT_KEPT = (
+    "GIT_SSH",
+    "GIT_SSH_COMMAND",
+    "GIT_ASKPASS",
+    "GIT_SSL_CAINFO",
+    "GIT_SSL_NO_VERIFY",
+    "GIT_EXEC_PATH",
+)
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A finished process: its exit code (negative: killed by that signal) and all it wrote."""
+
+    argv: tuple[str, ...]
+    returncode: int
+    stdout: bytes
+    stderr: bytes
+
+    @property
+    def ok(self) -> bool:
+        return self.returncode == 0
+
+    @property
+    def text(self) -> str:
+        return os.fsdecode(self.stdout)
+
+    @property
+    def error_text(self) -> str:
+        return self.stderr.decode(errors="replace").strip()
+
+
+def tool_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The caller's variables without those that describe another Python or another git repository."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name in _GIT_KEPT or not name.startswith(_FOREIGN_PREFIXES)
+    }
+    return {**kept, **(extra or {})}
+
+
+def run(
+    argv: Sequence[str | Path],
+    *,
+    cwd: str | Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: bytes = b"",
+    timeout: float | None = None,
+) -> Completed:
+    """Runs a tool to its end and returns all it wrote.
+
+    ``env`` defaults to :func:`tool_environment`. Raises FileNotFoundError or PermissionError when the
+    program cannot be started and TimeoutExpired after ``timeout`` seconds.
+    """
+    words = [os.fspath(word) for word in argv]
+    done = subprocess.run(
+        words,
+        cwd=cwd,
+        env=dict(tool_environment() if env is None else env),
+        input=stdin,
+        capture_output=True,
+        timeout=timeout,
+        check=False,
+    )
+    return Completed(tuple(words), done.returncode, done.stdout, done.stderr)
+
+
+def stream(
+    argv: Sequence[str | Path],
+    write: Callable[[bytes], None],
+    *,
+    cwd: str | Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> int:
+    """Runs a tool and hands its output, both streams as one, to ``write`` as it comes. Returns its exit code."""
+    words = [os.fspath(word) for word in argv]
+    with subprocess.Popen(
+        words,
+        cwd=cwd,
+        env=dict(tool_environment() if env is None else env),
+        stdin=DEVNULL,
+        stdout=PIPE,
+        stderr=STDOUT,
+    ) as process:
+        assert process.stdout is not None
+        while chunk := os.read(process.stdout.fileno(), 65536):
+            write(chunk)
+    return process.returncode
+
+
+def start(argv: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
+    """Starts a process and returns at once; ``options`` are Popen's own. For the executor, which watches it."""
+    return subprocess.Popen(list(argv), **options)

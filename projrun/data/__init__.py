@@ -1,0 +1,1 @@
+"""Declared inputs and outputs -> fingerprints; metrics files -> metrics."""

@@ -1,0 +1,25 @@
+"""Declared data with its fingerprint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """A file or directory as it was found.
+
+    ``path`` is as declared; ``kind`` is ``file``, ``directory`` or ``missing``; ``size`` is in bytes (of all
+    files, for a directory) and ``files`` counts them. ``sha256`` of a directory is its tree digest, see
+    :mod:`projrun.data.fingerprint`. ``pin`` is the sha256 the spec demands. ``stale`` marks an output that
+    the run did not write (it was there before, untouched).
+    """
+
+    name: str
+    path: str
+    kind: str
+    size: int = 0
+    files: int = 0
+    sha256: str | None = None
+    pin: str | None = None
+    stale: bool = False

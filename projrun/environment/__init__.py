@@ -1,0 +1,1 @@
+"""Lock -> Environment: key, build once, reuse."""

@@ -1,0 +1,72 @@
+"""Environments as frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from projrun.core.flags import Flag
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """A Python found on this machine, described by itself.
+
+    ``path`` is the base interpreter (never a virtual environment's); ``markers`` is its PEP 508 environment;
+    ``soabi`` names the ABI of its extension modules, ``platform`` is ``sysconfig.get_platform()``.
+    """
+
+    path: Path
+    version: str
+    implementation: str
+    soabi: str
+    platform: str
+    markers: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """An installed distribution. ``sha256`` is the digest of its RECORD without what the installer added."""
+
+    name: str
+    version: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class EnvironmentPlan:
+    """An environment that is known but perhaps not built.
+
+    ``kind``: ``lock`` or ``system``. ``key`` is the digest of all that goes into it; ``inputs`` is that very
+    document. ``lock_origin``: ``file``, ``resolved`` (from requirements, now or earlier) or None. ``reason``
+    says why it must be built, or None when ``directory`` holds it, ready.
+    """
+
+    kind: str
+    key: str
+    inputs: Mapping[str, Any]
+    interpreter: Interpreter
+    directory: Path | None
+    builder: str | None = None
+    lock_text: str | None = None
+    lock_path: str | None = None
+    lock_origin: str | None = None
+    requirements_text: str | None = None
+    source_distributions: tuple[str, ...] = ()
+    reason: str | None = None
+    flags: tuple[Flag, ...] = ()
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A ready environment. ``bin`` comes first on the child's PATH; ``reused`` tells whether it was there."""
+
+    plan: EnvironmentPlan
+    bin: Path
+    python: Path
+    installed: tuple[Distribution, ...]
+    reused: bool
+    settings: Mapping[str, str] = field(default_factory=dict)
+    flags: tuple[Flag, ...] = ()

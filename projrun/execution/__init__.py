@@ -1,0 +1,1 @@
+"""Request -> Outcome: start, watch, stream, stop."""

@@ -1,0 +1,58 @@
+"""What is to be executed, and what came of it. Both are plain data that can be written down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Request:
+    """One process to run.
+
+    ``variables`` is its whole environment but for ``secrets``: names whose values the executor takes from
+    its own environment at the last moment, so that a request can be stored. ``timeout`` is in seconds.
+    ``terminals`` names the streams (``stdout``, ``stderr``) that the child should find to be terminals.
+    """
+
+    argv: tuple[str, ...]
+    cwd: str
+    variables: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
+    timeout: float | None = None
+    terminals: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What the process and its waited-for descendants used. Seconds and bytes.
+
+    ``peak_memory`` is the largest resident set of any one of them (getrusage's ru_maxrss).
+    """
+
+    wall: float
+    user: float
+    system: float
+    peak_memory: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How it ended.
+
+    ``status``: ``finished`` (exit code 0), ``failed`` (any other end of its own, or a signal not ours),
+    ``timeout``, ``interrupted`` (we were told to stop), ``not-started``. ``exit_code`` is the one projrun
+    exits with: the child's own, 128+n for signal n, 124, 126 or 127. ``signal`` is what ended the child;
+    ``received`` what ended us. ``reason`` is one line for people, empty when it finished. ``stragglers``
+    tells whether processes of its group outlived it and had to be ended. Times are seconds since the epoch.
+    """
+
+    status: str
+    exit_code: int
+    started: float
+    ended: float
+    usage: Usage
+    signal: int | None = None
+    received: int | None = None
+    reason: str = ""
+    stragglers: bool = False

@@ -1,0 +1,1 @@
+"""All of the stages -> one document; the host; redaction."""

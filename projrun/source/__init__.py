@@ -1,0 +1,1 @@
+"""Directory -> Source: commit, dirty?, snapshot."""

@@ -1,0 +1,1 @@
+"""ProjectSpec.yaml -> ProjectSpec; parameters; command templates; JSON Schema."""

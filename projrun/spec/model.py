@@ -1,0 +1,116 @@
+"""ProjectSpec.yaml as frozen values. The meaning of every key is in schemas/project-spec.v1.json."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+SPEC_NAME = "ProjectSpec.yaml"
+
+# Placeholders that projrun fills itself; no parameter may take their names.
+BUILTIN_PLACEHOLDERS = ("params", "seed", "params_file", "run_dir")
+
+
+@dataclass(frozen=True)
+class Value:
+    """A value of a declared type: the text the program gets, and what the text means.
+
+    ``raw`` is the exact text (for a list: one text for each item); ``value`` is a JSON value: a number for
+    ``int`` and ``float`` (a float that JSON cannot hold, such as 1e400, is its text), bool, str, or list.
+    """
+
+    raw: str | tuple[str, ...]
+    value: Any
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A declared parameter. ``default`` None means required. ``constraints`` are JSON Schema's own words."""
+
+    name: str
+    type: str
+    default: Value | None = None
+    items: str = "str"
+    flag: str | None = None
+    help: str = ""
+    constraints: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class BoundParameter:
+    """A parameter with its value for one run. ``origin``: ``default``, ``command line`` or ``file: NAME``.
+
+    ``data`` names the declared input that the value ``data:NAME`` referred to; ``value`` then holds its path.
+    """
+
+    parameter: Parameter
+    value: Value
+    origin: str
+    data: str | None = None
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command template: the words of argv, or one text for the shell, with placeholders not yet filled."""
+
+    words: tuple[str, ...]
+    text: str
+    shell: bool = False
+
+
+@dataclass(frozen=True)
+class EntryPoint:
+    """What can be run. ``timeout`` is in seconds; paths are relative to the project with forward slashes."""
+
+    name: str
+    command: Command
+    help: str = ""
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+    timeout: float | None = None
+
+
+@dataclass(frozen=True)
+class EnvironmentSpec:
+    """The declared environment: a lock (or requirements), a Dockerfile or image, or the caller's interpreter.
+
+    ``python`` is a series ("3.11"), an exact version ("3.11.7") or a range (">=3.10"). ``lock`` and
+    ``requirements`` are paths relative to the project. ``source_distributions`` names the packages that may
+    be built from source. Values of ``secrets`` are never kept anywhere.
+    """
+
+    python: str | None = None
+    lock: str | None = None
+    requirements: str | None = None
+    builder: str = "uv"
+    source_distributions: tuple[str, ...] = ()
+    system: bool = False
+    docker: Mapping[str, Any] | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    inherit: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DataEntry:
+    """Declared data. ``sha256`` is the pin (lower-case hex), None when it is not pinned."""
+
+    name: str
+    path: str
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class ProjectSpec:
+    """A whole specification. ``root`` is the project's directory, ``text`` the file as it was read."""
+
+    root: Path
+    text: str
+    name: str
+    environment: EnvironmentSpec
+    data: Mapping[str, DataEntry]
+    entry_points: Mapping[str, EntryPoint]

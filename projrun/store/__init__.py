@@ -1,0 +1,1 @@
+"""Run directories, the log of a run, the index."""

@@ -1,0 +1,39 @@
+"""Hostile defaults: nothing of the machine's user, no package index, no store but the test's own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.repositories import Repository
+
+# Where nothing answers: a test that needs an index makes its own on loopback.
+NO_INDEX = "http://127.0.0.1:9/simple/"
+
+
+@pytest.fixture(autouse=True)
+def hostile_environment(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Path]:
+    """An empty HOME, no foreign variables, an index that refuses. Gives that HOME."""
+    home = tmp_path_factory.mktemp("home")
+    for name in list(os.environ):
+        if name.startswith(("PYTHON", "GIT_", "UV_", "PIP_", "PROJRUN_", "XDG_", "VIRTUAL_ENV", "CONDA_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("PROJRUN_STORE", str(home / "store"))
+    monkeypatch.setenv("PROJRUN_CACHE", str(home / "cache"))
+    monkeypatch.setenv("UV_CACHE_DIR", str(home / "uv-cache"))
+    monkeypatch.setenv("UV_DEFAULT_INDEX", NO_INDEX)
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    yield home
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    """An empty real git repository in ``tmp_path / "project"``."""
+    return Repository.create(tmp_path / "project")
