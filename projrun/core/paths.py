@@ -12,7 +12,7 @@ def store_directory(chosen: str | Path | None = None) -> Path:
 
 
 def cache_directory() -> Path:
-    """What can be made again (environments, facts about interpreters): ``PROJRUN_CACHE`` or the user cache folder."""
+    """What can be made again (environments, ...): ``PROJRUN_CACHE``, or the user cache folder."""
     return _place(os.environ.get("PROJRUN_CACHE"), "cache", "")
 
 
