@@ -9,10 +9,10 @@ from dataclasses import dataclass
 class Fingerprint:
     """A file or directory as it was found.
 
-    ``path`` is as declared; ``kind`` is ``file``, ``directory`` or ``missing``; ``size`` is in bytes (of all
-    files, for a directory) and ``files`` counts them. ``sha256`` of a directory is its tree digest, see
-    :mod:`projrun.data.fingerprint`. ``pin`` is the sha256 the spec demands. ``stale`` marks an output that
-    the run did not write (it was there before, untouched).
+    ``path`` is as declared; ``kind`` is ``file``, ``directory``, ``missing`` or (an output only)
+    ``unreadable``; ``size`` is in bytes (of all files, for a directory) and ``files`` counts them. ``sha256``
+    of a directory is its tree digest, see :mod:`projrun.data.tree`. ``pin`` is the sha256 the spec demands.
+    ``stale`` marks an output that the run did not write (it was there before, untouched).
     """
 
     name: str
@@ -23,3 +23,16 @@ class Fingerprint:
     sha256: str | None = None
     pin: str | None = None
     stale: bool = False
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number or truth value the run reported, by its dotted name.
+
+    ``value`` is text where JSON or a double could not hold the number: ``NaN``, ``Infinity``, ``-Infinity``,
+    a number beyond the doubles (``1e400``), an integer beyond 2**53. ``file`` is the path as declared.
+    """
+
+    name: str
+    value: bool | int | float | str
+    file: str

@@ -1,0 +1,154 @@
+"""SHA-256 of files and of directories as they are on disk.
+
+The digest of a directory is the SHA-256 of one record for each entry below it, in the order of the entries'
+relative names as bytes, with ``/`` between the parts. A record is ``KIND SPACE CONTENT SPACE NAME NUL``:
+
+======== ==================================== ===========================================================
+KIND     entry                                CONTENT
+======== ==================================== ===========================================================
+``f``    file                                 SHA-256 of its bytes, hexadecimal
+``x``    file that its owner may execute      the same
+``d``    directory (empty ones count too)     ``-``
+``l``    symbolic link, never followed        SHA-256 of its target's text
+``e``    link to a file elsewhere in the      SHA-256 of its target's text, ``+``, SHA-256 of that file
+         project
+``s``    socket, FIFO or device, never opened ``-``
+======== ==================================== ===========================================================
+
+A link whose target is not there, or that leads in a circle, has nothing behind it: ``l``. A link to what no
+record covers (a directory elsewhere, anything outside the project) is refused, for it would have no digest.
+Owner, times and the other permission bits do not count.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+_BLOCK = 1 << 20
+
+
+class Unstable(Exception):
+    """A file or directory changed while it was being read. The text names it."""
+
+
+class Uncovered(Exception):
+    """An entry cannot be part of a digest. The text names it and says why."""
+
+
+@dataclass(frozen=True)
+class Digest:
+    """What a file or directory holds: ``size`` in bytes, of ``files`` files."""
+
+    sha256: str
+    size: int
+    files: int
+
+
+def digest_file(path: str | bytes, *, follow: bool = True) -> Digest:
+    """Digest of one file, read once. Raises OSError, Unstable, or Uncovered when it is no regular file."""
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)
+    with open(os.open(path, flags), "rb", buffering=0) as file:
+        before = os.fstat(file.fileno())
+        if not stat.S_ISREG(before.st_mode):
+            raise Uncovered(f"{os.fsdecode(path)} is {kind_of(before.st_mode)}")
+        digest = hashlib.sha256()
+        while block := file.read(_BLOCK):
+            digest.update(block)
+        after = os.fstat(file.fileno())
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise Unstable(os.fsdecode(path))
+    return Digest(digest.hexdigest(), after.st_size, 1)
+
+
+def digest_directory(path: Path, root: Path) -> Digest:
+    """Digest of a directory of the project at ``root``. Raises OSError, Unstable or Uncovered."""
+    top = os.fsencode(path)
+    inside = os.path.realpath(top)
+    project = os.path.realpath(os.fsencode(root))
+    total = hashlib.sha256()
+    size = files = 0
+    entries = sorted(walk(top), key=lambda entry: entry[0])
+    for name, status in entries:
+        full = os.path.join(top, name)  # noqa: PTH118 - names of raw bytes
+        kind, content = "s", "-"
+        if stat.S_ISREG(status.st_mode):
+            found = digest_file(full, follow=False)
+            size, files = size + found.size, files + 1
+            kind, content = ("x" if status.st_mode & stat.S_IXUSR else "f"), found.sha256
+        elif stat.S_ISDIR(status.st_mode):
+            kind = "d"
+        elif stat.S_ISLNK(status.st_mode):
+            kind, content = _link(full, inside, project)
+        total.update(f"{kind} {content} ".encode() + name + b"\0")
+    if [(name, _mark(status)) for name, status in entries] != [
+        (name, _mark(status)) for name, status in sorted(walk(top), key=lambda entry: entry[0])
+    ]:
+        raise Unstable(os.fsdecode(top))
+    return Digest(total.hexdigest(), size, files)
+
+
+def stat_mark(path: Path) -> str | None:
+    """A digest of the names and stat values of a file, or of all in a directory; None when it is not there.
+
+    Equal marks mean that nobody wrote in between. No file is read.
+    """
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    total = hashlib.sha256(repr(_mark(status)).encode())
+    if stat.S_ISDIR(status.st_mode):
+        try:
+            for name, below in sorted(walk(os.fsencode(path)), key=lambda entry: entry[0]):
+                total.update(name + b"\0" + repr(_mark(below)).encode() + b"\n")
+        except OSError:
+            return None
+    return total.hexdigest()
+
+
+def walk(top: bytes) -> Iterator[tuple[bytes, os.stat_result]]:
+    """Relative name and own status (links not followed) of every entry below ``top``. Raises OSError."""
+    pending = [b""]
+    while pending:
+        prefix = pending.pop()
+        with os.scandir(os.path.join(top, prefix)) as entries:  # noqa: PTH118 - names of raw bytes
+            for entry in entries:
+                status = entry.stat(follow_symlinks=False)
+                yield prefix + entry.name, status
+                if stat.S_ISDIR(status.st_mode):
+                    pending.append(prefix + entry.name + b"/")
+
+
+def kind_of(mode: int) -> str:
+    """The kind of a file for people: "a FIFO", "a directory", ..."""
+    kinds = {
+        stat.S_IFDIR: "a directory",
+        stat.S_IFIFO: "a FIFO",
+        stat.S_IFSOCK: "a socket",
+        stat.S_IFCHR: "a character device",
+        stat.S_IFBLK: "a block device",
+    }
+    return kinds.get(stat.S_IFMT(mode), "not a regular file")
+
+
+def _link(path: bytes, inside: bytes, project: bytes) -> tuple[str, str]:
+    text = hashlib.sha256(os.readlink(path)).hexdigest()  # noqa: PTH115 - names of raw bytes
+    real = os.path.realpath(path)
+    if not os.path.exists(path) or _within(real, inside):  # noqa: PTH110 - names of raw bytes
+        return "l", text
+    if not _within(real, project):
+        raise Uncovered(f"{os.fsdecode(path)} is a symbolic link that leads out of the project")
+    return "e", f"{text}+{digest_file(real).sha256}"
+
+
+def _within(path: bytes, top: bytes) -> bool:
+    return path == top or path.startswith(top.rstrip(b"/") + b"/")
+
+
+def _mark(status: os.stat_result) -> tuple[int, ...]:
+    return status.st_mode, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns

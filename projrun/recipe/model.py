@@ -1,0 +1,92 @@
+"""What the documents of a run are made of, as frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from projrun.core.errors import ProjrunError
+from projrun.core.flags import Flag
+from projrun.data.model import Fingerprint, Metric
+from projrun.environment.model import Environment
+from projrun.execution.model import Outcome, Request
+from projrun.source.model import Source
+from projrun.spec.model import EntryPoint, ProjectSpec
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What the user called the run."""
+
+    name: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class StartParts:
+    """A run that begins. ``created`` is in seconds since the epoch; ``entry_point`` None: not chosen yet."""
+
+    run: str
+    created: float
+    project: str
+    root: Path
+    entry_point: str | None
+    labels: Labels = Labels()
+
+
+@dataclass(frozen=True)
+class RecipeParts:
+    """All it takes to do the run again.
+
+    ``parameters`` are the documents of :func:`projrun.spec.parameters.to_document`, in declared order;
+    ``inputs`` the fingerprints of the declared inputs; ``host`` what :func:`projrun.recipe.host.host` gave.
+    """
+
+    run: str
+    created: float
+    spec: ProjectSpec
+    entry_point: EntryPoint
+    parameters: tuple[Mapping[str, Any], ...]
+    seed: int
+    request: Request
+    source: Source
+    environment: Environment
+    inputs: tuple[Fingerprint, ...]
+    host: Mapping[str, Any]
+    flags: tuple[Flag, ...] = ()
+    labels: Labels = Labels()
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A finished phase: its name, when it began (seconds since the epoch) and how long it took (seconds)."""
+
+    name: str
+    started: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class OutcomeParts:
+    """What happened. Times are seconds since the epoch and span the whole run, not only its process.
+
+    ``status`` and ``exit_code`` are as in :class:`projrun.execution.model.Outcome`; ``process`` is that
+    outcome, None when no process was started; ``phase`` is the one in which the run failed (``source``,
+    ``data``, ``environment``, ``run``, ``finish``); ``error`` is what made projrun give up.
+    """
+
+    run: str
+    status: str
+    exit_code: int
+    started: float
+    ended: float
+    process: Outcome | None = None
+    phase: str | None = None
+    phases: tuple[Phase, ...] = ()
+    outputs: tuple[Fingerprint, ...] = ()
+    metrics: tuple[Metric, ...] = ()
+    flags: tuple[Flag, ...] = ()
+    error: ProjrunError | None = None

@@ -1,0 +1,69 @@
+"""Kept content (locks, outputs, inputs) by its SHA-256, each once: ``objects/ab/cdef...``."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from projrun.core.errors import StoreError
+from projrun.core.files import write_atomic, written_aside
+from projrun.core.hashing import sha256_bytes, sha256_file
+from projrun.store.failures import writing
+
+_BLOCK = 1 << 20
+
+
+class Objects:
+    """The objects of a store. Nothing is ever changed or written twice."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def path(self, sha256: str) -> Path:
+        """Where the content of that digest is, or would be."""
+        return self._path / sha256[:2] / sha256[2:]
+
+    def put_bytes(self, data: bytes) -> str:
+        """Keeps ``data`` and returns its digest. Raises StoreError."""
+        sha256 = sha256_bytes(data)
+        place = self.path(sha256)
+        with writing(self._path):
+            if not self._has(place, len(data)):
+                place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                write_atomic(place, data, mode=0o400)
+        return sha256
+
+    def put_file(self, path: Path) -> str:
+        """Keeps a copy of a file and returns its digest.
+
+        Raises OSError when the file cannot be read and StoreError when the copy cannot be written, or when the
+        file changes meanwhile.
+        """
+        sha256 = sha256_file(path)
+        place = self.path(sha256)
+        if self._has(place, path.stat().st_size):
+            return sha256
+        with path.open("rb", buffering=0) as source, writing(self._path):
+            place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with written_aside(place) as aside:
+                digest = hashlib.sha256()
+                with aside.open("xb") as copy:
+                    while block := source.read(_BLOCK):
+                        digest.update(block)
+                        copy.write(block)
+                if digest.hexdigest() != sha256:
+                    raise StoreError(
+                        f"{path} changed while it was being kept",
+                        why="it is being written by somebody",
+                        hint="wait until it is complete, then try again",
+                    )
+                aside.chmod(0o400)
+        return sha256
+
+    @staticmethod
+    def _has(place: Path, size: int) -> bool:
+        """Whether it is there and whole; one that a crash cut short is written again."""
+        try:
+            return place.stat().st_size == size
+        except FileNotFoundError:
+            return False

@@ -1,0 +1,134 @@
+"""One run's directory: written by the run's own process alone, readable by anybody at any time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from projrun.core.errors import StoreError
+from projrun.core.files import read_json, write_json
+from projrun.core.locks import is_held
+from projrun.store.failures import writing
+
+DOCUMENTS = ("start", "recipe", "outcome")
+VERSION = 1
+ALIVE = "alive"
+
+RUNNING = "running"
+LOST = "lost"
+STATUSES = ("finished", "failed", "timeout", "interrupted", "not-started", RUNNING, LOST)
+
+
+class RunDirectory:
+    """A run that this process is responsible for. The lock of ``alive`` is held until :meth:`close`."""
+
+    def __init__(self, path: Path, lock: int) -> None:
+        self.id = path.name
+        self.path = path
+        self._lock: int | None = lock
+
+    def write_start(self, document: Mapping[str, Any]) -> None:
+        """Writes start.json, once. Raises StoreError."""
+        self._write("start", document)
+
+    def write_recipe(self, document: Mapping[str, Any]) -> None:
+        """Writes recipe.json, once: a recipe never changes. Raises StoreError."""
+        self._write("recipe", document)
+
+    def write_outcome(self, document: Mapping[str, Any]) -> None:
+        """Writes outcome.json, once: with it the run is over. Raises StoreError."""
+        self._write("outcome", document)
+
+    def close(self) -> None:
+        """Lets go of the run. Without an outcome it is LOST from now on."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    def _write(self, kind: str, document: Mapping[str, Any]) -> None:
+        path = self.path / f"{kind}.json"
+        if os.path.lexists(path):
+            raise StoreError(
+                f"run {self.id} already has its {kind}.json",
+                why="the documents of a run are written once and never changed",
+                hint="start a new run",
+            )
+        with writing(self.path):
+            write_json(path, document, mode=0o600)
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A run as it can be read now.
+
+    ``status`` is the outcome's, ``running`` while its process lives, or ``lost``: it left no outcome and
+    nobody lives who could write one. A document is None when it is not there or cannot be read;
+    ``why_incomplete`` then says what is wrong, and is None when nothing is.
+    """
+
+    id: str
+    path: Path
+    start: Mapping[str, Any] | None
+    recipe: Mapping[str, Any] | None
+    outcome: Mapping[str, Any] | None
+    status: str
+    why_incomplete: str | None
+
+
+def read_run(path: Path) -> RunRecord:
+    """Reads a run's directory. What is missing, truncated or foreign is told, never raised."""
+    # Whether it lives comes first: a run that ends after this look has written its outcome before the next.
+    alive = _is_alive(path)
+    documents = {}
+    problems = []
+    for kind in DOCUMENTS:
+        documents[kind], problem = _document(path / f"{kind}.json", kind)
+        if problem:
+            problems.append(problem)
+    outcome = documents["outcome"]
+    if outcome is not None:
+        status = str(outcome["status"])
+    elif alive:
+        status = RUNNING
+    else:
+        status = LOST
+        if not (path / "outcome.json").exists():
+            problems.append("its process ended without writing what happened")
+    if documents["start"] is None and not (path / "start.json").exists() and not alive:
+        problems.append("start.json is missing")
+    why = "; ".join(problems) or None
+    return RunRecord(path.name, path, documents["start"], documents["recipe"], outcome, status, why)
+
+
+def _is_alive(path: Path) -> bool:
+    try:
+        return is_held(path / ALIVE)
+    except OSError:
+        return False
+
+
+def _document(path: Path, kind: str) -> tuple[Mapping[str, Any] | None, str | None]:
+    """A document, or why there is none; neither when the file is not there."""
+    try:
+        document = read_json(path)
+    except FileNotFoundError:
+        return None, None
+    except OSError as error:
+        return None, f"{path.name} cannot be read: {error.strerror or error}"
+    except (ValueError, RecursionError):
+        empty = path.stat().st_size == 0 if path.exists() else True
+        return None, f"{path.name} is {'empty' if empty else 'not JSON (cut off, or damaged)'}"
+    if not isinstance(document, dict) or document.get("document") != kind:
+        return None, f"{path.name} is not the {kind} document of a run"
+    version = document.get("version")
+    if version != VERSION:
+        newer = isinstance(version, int) and version > VERSION
+        return None, f"{path.name} has version {version!r}" + (": it takes a newer projrun to read it" if newer else "")
+    if document.get("run") != path.parent.name:
+        return None, f"{path.name} belongs to another run, {document.get('run')!r}"
+    if kind == "outcome" and document.get("status") not in STATUSES[:5]:
+        return None, f"outcome.json has no status that is known: {document.get('status')!r}"
+    return document, None
