@@ -1,0 +1,62 @@
+"""What a builder of environments does. One file implements it for each tool, and passes the same contract test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from projrun.environment.lock import LockLine
+from projrun.environment.model import Interpreter
+
+
+@dataclass(frozen=True)
+class BuildRequest:
+    """An environment to be made in ``folder``, which is empty and ours alone.
+
+    ``lines`` are those of ``lock_text``; ``lock_file`` is how the user knows it, for errors.
+    """
+
+    folder: Path
+    interpreter: Interpreter
+    lock_text: str
+    lock_file: str
+    lines: tuple[LockLine, ...]
+    source_distributions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ResolutionRequest:
+    """Requirements to be resolved. ``folder`` is empty and ours alone; ``file`` is how the user knows them."""
+
+    folder: Path
+    interpreter: Interpreter
+    requirements: Path
+    file: str
+    source_distributions: tuple[str, ...] = ()
+
+
+class Builder(Protocol):
+    """Makes virtual environments out of locks, and locks out of requirements.
+
+    Both methods hand the tool's output to ``write`` as it comes and raise EnvironmentFailure with the tool's
+    own reason first.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name under ``environment.builder``."""
+
+    def version(self) -> str:
+        """The tool's version, for the record."""
+
+    def create(self, request: BuildRequest, write: Callable[[bytes], None]) -> Path:
+        """Makes the environment somewhere in the request's folder and returns its directory.
+
+        It can be renamed, holds exactly the lines that apply, as files of its own (no hard links), and
+        every archive was checked against the lock's hashes.
+        """
+
+    def resolve(self, request: ResolutionRequest, write: Callable[[bytes], None]) -> str:
+        """The text of a lock, with hashes, without addresses and without paths of this machine."""

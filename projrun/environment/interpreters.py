@@ -1,0 +1,139 @@
+"""The interpreter a project asks for, among those of this machine. Never silently another one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from projrun.core.errors import EnvironmentFailure
+from projrun.environment import places
+from projrun.environment.model import Interpreter
+from projrun.environment.probe import Described, Descriptions
+
+if TYPE_CHECKING:
+    from packaging.specifiers import SpecifierSet
+
+_SERIES = re.compile(r"\d+(\.\d+)?")
+_EXACT = re.compile(r"\d+\.\d+\.\d+((a|b|rc)\d+)?")
+_FINAL = re.compile(r"\d+\.\d+\.\d+")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which versions will do: a series ("3.11"), one version ("3.11.7"), or a range (">=3.10,<3.14")."""
+
+    text: str
+
+    @property
+    def is_range(self) -> bool:
+        return not (_SERIES.fullmatch(self.text) or _EXACT.fullmatch(self.text))
+
+    def may_fit(self, series: str | None) -> bool:
+        """Whether an interpreter of this series can fit; True when the series is not known."""
+        if series is None or self.is_range:
+            return True
+        return f"{self.text}.".startswith(f"{series}.") or f"{series}.".startswith(f"{self.text}.")
+
+    def fits(self, version: str) -> bool:
+        """Whether this version does. A pre-release does only when it is named exactly."""
+        if _EXACT.fullmatch(self.text):
+            return version == self.text
+        if not _FINAL.fullmatch(version):
+            return False
+        if _SERIES.fullmatch(self.text):
+            return version.startswith(f"{self.text}.")
+        return self._specifiers.contains(version)
+
+    @cached_property
+    def _specifiers(self) -> SpecifierSet:
+        from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+        try:
+            return SpecifierSet(self.text)
+        except InvalidSpecifier:
+            raise EnvironmentFailure(
+                f"environment.python: {self.text!r} is not a Python version",
+                why="It is a series (3.11), an exact version (3.11.7) or a range (>=3.10,<3.14).",
+                hint='write, for example, python: "3.11" in ProjectSpec.yaml',
+            ) from None
+
+
+def find(requirement: str, cache: Path) -> Interpreter:
+    """The interpreter for ``requirement``: the first that fits on PATH, else the newest that fits anywhere.
+
+    Only ordinary CPython is chosen: no free-threaded and no debug build. Raises EnvironmentFailure that lists
+    what there is.
+    """
+    wanted = Wanted(requirement.strip())
+    descriptions = Descriptions(cache)
+    try:
+        chosen = next(_fitting(wanted, places.on_path(), descriptions), None)
+        if chosen is None:
+            elsewhere = _fitting(wanted, places.in_folders(), descriptions)
+            chosen = max(elsewhere, key=lambda found: _order(found.version), default=None)
+    finally:
+        descriptions.save()
+    if chosen is None:
+        raise _not_found(wanted, installed(cache))
+    return chosen
+
+
+def installed(cache: Path) -> tuple[Interpreter, ...]:
+    """Every interpreter of this machine that runs, oldest version first, each once."""
+    descriptions = Descriptions(cache)
+    found: dict[Path, Interpreter] = {}
+    for candidates in (places.on_path(), places.in_folders()):
+        for executable in candidates:
+            described = descriptions.of(executable)
+            if described is not None:
+                found.setdefault(described.interpreter.path, described.interpreter)
+    descriptions.save()
+    return tuple(sorted(found.values(), key=lambda one: (_order(one.version), str(one.path))))
+
+
+def _fitting(wanted: Wanted, candidates: Iterable[Path], descriptions: Descriptions) -> Iterator[Interpreter]:
+    for executable in candidates:
+        if not (wanted.may_fit(places.series_of(executable)) and wanted.may_fit(_real_series(executable))):
+            continue
+        described = descriptions.of(executable)
+        if described is not None and _will_do(described, wanted):
+            yield described.interpreter
+
+
+def _real_series(executable: Path) -> str | None:
+    try:
+        return places.series_of(executable.resolve())
+    except (OSError, RuntimeError):  # a link that leads to itself
+        return None
+
+
+def _will_do(described: Described, wanted: Wanted) -> bool:
+    return described.usual and wanted.fits(described.interpreter.version)
+
+
+def _order(version: str) -> tuple[int, int, int, bool, str]:
+    """Sorts versions: numbers by value, a pre-release before its release."""
+    match = re.match(r"(\d+)\.(\d+)\.(\d+)(.*)", version)
+    if match is None:
+        return (0, 0, 0, False, version)
+    major, minor, micro, rest = match.groups()
+    return (int(major), int(minor), int(micro), not rest, rest)
+
+
+def _not_found(wanted: Wanted, found: tuple[Interpreter, ...]) -> EnvironmentFailure:
+    listed = "".join(f"\n  {one.version:<10} {_kind(one)}{one.path}" for one in found)
+    exact = wanted.text if not wanted.is_range else "VERSION"
+    return EnvironmentFailure(
+        f"no Python {wanted.text} on this machine",
+        why=f"Found:{listed}" if found else "No Python was found on PATH or in the usual folders.",
+        hint=f"install one (`uv python install {exact}` or `pyenv install {exact}`), "
+        "or change environment.python in ProjectSpec.yaml",
+    )
+
+
+def _kind(interpreter: Interpreter) -> str:
+    return "" if interpreter.implementation == "cpython" else f"{interpreter.implementation} "

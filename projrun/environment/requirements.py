@@ -1,0 +1,181 @@
+"""Requirements as a person writes them, and whether a lock still fits them. Nothing here asks the network."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from projrun.core.errors import EnvironmentFailure, Problem
+from projrun.core.paths import escape_reason
+from projrun.environment import lock
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
+_SIZE_LIMIT = 10_000_000  # bytes; the largest real lock files are a tenth of this
+_DEPTH_LIMIT = 20
+_INCLUDES = {"-r": False, "--requirement": False, "-c": True, "--constraint": True}
+
+
+@dataclass(frozen=True)
+class RequirementsFile:
+    """A file of requirements with its text. ``path`` is relative to the project."""
+
+    path: str
+    text: str
+    constraints: bool = False
+
+
+@dataclass(frozen=True)
+class RequirementLine:
+    """One requirement in its place. ``constraint`` marks one that limits a package and does not ask for it."""
+
+    file: str
+    line: int
+    text: str
+    constraint: bool
+
+
+def read_text(root: Path, relative: str, role: str) -> str:
+    """The text of a project's file. ``role`` says what it is, for errors. Raises EnvironmentFailure."""
+    escape = escape_reason(root, relative)
+    if escape:
+        raise EnvironmentFailure(f"{role} {relative} is not inside the project", why=f"{escape}.")
+    try:
+        with (root / relative).open("rb") as file:
+            data = file.read(_SIZE_LIMIT + 1)
+    except OSError as error:
+        why = "There is no such file." if isinstance(error, FileNotFoundError) else str(error)
+        hint = f"make it, or change environment.{role} in ProjectSpec.yaml"
+        raise EnvironmentFailure(f"{role} {relative} cannot be read", why=why, hint=hint) from error
+    if len(data) > _SIZE_LIMIT:
+        raise EnvironmentFailure(f"{role} {relative} is too large", why=f"The limit is {_SIZE_LIMIT:,} bytes.")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise EnvironmentFailure(
+            f"{role} {relative} is not UTF-8 text", why=f"{relative}:{line}: {error.reason}."
+        ) from error
+
+
+def collect(root: Path, relative: str) -> tuple[RequirementsFile, ...]:
+    """A requirements file and all that it includes (``-r``, ``-c``), each once. Raises EnvironmentFailure."""
+    found: dict[str, RequirementsFile] = {}
+    _collect(root, RequirementsFile(relative, read_text(root, relative, "requirements")), found, 0)
+    return tuple(found.values())
+
+
+def lines_of(files: tuple[RequirementsFile, ...]) -> tuple[RequirementLine, ...]:
+    """Every requirement of the files, options left out. Raises EnvironmentFailure for a broken pyproject.toml."""
+    return tuple(line for file in files for line in _lines(file))
+
+
+def unlockable(files: tuple[RequirementsFile, ...]) -> tuple[Problem, ...]:
+    """Requirements that no lock can pin: addresses, paths, editable installs."""
+    found = []
+    for line in lines_of(files):
+        requirement = lock.as_requirement(line.text)
+        if requirement is None or requirement.url:
+            message = f"{line.text!r} does not name a released package, which is all that can be pinned and hashed"
+            found.append(Problem(line.file, line.line, 1, message, "name a package and the versions that will do"))
+    return tuple(found)
+
+
+def out_of_step(
+    lock_lines: tuple[lock.LockLine, ...],
+    lock_file: str,
+    files: tuple[RequirementsFile, ...],
+    markers: Mapping[str, str] | None,
+) -> tuple[Problem, ...]:
+    """Requirements that the lock does not fulfil: their package is missing, or its version is another one.
+
+    Without the ``markers`` of an interpreter only what holds for every interpreter is found.
+    """
+    pinned = {line.name: line for line in lock_lines if markers is None or line.applies(markers)}
+    found = []
+    for line in lines_of(files):
+        requirement = lock.as_requirement(line.text)
+        if requirement is None or not _applies(requirement, markers):
+            continue
+        message = _unfulfilled(requirement, line, pinned, lock_file)
+        if message:
+            found.append(Problem(line.file, line.line, 1, message, _compile_command(files[0].path, lock_file)))
+    return tuple(found)
+
+
+def _unfulfilled(
+    requirement: Requirement, line: RequirementLine, pinned: Mapping[str, lock.LockLine], lock_file: str
+) -> str:
+    from packaging.utils import canonicalize_name
+
+    pin = pinned.get(canonicalize_name(requirement.name))
+    if pin is None:
+        return "" if line.constraint else f"{requirement.name} is not in {lock_file}"
+    if requirement.specifier.contains(pin.version, prereleases=True):
+        return ""
+    return f"{line.text} is asked for, but {lock_file}:{pin.line} pins {pin.version}"
+
+
+def _applies(requirement: Requirement, markers: Mapping[str, str] | None) -> bool:
+    if requirement.marker is None:
+        return True
+    return markers is not None and requirement.marker.evaluate({**markers, "extra": ""})
+
+
+def _compile_command(requirements: str, lock_file: str) -> str:
+    return f"uv pip compile --generate-hashes {requirements} -o {lock_file}"
+
+
+def _collect(root: Path, file: RequirementsFile, found: dict[str, RequirementsFile], depth: int) -> None:
+    if file.path in found:
+        return
+    if depth > _DEPTH_LIMIT:
+        raise EnvironmentFailure(f"{file.path}: requirements include each other too deeply")
+    found[file.path] = file
+    if _is_toml(file):
+        return
+    for _, content in lock.logical_lines(file.text):
+        option, value = lock.option_of(content)
+        if option in _INCLUDES and value:
+            path = str(PurePosixPath(file.path).parent / value)
+            text = read_text(root, path, "requirements")
+            _collect(root, RequirementsFile(path, text, file.constraints or _INCLUDES[option]), found, depth + 1)
+
+
+def _lines(file: RequirementsFile) -> Iterator[RequirementLine]:
+    if _is_toml(file):
+        yield from _project_dependencies(file)
+        return
+    for number, content in lock.logical_lines(file.text):
+        option, value = lock.option_of(content)
+        text = value if option in ("-e", "--editable") else content
+        if not option or option in ("-e", "--editable"):
+            yield RequirementLine(file.path, number, text.split(" --")[0].strip(), file.constraints)
+
+
+def _project_dependencies(file: RequirementsFile) -> Iterator[RequirementLine]:
+    project = _toml(file).get("project")
+    dependencies = project.get("dependencies", []) if isinstance(project, dict) else []
+    rows = file.text.splitlines()
+    for text in dependencies if isinstance(dependencies, list) else []:
+        place = next((number for number, row in enumerate(rows, 1) if str(text) in row), 0)
+        yield RequirementLine(file.path, place, str(text), constraint=False)
+
+
+def _toml(file: RequirementsFile) -> dict[str, Any]:
+    # By name, because the module that exists depends on the version that runs.
+    reader = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+    try:
+        document: dict[str, Any] = reader.loads(file.text)
+    except ValueError as error:
+        raise EnvironmentFailure(f"{file.path} is not TOML", why=str(error)) from error
+    return document
+
+
+def _is_toml(file: RequirementsFile) -> bool:
+    return file.path.endswith(".toml")

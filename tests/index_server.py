@@ -1,0 +1,90 @@
+"""A package index on loopback: the simple repository API (PEP 503) over a folder of archives."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from tests.wheels import sha256_of
+
+
+class Index:
+    """The running index. ``requests`` are the paths asked for; ``stall`` holds every archive back until set."""
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.folder = folder
+        self.url = f"http://127.0.0.1:{port}/simple/"
+        self.requests: list[str] = []
+        self.asked_for_archive = threading.Event()
+        self.may_send = threading.Event()
+        self.may_send.set()
+
+    def stall(self) -> None:
+        """From now on an archive is asked for and does not come."""
+        self.may_send.clear()
+
+    def page(self, project: str) -> str | None:
+        """The project's page, or None when the index has no such project."""
+        links = [
+            f'<a href="/files/{archive.name}#sha256={sha256_of(archive)}">{archive.name}</a>'
+            for archive in sorted(self.folder.iterdir())
+            if archive.is_file() and normalised(archive.name.split("-")[0]) == project
+        ]
+        return f"<!DOCTYPE html><html><body>{''.join(links)}</body></html>" if links else None
+
+
+def normalised(name: str) -> str:
+    """A project's name as the index spells it (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+@contextlib.contextmanager
+def serving(folder: Path) -> Iterator[Index]:
+    """Serves the archives of ``folder`` for the block, on a free port."""
+    folder.mkdir(parents=True, exist_ok=True)
+
+    class Answer(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_HEAD(self) -> None:
+            archive = folder / self.path.rpartition("/")[2]
+            self._send(archive.read_bytes() if archive.is_file() else None, "application/octet-stream")
+
+        def do_GET(self) -> None:
+            index.requests.append(self.path)
+            if self.path.startswith("/simple/"):
+                page = index.page(normalised(self.path.split("/")[2]))
+                self._send(page.encode() if page is not None else None, "text/html")
+                return
+            index.asked_for_archive.set()
+            index.may_send.wait()
+            archive = folder / self.path.rpartition("/")[2]
+            self._send(archive.read_bytes() if archive.is_file() else None, "application/octet-stream")
+
+        def _send(self, body: bytes | None, kind: str) -> None:
+            with contextlib.suppress(ConnectionError):
+                self.send_response(200 if body is not None else 404)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body or b"")))
+                self.end_headers()
+                if self.command == "GET":
+                    self.wfile.write(body or b"")
+
+        def log_message(self, format: str, *words: object) -> None:  # noqa: A002 - the base class names it
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        server.daemon_threads = True
+        index = Index(folder, server.server_address[1])
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield index
+        finally:
+            index.may_send.set()
+            server.shutdown()
+            thread.join()
