@@ -33,6 +33,8 @@ STAMP = "projrun-checkout.json"
 SERIES = ("3.10", "3.11", "3.12", "3.13")
 # Where Debian and Ubuntu keep the wheel that ensurepip would have used.
 DEBIAN_WHEELS = Path("/usr/share/python-wheels")
+# Not that of a virtual environment we may be called from: it could be the very one to be made again.
+OWN_PYTHON: str = getattr(sys, "_base_executable", sys.executable)
 
 Words = Sequence["str | Path"]
 
@@ -94,7 +96,7 @@ def lock() -> int:
     return run([uv, "pip", "compile", *options, *header, "pyproject.toml", "--group", "dev", "-o", LOCK.name])
 
 
-def environment(directory: Path, python: str = sys._base_executable) -> Path:
+def environment(directory: Path, python: str = OWN_PYTHON) -> Path:
     """The bin folder of a virtual environment with the locked tools and this checkout in it."""
     identity = describe(python)
     wanted = {"python": identity, "directory": str(directory), "digest": digest()}
@@ -105,9 +107,19 @@ def environment(directory: Path, python: str = sys._base_executable) -> Path:
         print(f"setting up {directory.relative_to(ROOT)} with Python {identity[0]}: a minute, once", flush=True)
         if not fits(directory, identity):
             make(directory, python)
-        must([tools / "python", "-m", "pip", "install", "-q", *LOCKED], "The locked packages cannot be installed")
+        pip: Words = [tools / "python", "-m", "pip", "install", "-q", "--require-hashes", "--only-binary", ":all:"]
+        must([*pip, "-r", LOCK], "The locked packages cannot be installed")
         # uv is one of them. It installs the checkout with nothing from elsewhere.
-        uv = [tools / "uv", "pip", "install", "-q", "--no-config", "--offline", "--python", tools / "python"]
+        uv: Words = [
+            tools / "uv",
+            "pip",
+            "install",
+            "-q",
+            "--no-config",
+            "--offline",
+            "--python",
+            tools / "python",
+        ]
         must([*uv, "--no-deps", "--no-build-isolation", "-e", ROOT], "projrun itself cannot be installed")
         (directory / STAMP).write_text(json.dumps(wanted))
     return tools
@@ -122,9 +134,6 @@ def fits(directory: Path, identity: list[str]) -> bool:
         and (directory / "bin" / "pip").exists()
         and describe(str(directory / "bin" / "python")) == identity
     )
-
-
-LOCKED = ("--require-hashes", "--only-binary", ":all:", "-r", LOCK)
 
 
 def make(directory: Path, python: str) -> None:
