@@ -44,7 +44,8 @@ class Outcome:
     ``timeout``, ``interrupted`` (we were told to stop), ``not-started``. ``exit_code`` is the one projrun
     exits with: the child's own, 128+n for signal n, 124, 126 or 127. ``signal`` is what ended the child;
     ``received`` what ended us. ``reason`` is one line for people, empty when it finished. ``stragglers``
-    tells whether processes of its group outlived it and had to be ended. Times are seconds since the epoch.
+    tells whether processes outlived it: those of its group were ended, one that had left the group lost its
+    output. Times are seconds since the epoch.
     """
 
     status: str
