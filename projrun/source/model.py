@@ -25,11 +25,22 @@ class Change:
 
 @dataclass(frozen=True)
 class Submodule:
-    """A submodule: its path, the commit that is checked out, and whether its own tree is dirty."""
+    """A submodule: its path, the commit that is checked out, whether its own tree is dirty, and whether a
+    remote branch of its own holds that commit.
+    """
 
     path: str
     commit: str
     dirty: bool
+    pushed: bool = True
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A path that was not as committed, and a mark that changes whenever the file does (its stat values)."""
+
+    path: str
+    mark: str
 
 
 @dataclass(frozen=True)
@@ -38,10 +49,11 @@ class Source:
 
     ``directory`` is the project, ``worktree`` the root of the git work tree (the project itself when there
     is no repository), ``subdirectory`` the one seen from the other ("" when they are the same). ``commit``
-    is HEAD (None: no repository, or no commit yet); ``remote`` is an address without userinfo;
+    is HEAD (None: no repository, or no commit yet); ``remote`` is an address without credentials;
     ``remote_branch`` a remote branch that holds HEAD (None: not pushed). ``snapshot`` is the commit in the
     store's sources.git that stands for the files as they were, None while there is none. ``state`` is a
-    digest of what was seen, equal for two looks between which nothing changed.
+    digest of what was seen, equal for two looks between which nothing changed; ``seen`` has every path that
+    went into it (every file, when there is no repository).
     """
 
     directory: Path
@@ -56,6 +68,7 @@ class Source:
     submodules: tuple[Submodule, ...]
     state: str
     snapshot: str | None = None
+    seen: tuple[Seen, ...] = ()
 
     @property
     def dirty(self) -> bool:
@@ -63,7 +76,8 @@ class Source:
 
     @property
     def pushed(self) -> bool:
-        return self.remote_branch is not None
+        """Whether HEAD, and that of every submodule, is on a remote branch."""
+        return self.remote_branch is not None and all(submodule.pushed for submodule in self.submodules)
 
     @property
     def needs_snapshot(self) -> bool:

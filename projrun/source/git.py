@@ -1,0 +1,243 @@
+"""The door to the git program.
+
+Nothing of the caller's shell steers it, and nothing a repository's own configuration names is executed:
+looking at a stranger's directory must be safe. git's variables and options are those of git(1), git-config(1).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from projrun.core import process
+from projrun.core.errors import SourceError
+
+# These say which configuration is the user's and where to stop searching, not which repository is meant.
+_KEPT = (
+    "GIT_CONFIG_GLOBAL",
+    "GIT_CONFIG_SYSTEM",
+    "GIT_CONFIG_NOSYSTEM",
+    "GIT_CEILING_DIRECTORIES",
+    "GIT_DISCOVERY_ACROSS_FILESYSTEM",
+    "GIT_EXEC_PATH",
+)
+# No lock is taken and no index written; nothing is asked; a partial clone fetches nothing.
+_READ_ONLY = {
+    "LC_ALL": "C",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_PAGER": "cat",
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_ALLOW_PROTOCOL": "none",
+}
+# The first two start programs; the others would let an edit pass unseen.
+_HARDENING = (
+    "core.fsmonitor=false",
+    "core.hooksPath=/dev/null",
+    "core.checkStat=default",
+    "core.trustctime=true",
+)
+_OWN_SCOPES = ("system", "global")
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A work tree and its configuration.
+
+    ``values`` has every setting by its name, sections and keys in lower case, the last value last.
+    ``disarmed`` are the settings that switch off what the repository's own configuration would execute.
+    """
+
+    worktree: Path
+    values: Mapping[str, tuple[str, ...]]
+    disarmed: tuple[str, ...] = ()
+
+    def read(self, *words: str, stdin: bytes = b"", accept: Sequence[int] = (0,)) -> process.Completed:
+        """Runs a git command that only looks, at the root of the work tree.
+
+        Raises SourceError when its exit code is none that we ``accept``.
+        """
+        return run((*_options(self.disarmed), *words), self.worktree, stdin=stdin, accept=accept)
+
+    def read_all(self, *commands: Sequence[str]) -> tuple[process.Completed, ...]:
+        """As :meth:`read`, for several commands at the same time."""
+        done = _run_together([(*_options(self.disarmed), *words) for words in commands], self.worktree)
+        for completed in done:
+            if not completed.ok:
+                raise failure(completed, self.worktree)
+        return done
+
+
+def environment() -> dict[str, str]:
+    """The variables every git process gets: the caller's, without any that point at another repository."""
+    kept = {name: value for name, value in process.tool_environment().items() if not name.startswith("GIT_")}
+    kept.update({name: os.environ[name] for name in _KEPT if name in os.environ})
+    return {**kept, **_READ_ONLY}
+
+
+def run(
+    words: Sequence[str],
+    directory: Path,
+    *,
+    variables: Mapping[str, str] | None = None,
+    stdin: bytes = b"",
+    accept: Sequence[int] = (0,),
+) -> process.Completed:
+    """Runs git in ``directory`` with more ``variables``.
+
+    Raises SourceError when git is not installed, or when its exit code is none that we ``accept``.
+    """
+    try:
+        completed = process.run(
+            _argv(words), cwd=directory, env={**environment(), **(variables or {})}, stdin=stdin
+        )
+    except OSError as error:
+        raise _not_started(error, directory) from error
+    if completed.returncode not in accept:
+        raise failure(completed, directory)
+    return completed
+
+
+def discover(directory: Path) -> Repository | None:
+    """The work tree around ``directory``; None outside of any, in a bare repository and inside ``.git``.
+
+    Raises SourceError when there is a repository that git does not trust or cannot read.
+    """
+    place, listed = _run_together(
+        (
+            ("rev-parse", "--is-inside-work-tree", "--show-toplevel"),
+            ("config", "--list", "-z", "--show-scope"),
+        ),
+        directory,
+    )
+    inside, _, toplevel = place.text.removesuffix("\n").partition("\n")
+    if inside == "false" or (not place.ok and _is_no_repository(place.error_text)):
+        return None
+    for completed in (place, listed):
+        if not completed.ok:
+            raise failure(completed, directory)
+    values, disarmed = _read_settings(listed.text)
+    return Repository(Path(toplevel), values, disarmed)
+
+
+@contextlib.contextmanager
+def without_repository(directory: Path) -> Iterator[dict[str, str]]:
+    """Variables that let git walk a directory of no repository, by its rules about ignored files."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="projrun-") as made:
+        # The least that git takes for a repository: gitrepository-layout(5).
+        Path(made, "HEAD").write_text("ref: refs/heads/none\n")
+        Path(made, "objects").mkdir()
+        Path(made, "refs").mkdir()
+        yield {"GIT_DIR": made, "GIT_WORK_TREE": str(directory)}
+
+
+def failure(completed: process.Completed, directory: Path) -> SourceError:
+    """What a failed git command means for the user."""
+    said = completed.error_text
+    if "dubious ownership" in said or "unsafe repository" in said:
+        return SourceError(
+            f"git does not trust the repository of {directory}",
+            why="it belongs to another user, so its configuration could run programs as you",
+            hint=f"if you trust it: git config --global --add safe.directory {_trusted_path(said, directory)}",
+        )
+    return SourceError(
+        f"git cannot read the repository of {directory}",
+        why=said or f"it ended with code {completed.returncode}",
+        hint=f"git -C {directory} status; git -C {directory} fsck",
+    )
+
+
+def _argv(words: Sequence[str]) -> list[str]:
+    return ["git", "--no-pager", "--literal-pathspecs", *_options(_HARDENING), *words]
+
+
+def _options(settings: Sequence[str]) -> list[str]:
+    return [word for setting in settings for word in ("-c", setting)]
+
+
+def _run_together(commands: Sequence[Sequence[str]], directory: Path) -> tuple[process.Completed, ...]:
+    started: list[process.Popen[bytes]] = []
+    try:
+        for words in commands:
+            started.append(
+                process.start(
+                    _argv(words),
+                    cwd=directory,
+                    env=environment(),
+                    stdin=process.DEVNULL,
+                    stdout=process.PIPE,
+                    stderr=process.PIPE,
+                )
+            )
+        written = [child.communicate() for child in started]
+    except OSError as error:
+        raise _not_started(error, directory) from error
+    finally:
+        for child in started:
+            with child:
+                if child.poll() is None:
+                    child.kill()
+    return tuple(
+        process.Completed(tuple(words), child.returncode, *streams)
+        for words, child, streams in zip(commands, started, written, strict=True)
+    )
+
+
+def _not_started(error: OSError, directory: Path) -> SourceError:
+    if not directory.is_dir():
+        return SourceError(f"{directory} is not a directory", hint="give the directory of a project")
+    if isinstance(error, FileNotFoundError):
+        return SourceError(
+            "git is not installed",
+            why="projrun asks git which commit a run is made of, and no git is on PATH",
+            hint="install git 2.26 or later, for example: apt install git",
+        )
+    return SourceError(f"git cannot be started in {directory}", why=str(error))
+
+
+def _is_no_repository(said: str) -> bool:
+    # A broken link to a repository says "not a git repository: PATH", which is not the same as none.
+    return "not a git repository (or any" in said or "safe.bareRepository" in said
+
+
+def _trusted_path(said: str, directory: Path) -> str:
+    parts = said.split("'")
+    return parts[1] if len(parts) > 2 else str(directory)
+
+
+def _read_settings(text: str) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
+    fields = text.split("\0")
+    values: dict[str, tuple[str, ...]] = {}
+    filters: set[str] = set()
+    for scope, setting in zip(fields[::2], fields[1::2], strict=False):
+        name, _, value = setting.partition("\n")
+        values[name] = (*values.get(name, ()), value)
+        if scope not in _OWN_SCOPES:
+            filters |= _filters_set_by(name)
+    disarmed = [
+        setting
+        for name in sorted(filters)
+        for setting in (f"filter.{name}.clean=", f"filter.{name}.process=", f"filter.{name}.required=false")
+    ]
+    return values, tuple(disarmed)
+
+
+def _filters_set_by(name: str) -> set[str]:
+    """The filter drivers that a setting of the repository changes: git runs those when it compares files."""
+    if name.startswith("lfs.extension."):
+        return {"lfs"}  # commands that git-lfs runs for each file
+    if not name.startswith("filter.") or name.count(".") < 2:
+        return set()
+    driver = name.removeprefix("filter.").rpartition(".")[0]
+    if "=" in driver:
+        raise SourceError(
+            f"the repository configures a filter named {driver!r}",
+            why="git has no way to switch a filter of such a name off, and projrun runs no repository's filters",
+            hint=f"git config --remove-section 'filter.{driver}'",
+        )
+    return {driver}

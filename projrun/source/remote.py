@@ -1,0 +1,98 @@
+"""Where else the commit is: the remote branch that holds it, and that remote's address without credentials."""
+
+from __future__ import annotations
+
+import re
+
+from projrun.source.git import Repository
+from projrun.source.status import Status
+
+_URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<rest>.*)", re.DOTALL)
+_HELPER = re.compile(r"(?P<helper>[A-Za-z0-9][A-Za-z0-9+.-]*)::(?P<address>.*)", re.DOTALL)
+_HOST_AND_PORT = re.compile(r"(\[[^\]]*\]|[^:]*)(:\d*)?")
+
+
+def pushed_branch(repository: Repository, status: Status) -> str | None:
+    """The remote branch (``origin/main``) that holds HEAD, or None."""
+    if status.commit is None:
+        return None
+    remote = _remote_of(repository, status.branch)
+    upstream = status.upstream or ""
+    if status.ahead == 0 and remote and upstream.startswith(f"{remote}/"):
+        return upstream  # spares a walk over every remote branch
+    told = repository.read("for-each-ref", "--contains=HEAD", "--format=%(refname)%00%(symref)", "refs/remotes")
+    names = [line.split("\0")[0] for line in told.text.splitlines() if line.endswith("\0")]
+    branches = sorted(name.removeprefix("refs/remotes/") for name in names)
+    preferred = [name for wish in (remote, "origin") for name in branches if wish and name.startswith(f"{wish}/")]
+    return next(iter([*preferred, *branches]), None)
+
+
+def address_of(repository: Repository, branch: str | None, remote_branch: str | None) -> str | None:
+    """The address of the remote that has the commit, else of the branch's upstream, else of ``origin``."""
+    remotes = {
+        name.removeprefix("remote.").removesuffix(".url"): urls[0]
+        for name, urls in repository.values.items()
+        if name.startswith("remote.") and name.endswith(".url")
+    }
+    holders = sorted((name for name in remotes if (remote_branch or "").startswith(f"{name}/")), key=len)
+    for name in (*holders[-1:], _remote_of(repository, branch), "origin"):
+        if name in remotes:
+            return without_credentials(_rewritten(remotes[name], repository))
+    return None
+
+
+def without_credentials(address: str) -> str:
+    """A git address (git-fetch(1), "Git URLs") without anything that could be a password or a token.
+
+    The user name of an ssh address stays: ``git@host:path`` is no address without it, and no secret.
+    Passwords that hold ``@`` or ``/`` unquoted are dropped whole.
+    """
+    if helper := _HELPER.fullmatch(address):
+        return f"{helper['helper']}::{without_credentials(helper['address'])}"
+    if url := _URL.fullmatch(address):
+        return f"{url['scheme']}://{_clean_rest(url['scheme'].lower(), url['rest'])}"
+    before, at, _ = address.partition("@")
+    if not at or before.startswith(("/", "./", "../", "~")):
+        return address
+    if ":" in before:
+        return address.rpartition("@")[2]
+    login, colon, path = address.partition(":")
+    user, _, host = login.rpartition("@")
+    return address if not colon or "@" not in user else f"{host}:{path}"
+
+
+def _clean_rest(scheme: str, rest: str) -> str:
+    ssh = scheme in ("ssh", "git+ssh", "ssh+git")
+    if scheme == "file":
+        return rest
+    if not ssh:
+        rest = re.split(r"[?#]", rest, maxsplit=1)[0] if "@" not in rest else _without_query(rest)
+    authority, slash, path = rest.partition("/")
+    userinfo, at, host = authority.rpartition("@")
+    has_password = ":" in userinfo if at else not _HOST_AND_PORT.fullmatch(authority)
+    if has_password and "@" in path:
+        host, slash, path = rest.rpartition("@")[2].partition("/")
+    user = userinfo.partition(":")[0]
+    return f"{user}@{host}{slash}{path}" if ssh and user and "@" not in user else f"{host}{slash}{path}"
+
+
+def _without_query(rest: str) -> str:
+    """Cuts a query or fragment after the last ``@``: before it the signs belong to a password."""
+    before, at, after = rest.rpartition("@")
+    return before + at + re.split(r"[?#]", after, maxsplit=1)[0]
+
+
+def _remote_of(repository: Repository, branch: str | None) -> str | None:
+    names = repository.values.get(f"branch.{branch}.remote", ())
+    return names[-1] if names and names[-1] != "." else None
+
+
+def _rewritten(address: str, repository: Repository) -> str:
+    """The address after ``url.<base>.insteadOf``: a private shorthand means nothing on another machine."""
+    best, base = "", ""
+    for name, prefixes in repository.values.items():
+        if name.startswith("url.") and name.endswith(".insteadof"):
+            for prefix in prefixes:
+                if address.startswith(prefix) and len(prefix) > len(best):
+                    best, base = prefix, name.removeprefix("url.").removesuffix(".insteadof")
+    return base + address[len(best) :] if best else address
