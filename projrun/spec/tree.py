@@ -46,7 +46,7 @@ class Document:
     refused: frozenset[Path] = frozenset()
 
     def problem(self, fault: Fault) -> Problem:
-        """The fault with its place: that of the value, or of the nearest thing around it that has one."""
+        """The fault with its place: that of the value, or for what is not there of the key that should hold it."""
         line, column = self._place(fault)
         return Problem(self.file, line, column, fault.message, fault.hint)
 
@@ -54,9 +54,11 @@ class Document:
         if fault.key and fault.path in self.key_marks:
             return self.key_marks[fault.path]
         path = fault.path
-        while path and path not in self.marks:
+        if path in self.marks:
+            return self.marks[path]
+        while path and path not in self.key_marks:
             path = path[:-1]
-        return self.marks.get(path, (1, 1))
+        return self.key_marks.get(path) or self.marks.get(path, (1, 1))
 
 
 class Malformed(Exception):

@@ -1,0 +1,197 @@
+"""From the plain values of a specification to the frozen ones: every short form is written out here."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from projrun.spec import command as commands
+from projrun.spec import parameters
+from projrun.spec.model import Command, DataEntry, EntryPoint, EnvironmentSpec, Parameter, Value
+from projrun.spec.tree import Fault, Path
+
+_CONSTRAINTS = (
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "multipleOf",
+    "minLength",
+    "maxLength",
+    "pattern",
+    "minItems",
+    "maxItems",
+    "uniqueItems",
+)
+_KINDS = {bool: "bool", int: "int", float: "float", str: "str"}
+_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+
+NO_COMMAND = Command((), "")
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What a specification declares, as far as it can be read; ``faults`` are what could not.
+
+    ``unread`` are the paths of parameters that are declared and could not be read. An entry point whose
+    command could not be read has :data:`NO_COMMAND`.
+    """
+
+    environment: EnvironmentSpec
+    data: Mapping[str, DataEntry]
+    entry_points: Mapping[str, EntryPoint]
+    faults: tuple[Fault, ...]
+    unread: frozenset[Path]
+
+
+def declare(value: Mapping[str, Any], texts: Mapping[Path, str]) -> Declared:
+    """The declarations of a specification that the schema finds right, or of those parts of it that are.
+
+    ``texts`` holds the source text of plain scalars by path.
+    """
+    reader = _Reader(texts)
+    entry_points = value.get("entry_points", {})
+    return Declared(
+        environment(value.get("environment", {})),
+        {name: _data(name, node) for name, node in value.get("data", {}).items()},
+        {name: reader.entry_point(name, node) for name, node in entry_points.items()},
+        tuple(reader.faults),
+        frozenset(reader.unread),
+    )
+
+
+def environment(node: Mapping[str, Any]) -> EnvironmentSpec:
+    """The environment, with defaults for what is left out."""
+    lists = ("source_distributions", "inherit", "secrets")
+    return EnvironmentSpec(**{key: tuple(value) if key in lists else value for key, value in node.items()})
+
+
+def seconds(node: float | str) -> float:
+    """A timeout in seconds. Raises ValueError when it is no time that can pass."""
+    if isinstance(node, str):
+        found = _DURATION.fullmatch(node)
+        days, hours, minutes, rest = (int(part or 0) for part in (found.groups() if found else ()))
+        node = ((days * 24 + hours) * 60 + minutes) * 60 + rest
+    if not 0 < node < math.inf:
+        raise ValueError("a timeout is a number of seconds above 0, or as in 90s, 30m, 2h, 1d, 1h30m")
+    return float(node)
+
+
+def _data(name: str, node: Any) -> DataEntry:
+    if isinstance(node, str):
+        return DataEntry(name, node)
+    pin = node.get("sha256")
+    return DataEntry(name, node["path"], pin.lower() if pin else None)
+
+
+def _paths(node: Any) -> tuple[str, ...]:
+    return (node,) if isinstance(node, str) else tuple(node)
+
+
+class _Reader:
+    def __init__(self, texts: Mapping[Path, str]) -> None:
+        self.texts = texts
+        self.faults: list[Fault] = []
+        self.unread: set[Path] = set()
+
+    def below(self, path: Path) -> Mapping[Path, str]:
+        """The source texts from ``path`` on, by their path from there."""
+        depth = len(path)
+        return {place[depth:]: text for place, text in self.texts.items() if place[:depth] == path}
+
+    def attempt(self, path: Path, read: Callable[[], Any], otherwise: Any) -> Any:
+        """What ``read`` gives; its ValueError becomes a fault at ``path``."""
+        try:
+            return read()
+        except ValueError as error:
+            self.faults.append(Fault(path, str(error)))
+            return otherwise
+
+    def entry_point(self, name: str, node: Any) -> EntryPoint:
+        here: Path = ("entry_points", name)
+        if not isinstance(node, dict):
+            return EntryPoint(name, self.command(here, node, shell=False))
+        declared = {}
+        for key, below in node.get("parameters", {}).items():
+            place = (*here, "parameters", key)
+            found = len(self.faults)
+            parameter = self.parameter(place, key, below)
+            if len(self.faults) == found:
+                declared[key] = parameter
+            else:
+                self.unread.add(place)
+        command = NO_COMMAND
+        if "command" in node:
+            command = self.command((*here, "command"), node["command"], shell=node.get("shell", False))
+        timeout = None
+        if "timeout" in node:
+            timeout = self.attempt((*here, "timeout"), lambda: seconds(node["timeout"]), None)
+        lists = {key: _paths(node.get(key, ())) for key in ("inputs", "outputs", "metrics")}
+        return EntryPoint(name, command, node.get("help", ""), declared, timeout=timeout, **lists)
+
+    def command(self, path: Path, node: str | Sequence[str], *, shell: bool) -> Command:
+        read: Command = self.attempt(path, lambda: commands.parse(node, shell=shell), NO_COMMAND)
+        return read
+
+    def parameter(self, path: Path, name: str, node: Any) -> Parameter:
+        if isinstance(node, dict):
+            return self.long_parameter(path, name, node)
+        if isinstance(node, str):
+            return Parameter(name, node)
+        if isinstance(node, list):
+            items = self.attempt(path, lambda: _items_of(node), "str")
+            parameter = Parameter(name, "list", items=items)
+        else:
+            parameter = Parameter(name, _KINDS[type(node)])
+        return replace(parameter, default=self.value(path, parameter, node))
+
+    def long_parameter(self, path: Path, name: str, node: Mapping[str, Any]) -> Parameter:
+        kind, items = node["type"], node.get("items", "str")
+        constraints = {word: node[word] for word in _CONSTRAINTS if word in node}
+        for word, limit in constraints.items():
+            self.attempt((*path, word), lambda word=word, limit=limit: _check_constraint(word, limit), None)
+        word = "choices" if "choices" in node else "enum"
+        if word in node:
+            one = Parameter(name, items if kind == "list" else kind)
+            read = [self.value((*path, word, index), one, choice) for index, choice in enumerate(node[word])]
+            constraints["enum"] = [value.value for value in read if value]
+        parameter = Parameter(
+            name, kind, items=items, flag=node.get("flag"), help=node.get("help", ""), constraints=constraints
+        )
+        if "default" not in node:
+            return parameter
+        return replace(parameter, default=self.value((*path, "default"), parameter, node["default"]))
+
+    def value(self, path: Path, parameter: Parameter, node: Any) -> Value | None:
+        if node is None and parameter.type != "json":
+            hint = 'leave it out to make the parameter required, or write ""'
+            self.faults.append(Fault(path, f"nothing (null) is not a value of type {parameter.type}", hint))
+            return None
+        read: Value | None = self.attempt(
+            path, lambda: parameters.read_native(parameter, node, self.below(path)), None
+        )
+        return read
+
+
+def _items_of(node: Sequence[Any]) -> str:
+    kinds = {_KINDS[type(item)] for item in node}
+    if kinds == {"int", "float"}:
+        return "float"
+    if len(kinds) > 1:
+        raise ValueError(
+            f"the items are of the types {', '.join(sorted(kinds))}: write {{type: list, items: TYPE, default: [...]}}"
+        )
+    return kinds.pop()
+
+
+def _check_constraint(word: str, limit: Any) -> None:
+    if isinstance(limit, float) and not math.isfinite(limit):
+        raise ValueError(f"{word} is not a finite number")
+    if word == "pattern":
+        try:
+            re.compile(limit)
+        except (re.error, RecursionError, OverflowError) as error:
+            raise ValueError(f"{limit!r} is not a regular expression: {error}") from None

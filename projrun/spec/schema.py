@@ -1,0 +1,67 @@
+"""The JSON Schema of ProjectSpec.yaml, and what it says of reading: where a plain scalar stands for its text."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from projrun.spec import tree
+
+SCHEMA_FILE = Path(__file__).parent.parent / "schemas" / "project-spec.v1.json"
+
+_TEXT = "#/$defs/text"
+
+
+def source() -> bytes:
+    """The schema as it is written."""
+    return SCHEMA_FILE.read_bytes()
+
+
+def definition() -> dict[str, Any]:
+    """The schema as plain data."""
+    schema: dict[str, Any] = json.loads(source())
+    return schema
+
+
+def with_texts(document: tree.Document, schema: Mapping[str, Any]) -> Any:
+    """The document's value with the source text of plain scalars wherever the schema wants text.
+
+    So ``python: 3.10`` is "3.10" and a variable's ``1`` is "1". Null is never text.
+    """
+    return _Walk(document, schema["$defs"]).value(document.value, schema, ())
+
+
+class _Walk:
+    def __init__(self, document: tree.Document, definitions: Mapping[str, Any]) -> None:
+        self.texts = document.texts
+        self.definitions = definitions
+
+    def value(self, value: Any, schema: Mapping[str, Any], path: tree.Path) -> Any:
+        is_text = schema.get("$ref") == _TEXT
+        while "$ref" in schema:
+            schema = self.definitions[schema["$ref"].rpartition("/")[2]] | {
+                key: word for key, word in schema.items() if key != "$ref"
+            }
+            is_text = is_text or schema.get("$ref") == _TEXT
+        if isinstance(value, dict):
+            return {key: self.value(below, _entry(schema, key), (*path, key)) for key, below in value.items()}
+        if isinstance(value, list):
+            items = schema.get("items", {})
+            return [self.value(below, items, (*path, index)) for index, below in enumerate(value)]
+        if path in self.texts and value is not None and (is_text or _wants_text(value, schema)):
+            return self.texts[path]
+        return value
+
+
+def _entry(schema: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    others = schema.get("additionalProperties")
+    found: Mapping[str, Any] = schema.get("properties", {}).get(key, others if isinstance(others, dict) else {})
+    return found
+
+
+def _wants_text(value: Any, schema: Mapping[str, Any]) -> bool:
+    types = schema.get("type", [])
+    own = "boolean" if isinstance(value, bool) else "number"
+    return "string" in types and own not in types
