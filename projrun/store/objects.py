@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 from projrun.core.errors import StoreError
@@ -51,6 +52,8 @@ class Objects:
                     while block := source.read(_BLOCK):
                         digest.update(block)
                         copy.write(block)
+                    copy.flush()
+                    os.fsync(copy.fileno())
                 if digest.hexdigest() != sha256:
                     raise StoreError(
                         f"{path} changed while it was being kept",

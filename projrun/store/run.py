@@ -17,9 +17,10 @@ DOCUMENTS = ("start", "recipe", "outcome")
 VERSION = 1
 ALIVE = "alive"
 
+ENDED = ("finished", "failed", "timeout", "interrupted", "not-started")
 RUNNING = "running"
 LOST = "lost"
-STATUSES = ("finished", "failed", "timeout", "interrupted", "not-started", RUNNING, LOST)
+STATUSES = (*ENDED, RUNNING, LOST)
 
 
 class RunDirectory:
@@ -119,16 +120,21 @@ def _document(path: Path, kind: str) -> tuple[Mapping[str, Any] | None, str | No
     except OSError as error:
         return None, f"{path.name} cannot be read: {error.strerror or error}"
     except (ValueError, RecursionError):
-        empty = path.stat().st_size == 0 if path.exists() else True
-        return None, f"{path.name} is {'empty' if empty else 'not JSON (cut off, or damaged)'}"
+        return None, f"{path.name} is not JSON: it is cut off, or damaged"
+    problem = _foreign(document, kind, path.parent.name)
+    return (None, f"{path.name} {problem}") if problem else (document, None)
+
+
+def _foreign(document: object, kind: str, run: str) -> str | None:
+    """Why a JSON value is not that document of that run."""
     if not isinstance(document, dict) or document.get("document") != kind:
-        return None, f"{path.name} is not the {kind} document of a run"
+        return f"is not the {kind} document of a run"
     version = document.get("version")
     if version != VERSION:
         newer = isinstance(version, int) and version > VERSION
-        return None, f"{path.name} has version {version!r}" + (": it takes a newer projrun to read it" if newer else "")
-    if document.get("run") != path.parent.name:
-        return None, f"{path.name} belongs to another run, {document.get('run')!r}"
-    if kind == "outcome" and document.get("status") not in STATUSES[:5]:
-        return None, f"outcome.json has no status that is known: {document.get('status')!r}"
-    return document, None
+        return f"has version {version!r}" + (": it takes a newer projrun to read it" if newer else "")
+    if document.get("run") != run:
+        return f"belongs to another run, {document.get('run')!r}"
+    if kind == "outcome" and document.get("status") not in ENDED:
+        return f"has no status that is known: {document.get('status')!r}"
+    return None

@@ -1,0 +1,175 @@
+"""The run store: every run in a directory of its own, kept content beside them, and a derived index.
+
+    <store>/store.json                        the format of all this
+    <store>/runs/<id>/                        start.json, recipe.json, outcome.json, output.log, ...; alive
+    <store>/objects/                          kept content by sha256
+    <store>/sources.git                       snapshots
+    <store>/index.sqlite                      derived
+
+A run is written by its own process alone, so runs need no lock against each other.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+from projrun.core.errors import StoreError, UsageError
+from projrun.core.files import read_json, write_json
+from projrun.core.locks import take
+from projrun.core.nearest import nearest
+from projrun.store.failures import ANOTHER_STORE, writing
+from projrun.store.ids import is_id, new_id
+from projrun.store.index import Index, RunQuery
+from projrun.store.objects import Objects
+from projrun.store.row import RunRow
+from projrun.store.run import ALIVE, RunDirectory, RunRecord, read_run
+
+FORMAT = 1
+
+_MARKER = "store.json"
+_ENTRIES = (_MARKER, "runs", "objects", "sources.git")
+_LAST = re.compile(r"last(?:~(?P<back>[0-9]{1,9}))?")
+_SHOWN = 8
+
+
+class Store:
+    """The store at a directory. Nothing is made or read before a method needs it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.runs = path / "runs"
+        self.sources = path / "sources.git"
+        self.objects = Objects(path / "objects")
+        self.index = Index(path)
+
+    def prepare(self) -> None:
+        """Makes the store if it is not there yet. Raises StoreError when that, or using it, is impossible."""
+        with writing(self.path):
+            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if not self._is_marked():
+                self._refuse_foreign()
+                write_json(self.path / _MARKER, {"format": FORMAT}, mode=0o600)
+            self.runs.mkdir(exist_ok=True, mode=0o700)
+
+    def begin(self) -> RunDirectory:
+        """A new run with a directory that is this process's alone. Raises StoreError."""
+        self.prepare()
+        with writing(self.runs):
+            while True:
+                run = new_id()
+                # Locked before it has its name: whoever sees a run sees whether it lives.
+                aside = self.runs / f".{run}.{os.getpid()}.new"
+                aside.mkdir(mode=0o700)
+                lock = take(aside / ALIVE)
+                try:
+                    aside.rename(self.runs / run)
+                except OSError:
+                    os.close(lock)
+                    shutil.rmtree(aside, ignore_errors=True)
+                    if not (self.runs / run).exists():
+                        raise
+                    continue
+                return RunDirectory(self.runs / run, lock)
+
+    def read(self, run: str) -> RunRecord:
+        """The run of that full id. Raises UsageError when there is none, StoreError for another's store."""
+        self._check()
+        if not is_id(run) or not (self.runs / run).is_dir():
+            raise self._unknown(run)
+        return read_run(self.runs / run)
+
+    def list_runs(self, query: RunQuery) -> tuple[RunRow, ...]:
+        """The runs of a query, from an index that is up to date. Raises UsageError and StoreError."""
+        self._check()
+        return self.index.runs(query)
+
+    def resolve(self, text: str) -> str:
+        """The full id that ``text`` stands for: an id, the beginning of exactly one, ``last`` or ``last~N``.
+
+        ``last`` is the run of any project that was started last, ``last~2`` the second before it. Raises
+        UsageError, and StoreError for another's store.
+        """
+        self._check()
+        wanted = text.strip().lower()
+        if match := _LAST.fullmatch(wanted):
+            return self._last(int(match["back"] or 0))
+        if is_id(wanted) and (self.runs / wanted).is_dir():
+            return wanted
+        found = self.index.ids(wanted) if wanted else ()
+        if not found:
+            raise self._unknown(text)
+        if len(found) > 1:
+            more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+            raise UsageError(
+                f"{text!r} is the beginning of {len(found)} runs",
+                why=f"they are {', '.join(found[:_SHOWN])}{more}",
+                hint="give more characters of the one you mean",
+            )
+        return found[0]
+
+    def _last(self, back: int) -> str:
+        found = self.index.by_start(back)
+        if found is not None:
+            return found
+        known = len(self.index.ids(""))
+        why = f"the store holds {known} run{'' if known == 1 else 's'}: {self.path}"
+        raise UsageError(
+            f"there is no run last~{back}" if back else "there is no run yet", why=why, hint="projrun runs"
+        )
+
+    def _unknown(self, text: str) -> UsageError:
+        close = nearest(text.strip().lower(), self.index.ids(""))
+        return UsageError(
+            f"there is no run {text!r}",
+            why=f"no run of the store begins so: {self.path}",
+            hint=f"did you mean {close!r}? List the runs with: projrun runs --all"
+            if close
+            else "projrun runs --all",
+        )
+
+    def _check(self) -> None:
+        """Raises StoreError when the store is there but not ours to read."""
+        try:
+            self._is_marked()
+        except OSError as error:
+            raise StoreError(
+                f"the run store cannot be read: {self.path}", why=error.strerror or str(error), hint=ANOTHER_STORE
+            ) from error
+
+    def _is_marked(self) -> bool:
+        """Whether the directory is a store of a format we know. Raises StoreError for one that we do not."""
+        marker = self.path / _MARKER
+        try:
+            document = read_json(marker)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except ValueError:
+            document = None
+        number = document.get("format") if isinstance(document, dict) else None
+        if number == FORMAT:
+            return True
+        if isinstance(number, int) and number > FORMAT:
+            raise StoreError(
+                f"the run store is of a newer projrun: {self.path}",
+                why=f"it has format {number}, this projrun knows format {FORMAT}",
+                hint="update projrun, or choose another store: --store DIR",
+            )
+        raise StoreError(
+            f"the run store's {_MARKER} is damaged: {marker}",
+            why="it does not name the store's format",
+            hint=f'if this is a store, write {{"format": {FORMAT}}} to it; otherwise {ANOTHER_STORE}',
+        )
+
+    def _refuse_foreign(self) -> None:
+        """Keeps a mistyped --store from being strewn with runs."""
+        names = sorted(entry.name for entry in self.path.iterdir())
+        foreign = [name for name in names if name not in _ENTRIES and not name.startswith(f".{_MARKER}.")]
+        if foreign and not self._is_marked():
+            raise StoreError(
+                f"{self.path} is not a run store",
+                why=f"it has no {_MARKER} but holds other files, such as {foreign[0]!r}",
+                hint="choose an empty or new directory: --store DIR",
+            )
