@@ -184,6 +184,7 @@ def with_downloaded_wheel(directory: Path, python: str) -> bool:
         own_lists = [*fetch, "-o", f"Dir::State::Lists={folder}/lists"]
         if not quiet([*fetch, "download", "python3-pip-whl"], cwd=folder):
             # The machine has no package lists, as in a container image: read them aside.
+            Path(folder, "lists", "partial").mkdir(parents=True)
             quiet([*own_lists, "update"], cwd=folder)
             quiet([*own_lists, "download", "python3-pip-whl"], cwd=folder)
         for package in Path(folder).glob("python3-pip-whl_*.deb"):

@@ -28,10 +28,9 @@ def arguments() -> argparse.Namespace:
 
 def main() -> None:
     given = arguments()
-    seed = given.seed % 2**32  # scikit-learn's seeds have 32 bits
     measured, cultivars = table.read(given.wine, given.features)
     seen, unseen = train_test_split(
-        range(len(cultivars)), test_size=given.held_out, stratify=cultivars, random_state=seed
+        range(len(cultivars)), test_size=given.held_out, stratify=cultivars, random_state=given.seed
     )
     print(f"{len(cultivars)} wines, {len(given.features)} measurements each; {len(unseen)} wines are held out")
 
@@ -40,11 +39,11 @@ def main() -> None:
         criterion=given.criterion,
         ccp_alpha=given.pruning,
         class_weight="balanced" if given.balanced else None,
-        random_state=seed,
+        random_state=given.seed,
         **given.tree,
     )
     known, answers = [measured[row] for row in seen], [cultivars[row] for row in seen]
-    folds = StratifiedKFold(given.folds, shuffle=True, random_state=seed)
+    folds = StratifiedKFold(given.folds, shuffle=True, random_state=given.seed)
     scores = []
     for number, fold in enumerate(folds.split(known, answers), start=1):
         scores.extend(cross_val_score(tree, known, answers, cv=[fold]))
