@@ -1,0 +1,233 @@
+"""Parameters: one value each, from ``-P name=value``, ``--params FILE`` or the default; as a record and back."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from projrun.core.errors import SpecError, UsageError
+from projrun.core.nearest import did_you_mean
+from projrun.core.paths import escape_reason
+from projrun.spec import document
+from projrun.spec.argument import shown
+from projrun.spec.model import BoundParameter, DataEntry, EntryPoint, Parameter, Value
+from projrun.spec.values import read_native, read_text
+
+__all__ = ["bind", "escape", "from_document", "is_name", "read_native", "read_text", "to_document"]
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_DATA = "data:"
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """A value that somebody gave: for which name, where, and how it is read."""
+
+    name: str
+    place: str
+    origin: str
+    read: Callable[[Parameter], Value]
+
+
+@dataclass(frozen=True)
+class _Complaint:
+    """One thing wrong with what was given, and what to type instead."""
+
+    message: str
+    hint: str = ""
+
+
+_Settings = tuple[Sequence[_Setting], Sequence[_Complaint]]
+
+
+def is_name(text: str) -> bool:
+    """Whether ``text`` is a letter or ``_``, then letters, digits, ``_`` or ``-`` (ASCII)."""
+    return _NAME.fullmatch(text) is not None
+
+
+def bind(
+    entry_point: EntryPoint, given: Sequence[str], file: Path | None, data: Mapping[str, DataEntry], root: Path
+) -> dict[str, BoundParameter]:
+    """One value for each declared parameter, in declared order: the default, then ``file``, then ``given`` on top.
+
+    ``given`` are the texts after ``-P``, ``data`` the declared data that ``data:NAME`` may name, ``root`` the
+    project's directory. Raises UsageError that names everything wrong at once.
+    """
+    from_file, file_complaints = _read_file(file) if file else ((), ())
+    from_line, line_complaints = _read_line(given)
+    chosen, name_complaints = _choose([*from_file, *from_line], entry_point)
+    settings = {name: chosen.get(name) or _default(one) for name, one in entry_point.parameters.items()}
+    missing = _missing([entry_point.parameters[name] for name, setting in settings.items() if setting is None])
+    complaints = [*file_complaints, *line_complaints, *name_complaints, *missing]
+    bound = {}
+    for setting in filter(None, settings.values()):
+        parameter = entry_point.parameters[setting.name]
+        try:
+            value = setting.read(parameter)
+            bound[parameter.name] = _placed(BoundParameter(parameter, value, setting.origin), data, root)
+        except ValueError as error:
+            complaints.append(_Complaint(f"{setting.place}: {error}", _declaration(parameter)))
+    if complaints:
+        raise _usage_error(entry_point, complaints)
+    return bound
+
+
+def escape(parameter: Parameter, value: Value, root: Path) -> str:
+    """Why a path in the value is not inside the project ``root``, ready to be shown; empty when all are."""
+    if "path" not in (parameter.type, parameter.items if parameter.type == "list" else ""):
+        return ""
+    for text in (value.raw,) if isinstance(value.raw, str) else value.raw:
+        if not text.startswith(_DATA) and (reason := escape_reason(root, text)):
+            return f"{shown(text)} is not a path inside the project: {reason}"
+    return ""
+
+
+def to_document(bound: BoundParameter) -> dict[str, Any]:
+    """A bound parameter as JSON, for the recipe and for ``{params_file}``; :func:`from_document` reads it back."""
+    parameter, value = bound.parameter, bound.value
+    entry: dict[str, Any] = {"name": parameter.name, "type": parameter.type}
+    if parameter.type == "list":
+        entry["items"] = parameter.items
+    if parameter.flag is not None:
+        entry["flag"] = parameter.flag
+    entry["raw"] = list(value.raw) if isinstance(value.raw, tuple) else value.raw
+    entry |= {"value": value.value, "origin": bound.origin}
+    if bound.data is not None:
+        entry["data"] = bound.data
+    return entry
+
+
+def from_document(entry: Mapping[str, Any]) -> BoundParameter:
+    """A bound parameter out of :func:`to_document`'s JSON: enough to render the command again, exactly."""
+    raw = entry["raw"]
+    value = Value(tuple(raw) if isinstance(raw, list) else raw, entry["value"])
+    parameter = Parameter(entry["name"], entry["type"], items=entry.get("items", "str"), flag=entry.get("flag"))
+    return BoundParameter(parameter, value, entry["origin"], entry.get("data"))
+
+
+def _read_line(given: Sequence[str]) -> _Settings:
+    settings, complaints = [], []
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not is_name(name):
+            rule = "write -P NAME=VALUE; a name is a letter or _, then letters, digits, _ or -"
+            complaints.append(_Complaint(f"-P {shown(text)}: {shown(name)} is no name of a parameter", rule))
+        else:
+            read = _reader(value) if equals else _no_value
+            settings.append(_Setting(name, f"-P {name}", "command line", read))
+    return settings, complaints
+
+
+def _reader(text: str) -> Callable[[Parameter], Value]:
+    return lambda parameter: read_text(parameter, text)
+
+
+def _no_value(parameter: Parameter) -> Value:
+    example = "true" if parameter.type == "bool" else parameter.type.upper()
+    raise ValueError(f"no value is given: write -P {parameter.name}={example}")
+
+
+def _read_file(file: Path) -> _Settings:
+    try:
+        found = document.read(document.decode(file.read_bytes(), str(file)), str(file))
+    except OSError as error:
+        raise UsageError(
+            f"the parameters file {str(file)!r} cannot be read",
+            why=error.strerror or str(error),
+            hint="--params takes a YAML or JSON file that maps names to values",
+        ) from None
+    except SpecError as error:
+        why = "\n".join(f"{problem.place}: {problem.message}" for problem in error.problems)
+        hints = [problem.hint for problem in error.problems if problem.hint]
+        what = f"the parameters file {str(file)!r} cannot be read"
+        raise UsageError(what, why=why or error.why, hint=hints[0] if hints else error.hint) from None
+    if found.value is None:
+        return (), ()
+    if not isinstance(found.value, dict):
+        return (), [_Complaint(f"{file} does not map names to values", "write each as `name: value`")]
+    return [_entry(found, name, file) for name in found.value], ()
+
+
+def _entry(found: document.Document, name: str, file: Path) -> _Setting:
+    line, column = found.key_marks[(name,)]
+    texts = {path[1:]: text for path, text in found.texts.items() if path[:1] == (name,)}
+    return _Setting(
+        name,
+        f"{file}:{line}:{column}: {name}",
+        f"file: {file}",
+        lambda parameter: read_native(parameter, found.value[name], texts),
+    )
+
+
+def _choose(
+    settings: Sequence[_Setting], entry_point: EntryPoint
+) -> tuple[Mapping[str, _Setting], Sequence[_Complaint]]:
+    """The last setting of each declared name, and what is wrong with the names."""
+    complaints = []
+    for (name, origin), times in Counter((one.name, one.origin) for one in settings).items():
+        if times > 1:
+            message = f"{name} is given {times} times on the {origin}"
+            complaints.append(_Complaint(message, f"keep one -P {name}=..."))
+    chosen = {}
+    for setting in settings:
+        if setting.name in entry_point.parameters:
+            chosen[setting.name] = setting
+        else:
+            hint = did_you_mean(setting.name, entry_point.parameters) or "it declares none"
+            complaints.append(
+                _Complaint(f"{setting.place}: the entry point {entry_point.name!r} has no such parameter", hint)
+            )
+    return chosen, complaints
+
+
+def _default(parameter: Parameter) -> _Setting | None:
+    default = parameter.default
+    if default is None:
+        return None
+    return _Setting(parameter.name, f"the default of {parameter.name}", "default", lambda _: default)
+
+
+def _placed(bound: BoundParameter, data: Mapping[str, DataEntry], root: Path) -> BoundParameter:
+    """The parameter with ``data:NAME`` followed to its path, and every path known to be inside the project."""
+    text = bound.value.raw
+    if bound.parameter.type == "path" and isinstance(text, str) and text.startswith(_DATA):
+        name = text.removeprefix(_DATA)
+        if name not in data:
+            hint = did_you_mean(name, data) or "the project declares no data"
+            raise ValueError(f"{shown(text)}: there is no data of that name ({hint})")
+        path = data[name].path
+        return replace(bound, value=Value(path, path), data=name)
+    if reason := escape(bound.parameter, bound.value, root):
+        raise ValueError(reason)
+    return bound
+
+
+def _missing(parameters: Sequence[Parameter]) -> Sequence[_Complaint]:
+    if not parameters:
+        return ()
+    names = ", ".join(f"{parameter.name} ({_kind(parameter)})" for parameter in parameters)
+    line = " ".join(f"-P {parameter.name}={parameter.type.upper()}" for parameter in parameters)
+    return (_Complaint(f"no value for {names}, and no default", f"add {line}"),)
+
+
+def _kind(parameter: Parameter) -> str:
+    return f"list of {parameter.items}" if parameter.type == "list" else parameter.type
+
+
+def _declaration(parameter: Parameter) -> str:
+    words = [f"{parameter.name} is declared as {_kind(parameter)}"]
+    words += [f"{word} {json.dumps(value, ensure_ascii=False)}" for word, value in parameter.constraints.items()]
+    return ", ".join(words) + (f": {parameter.help}" if parameter.help else "")
+
+
+def _usage_error(entry_point: EntryPoint, complaints: Sequence[_Complaint]) -> UsageError:
+    if len(complaints) == 1:
+        return UsageError(complaints[0].message, hint=complaints[0].hint)
+    lines = [one.message + (f" ({one.hint})" if one.hint else "") for one in complaints]
+    what = f"{len(complaints)} things are wrong with the parameters of {entry_point.name!r}"
+    return UsageError(what, why="\n".join(lines), hint="mend all of them, then run again")
