@@ -170,13 +170,13 @@ def _culprits(output: str, lines: Sequence[LockLine]) -> list[LockLine]:
 
 def _error_of(output: str) -> str:
     """The error at the end of the output, without uv's progress before it."""
-    match = re.search(r"^\s*(error:|×)", output, re.MULTILINE)
+    match = re.search(r"^\s*(error:|\u00d7)", output, re.MULTILINE)
     return output[match.start() :] if match else output
 
 
 def _reason(output: str) -> str:
     """The error in plain lines: no frame characters, causes before the general sentence."""
-    rows = [re.sub(r"^[\s×│╰─▶├]+", "", row).strip() for row in _error_of(output).splitlines()]
+    rows = [re.sub(r"^[\s\u00d7│╰─▶├]+", "", row).strip() for row in _error_of(output).splitlines()]
     rows = [re.sub(r"^(error|cause|Caused by): ", "", row) for row in rows if row]
     rows = [row.replace(", we can conclude that your requirements are unsatisfiable.", ".") for row in rows]
     causes = [row for row in rows[1:] if not row.startswith("hint:")]

@@ -1,0 +1,82 @@
+"""From a plan to a ready environment: look, lock, look again, and build only then."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from projrun.core.errors import EnvironmentFailure
+from projrun.core.locks import exclusive
+from projrun.core.report import Reporter
+from projrun.environment import built, system
+from projrun.environment.model import Environment, EnvironmentPlan
+
+
+def ensure(plan: EnvironmentPlan, cache: Path, report: Reporter) -> Environment:
+    """The environment of ``plan``: the one that is there, or one that is built now.
+
+    Two processes that want the same one build it once; who waits is told for whom. Raises EnvironmentFailure,
+    and then leaves nothing that is taken for an environment later.
+    """
+    if plan.kind == "system":
+        return _system_environment(plan)
+    if plan.directory is None:
+        raise EnvironmentFailure(
+            "the environment has no lock yet", why=plan.reason or "", hint="run without --dry-run"
+        )
+    ready = _ready(plan, plan.directory, reused=True)
+    if ready is not None:
+        return ready
+    locks = plan.directory.parent / ".locks"
+
+    def waiting(holder: str) -> None:
+        report.phase("environment", f"waiting for {holder}, which builds the same environment")
+
+    try:
+        locks.mkdir(parents=True, exist_ok=True)
+        with exclusive(locks / plan.key, holder=f"process {os.getpid()}", waiting=waiting):
+            return _ready(plan, plan.directory, reused=True) or _built_now(plan, plan.directory, report)
+    except OSError as error:
+        raise EnvironmentFailure(
+            f"the environment cannot be built in {cache}",
+            why=str(error),
+            hint="choose another folder: PROJRUN_CACHE=DIR",
+        ) from error
+
+
+def _built_now(plan: EnvironmentPlan, directory: Path, report: Reporter) -> Environment:
+    from projrun.environment import construction  # the warm path never comes here
+
+    reason = built.reason_to_build(directory, plan.key)
+    report.phase("environment", f"building {plan.key[:12]}: {reason}")
+    construction.construct(plan, directory, report)
+    ready = _ready(plan, directory, reused=False)
+    if ready is None:
+        raise EnvironmentFailure(
+            "the environment was built and is not whole", why=built.reason_to_build(directory, plan.key) or ""
+        )
+    return ready
+
+
+def _ready(plan: EnvironmentPlan, directory: Path, *, reused: bool) -> Environment | None:
+    if built.reason_to_build(directory, plan.key) is not None:
+        return None
+    marker = built.read_marker(directory)
+    if marker is None:
+        return None
+    return Environment(
+        plan=replace(plan, interpreter=replace(plan.interpreter, path=marker.interpreter)),
+        bin=directory / "bin",
+        python=directory / "bin" / "python",
+        installed=marker.installed,
+        reused=reused,
+        settings={"VIRTUAL_ENV": str(directory)},
+        flags=marker.flags,
+    )
+
+
+def _system_environment(plan: EnvironmentPlan) -> Environment:
+    assert plan.directory is not None
+    python = system.python_of(plan.directory)
+    return Environment(plan, plan.directory, python, system.installed_distributions(python), reused=True)

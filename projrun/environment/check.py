@@ -1,0 +1,37 @@
+"""What is wrong with a project's lock and requirements, found without building and without the network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from projrun.core.errors import EnvironmentFailure, Problem
+from projrun.environment import interpreters, lock, requirements
+from projrun.spec.model import EnvironmentSpec
+
+
+def check(spec: EnvironmentSpec, root: Path, cache: Path) -> tuple[Problem, ...]:
+    """Every problem of the declared lock and requirements, in place.
+
+    A lock is judged for the interpreter that the spec asks for when this machine has it, else only for what
+    holds on every machine. Files that are missing are the spec's own problems and are not told again.
+    """
+    if spec.lock is None or not (root / spec.lock).is_file():
+        return ()
+    markers = _markers(spec, cache)
+    try:
+        text = requirements.read_text(root, spec.lock, "lock")
+        found = lock.problems(text, spec.lock, markers)
+        if found or spec.requirements is None or not (root / spec.requirements).is_file():
+            return found
+        files = requirements.collect(root, spec.requirements)
+        return requirements.out_of_step(lock.parse(text, spec.lock), spec.lock, files, markers)
+    except EnvironmentFailure as failure:
+        return (Problem(spec.lock, 0, 0, f"{failure.what}: {failure.why}", failure.hint),)
+
+
+def _markers(spec: EnvironmentSpec, cache: Path) -> Mapping[str, str] | None:
+    try:
+        return interpreters.find(spec.python or "", cache).markers
+    except EnvironmentFailure:
+        return None

@@ -1,0 +1,96 @@
+"""Building an environment aside, checking it, and moving it in. Its lock is held by the caller."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from pathlib import Path
+
+from projrun.core import locks, process
+from projrun.core.errors import EnvironmentFailure
+from projrun.core.flags import Flag
+from projrun.core.report import BUILD, Reporter
+from projrun.environment import built, installed, lock
+from projrun.environment.builder import BuildRequest
+from projrun.environment.builders import builder_named
+from projrun.environment.model import EnvironmentPlan
+
+_ASIDE = ".building-"
+_TIME_LIMIT = 60.0  # seconds for the new interpreter to tell its version
+_VERSION = "import platform; print(platform.python_version())"
+
+
+def construct(plan: EnvironmentPlan, directory: Path, report: Reporter) -> None:
+    """Builds the environment of ``plan`` into ``directory``, marker last. Raises EnvironmentFailure or OSError."""
+    lock_file = plan.lock_path or "the resolved lock"
+    lines = lock.parse(plan.lock_text or "", lock_file)
+    builder = builder_named(plan.builder or "")
+    _remove_leftovers(directory.parent)
+    aside = directory.parent / f"{_ASIDE}{plan.key}-{secrets.token_hex(4)}"
+    aside.mkdir()
+    try:
+        made = builder.create(
+            BuildRequest(
+                folder=aside,
+                interpreter=plan.interpreter,
+                lock_text=plan.lock_text or "",
+                lock_file=lock_file,
+                lines=lines,
+                source_distributions=plan.source_distributions,
+            ),
+            lambda data: report.write(BUILD, data),
+        )
+        report.phase("environment", f"checking {plan.key[:12]}")
+        marker = _checked(plan, made, lines, builder.version())
+        if directory.exists():
+            directory.rename(aside / "replaced")
+        made.rename(directory)
+        built.write_marker(directory, marker)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _checked(plan: EnvironmentPlan, made: Path, lines: tuple[lock.LockLine, ...], version: str) -> built.Built:
+    """The marker of what was made. Raises EnvironmentFailure when it is not what the lock and the plan say."""
+    interpreter = plan.interpreter
+    told = process.run([made / "bin" / "python", "-I", "-S", "-c", _VERSION], timeout=_TIME_LIMIT)
+    if told.text.strip() != interpreter.version:
+        raise EnvironmentFailure(
+            f"the environment's python is not {interpreter.version}",
+            why=told.error_text or f"It says it is {told.text.strip()!r}.",
+        )
+    folders = [installed.site_packages(made, interpreter.version)]
+    distributions = installed.read(folders)
+    applying = [line for line in lines if line.applies(interpreter.markers)]
+    differences = installed.differences(distributions, applying)
+    if differences:
+        raise EnvironmentFailure("what was installed is not what the lock names", why="\n".join(differences))
+    lock_file = plan.lock_path or "the resolved lock"
+    unfit = installed.unfit(folders, interpreter.version)
+    for line in applying:
+        if line.name in unfit:
+            raise EnvironmentFailure(
+                f"{lock_file}:{line.line}: {line.name}=={line.version} is not for Python {interpreter.version}",
+                why=f"It is for Python {unfit[line.name]}.",
+                hint="compile the lock again for this Python, or change environment.python",
+            )
+    return built.Built(
+        key=plan.key,
+        inputs=plan.inputs,
+        interpreter=interpreter.path,
+        builder=plan.builder or "",
+        builder_version=version,
+        installed=distributions,
+        flags=tuple(
+            Flag("dependency-missing", f"{lock_file}: {text}", "compile the lock again with all that is needed")
+            for text in installed.unmet(folders, interpreter.markers)
+        ),
+    )
+
+
+def _remove_leftovers(environments: Path) -> None:
+    """Removes what builders left that were killed. A folder is made under its key's lock, so the lock tells."""
+    for folder in environments.glob(f"{_ASIDE}*"):
+        key = folder.name.removeprefix(_ASIDE).rpartition("-")[0]
+        if not locks.is_held(environments / ".locks" / key):
+            shutil.rmtree(folder, ignore_errors=True)

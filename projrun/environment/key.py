@@ -1,0 +1,48 @@
+"""The environment key: a digest of all that goes into an environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from projrun.core.hashing import sha256_bytes, sha256_value
+from projrun.environment.model import Interpreter
+
+_FORMAT = 1
+
+
+def inputs_of_lock(
+    interpreter: Interpreter, lock_text: str, builder: str, source_distributions: Sequence[str]
+) -> Mapping[str, Any]:
+    """The document of an environment built from a lock. It names no path and no address."""
+    return {
+        "format": _FORMAT,
+        "kind": "lock",
+        "builder": builder,
+        "options": {"only_wheels": True, "source_distributions": sorted(source_distributions)},
+        "lock": {"sha256": sha256_bytes(lock_text.encode())},
+        **_interpreter(interpreter),
+    }
+
+
+def inputs_of_system(interpreter: Interpreter) -> Mapping[str, Any]:
+    """The document of the caller's own interpreter, which says nothing of what is installed there."""
+    return {"format": _FORMAT, "kind": "system", **_interpreter(interpreter)}
+
+
+def key_of(inputs: Mapping[str, Any]) -> str:
+    return sha256_value(inputs)
+
+
+def _interpreter(interpreter: Interpreter) -> dict[str, Any]:
+    return {
+        "interpreter": {
+            "implementation": interpreter.implementation,
+            "version": interpreter.version,
+            "soabi": interpreter.soabi,
+        },
+        "platform": {
+            "name": interpreter.platform,
+            "machine": interpreter.markers.get("platform_machine", ""),
+        },
+    }

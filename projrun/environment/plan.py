@@ -1,0 +1,170 @@
+"""What environment a project needs, and whether it is there. Builds nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from projrun.core.errors import EnvironmentFailure, Problem
+from projrun.core.files import read_json, write_json
+from projrun.core.flags import Flag
+from projrun.core.hashing import sha256_value
+from projrun.core.report import Reporter
+from projrun.environment import built, interpreters, key, lock, requirements
+from projrun.environment.model import EnvironmentPlan, Interpreter
+from projrun.environment.system import callers_python
+from projrun.spec.model import EnvironmentSpec
+
+_CHECK_FORMAT = 1  # counts up when what counts as a fault of a lock changes
+
+
+@dataclass(frozen=True)
+class _Lock:
+    """A lock and where it came from. ``path`` is None when it was resolved; text None: not resolved yet."""
+
+    text: str | None
+    path: str | None
+    name: str
+    origin: str
+    requirements_text: str | None
+    flags: tuple[Flag, ...]
+
+
+def plan(
+    spec: EnvironmentSpec, root: Path, cache: Path, report: Reporter, *, resolve: bool = True
+) -> EnvironmentPlan:
+    """The environment that ``spec`` asks for, its key, and why it must be built (``reason`` None: it is ready).
+
+    With ``resolve`` False nothing asks the network: requirements that were never resolved give a plan with an
+    empty key. Raises EnvironmentFailure.
+    """
+    if spec.docker is not None:
+        raise EnvironmentFailure(
+            "environment.docker is not built by this version of projrun",
+            why="It builds environments from a lock, or uses the system's interpreter.",
+            hint="declare environment.python and environment.lock in ProjectSpec.yaml",
+        )
+    if spec.system:
+        return _system_plan(root, cache)
+    if not (spec.python and (spec.lock or spec.requirements)):
+        raise EnvironmentFailure(
+            "the project does not say what it needs",
+            why="An environment takes a Python version and a lock (or requirements), or is the system's.",
+            hint='in ProjectSpec.yaml: environment: {python: "3.11", lock: requirements.lock}',
+        )
+    interpreter = interpreters.find(spec.python, cache)
+    if spec.lock:
+        return _lock_plan(spec, cache, interpreter, _locked(spec, root, cache, interpreter))
+    from projrun.environment import resolution
+
+    files = requirements.collect(root, spec.requirements or "")
+    unlocked = resolution.Unlocked(root, files, interpreter, spec.builder, spec.source_distributions)
+    answer = resolution.resolve(unlocked, cache, report) if resolve else resolution.remembered(unlocked, cache)
+    return _lock_plan(spec, cache, interpreter, _resolved(answer, files[0]))
+
+
+def _lock_plan(spec: EnvironmentSpec, cache: Path, interpreter: Interpreter, found: _Lock) -> EnvironmentPlan:
+    unfinished = EnvironmentPlan(
+        kind="lock",
+        key="",
+        inputs={},
+        interpreter=interpreter,
+        directory=None,
+        builder=spec.builder,
+        lock_text=found.text,
+        lock_path=found.path,
+        lock_origin=found.origin,
+        requirements_text=found.requirements_text,
+        source_distributions=spec.source_distributions,
+        reason="its lock is not resolved yet",
+        flags=(*_python_flags(interpreter, spec), *found.flags, *_source_flags(spec)),
+    )
+    if found.text is None:
+        return unfinished
+    inputs = key.inputs_of_lock(interpreter, found.text, spec.builder, spec.source_distributions)
+    digest = key.key_of(inputs)
+    directory = built.directory_of(cache, digest)
+    reason = built.reason_to_build(directory, digest)
+    if reason is None:
+        marker = built.read_marker(directory)
+        # Another installation of the same version may have been found now: tell the one that will run.
+        interpreter = replace(interpreter, path=marker.interpreter) if marker else interpreter
+    else:
+        _check_lock(found, interpreter)
+    return replace(
+        unfinished, key=digest, inputs=inputs, directory=directory, interpreter=interpreter, reason=reason
+    )
+
+
+def _check_lock(found: _Lock, interpreter: Interpreter) -> None:
+    faults = lock.problems(found.text or "", found.name, interpreter.markers)
+    lock.raise_for(faults, f"{found.name} cannot be used as a lock")
+
+
+def _locked(spec: EnvironmentSpec, root: Path, cache: Path, interpreter: Interpreter) -> _Lock:
+    name = spec.lock or ""
+    text = requirements.read_text(root, name, "lock")
+    if spec.requirements is None:
+        return _Lock(text, name, name, "file", None, ())
+    files = requirements.collect(root, spec.requirements)
+    problems = _drift(text, name, files, interpreter, cache)
+    flags = tuple(Flag("lock-out-of-step", f"{one.place}: {one.message}", one.hint) for one in problems)
+    return _Lock(text, name, name, "file", files[0].text, flags)
+
+
+def _resolved(text: str | None, file: requirements.RequirementsFile) -> _Lock:
+    flag = Flag(
+        "lock-missing",
+        f"{file.path} has no lock: it was resolved to what the package index had when it was first run here",
+        f"uv pip compile --generate-hashes {file.path} -o requirements.lock, and name it as environment.lock",
+    )
+    return _Lock(text, None, "the resolved lock", "resolved", file.text, (flag,))
+
+
+def _drift(
+    text: str, name: str, files: tuple[requirements.RequirementsFile, ...], interpreter: Interpreter, cache: Path
+) -> tuple[Problem, ...]:
+    """Where the lock is out of step, remembered by the content of all that was compared."""
+    markers = dict(interpreter.markers)
+    question = [_CHECK_FORMAT, text, name, [[one.path, one.text] for one in files], markers]
+    file = cache / "locks" / f"{sha256_value(question)}.json"
+    try:
+        return tuple(Problem(**entry) for entry in read_json(file))
+    except (OSError, ValueError, TypeError):
+        pass
+    found = requirements.out_of_step(lock.parse(text, name), name, files, markers)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_json(file, [vars(problem) for problem in found], durable=False)
+    except OSError:
+        pass  # it is compared again next time
+    return found
+
+
+def _system_plan(root: Path, cache: Path) -> EnvironmentPlan:
+    interpreter, folder = callers_python(root, cache)
+    inputs = key.inputs_of_system(interpreter)
+    flag = Flag(
+        "system-environment",
+        f"runs on the caller's Python {interpreter.version}, whose packages nothing pins",
+        'declare environment: {python: "3.11", lock: requirements.lock} in ProjectSpec.yaml',
+    )
+    return EnvironmentPlan("system", key.key_of(inputs), inputs, interpreter, folder, flags=(flag,))
+
+
+def _python_flags(interpreter: Interpreter, spec: EnvironmentSpec) -> tuple[Flag, ...]:
+    if not interpreters.Wanted(spec.python or "").is_range:
+        return ()
+    message = (
+        f"environment.python is a range ({spec.python}): this machine has {interpreter.version}, others may not"
+    )
+    series = ".".join(interpreter.version.split(".")[:2])
+    return (Flag("interpreter-range", message, f'python: "{series}" in ProjectSpec.yaml'),)
+
+
+def _source_flags(spec: EnvironmentSpec) -> tuple[Flag, ...]:
+    if not spec.source_distributions:
+        return ()
+    names = ", ".join(spec.source_distributions)
+    message = f"may be built from source, with a compiler and build requirements that nothing pins: {names}"
+    return (Flag("source-distributions", message, "use wheels where the package index has them"),)
