@@ -1,0 +1,127 @@
+"""Secrets never reach a record: their bytes become ``***`` before anything is written or shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import AnyStr
+
+MASK = "***"
+
+
+@dataclass(frozen=True)
+class _Held:
+    """The end of a stream that may be the beginning of a secret.
+
+    ``covered`` counts its leading bytes that are part of a secret already; ``masked`` tells whether the last
+    thing passed on was a mask, which then stands for those bytes too.
+    """
+
+    data: bytes = b""
+    covered: int = 0
+    masked: bool = False
+
+
+class Redactor:
+    """Replaces secrets in streams and texts. Every unbroken run of secret bytes becomes one mask.
+
+    Empty secrets are ignored. A secret is also found as a terminal prints it (``\\r\\n``), as JSON escapes
+    it, and without the white space around it.
+    """
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        forms = {form for secret in secrets for form in _forms(secret) if form}
+        self._texts = sorted(forms)
+        self._secrets = [text.encode("utf-8", "surrogateescape") for text in self._texts]
+        self._held: dict[str, _Held] = {}
+
+    def feed(self, stream: str, data: bytes) -> bytes:
+        """What of a stream can be passed on now.
+
+        Holds back less than one secret's length, and only an end that could be the beginning of a secret.
+        """
+        if not self._secrets:
+            return data
+        held = self._held.get(stream, _Held())
+        buffer = held.data + data
+        return self._pass_on(stream, buffer, len(buffer) - _open_end(buffer, self._secrets), held)
+
+    def flush(self, stream: str) -> bytes:
+        """What was held back, at the end of a stream or where it pauses for good."""
+        held = self._held.get(stream, _Held())
+        passed = self._pass_on(stream, held.data, len(held.data), held)
+        self._held.pop(stream, None)
+        return passed
+
+    def text(self, text: str) -> str:
+        """A whole text, such as an error's or an address."""
+        if not self._secrets:
+            return text
+        return _masked(text, _spans(text, self._texts), MASK)
+
+    def _pass_on(self, stream: str, buffer: bytes, cut: int, held: _Held) -> bytes:
+        spans = _merged([(0, held.covered), *_spans(buffer, self._secrets)])
+        now = [(start, min(end, cut)) for start, end in spans if start < cut]
+        passed = _masked(buffer[:cut], now, MASK.encode())
+        if held.masked and now and now[0][0] == 0:
+            passed = passed.removeprefix(MASK.encode())
+        covered = max((end - cut for start, end in spans if start <= cut < end), default=0)
+        masked = now[-1][1] == cut if now else held.masked and cut == 0
+        self._held[stream] = _Held(buffer[cut:], covered, masked)
+        return passed
+
+
+def _forms(secret: str) -> Iterable[str]:
+    yield secret
+    yield secret.strip()
+    yield secret.replace("\r\n", "\n").replace("\n", "\r\n")
+    yield json.dumps(secret)[1:-1]
+    yield json.dumps(secret, ensure_ascii=False)[1:-1]
+
+
+def _spans(text: AnyStr, secrets: Sequence[AnyStr]) -> list[tuple[int, int]]:
+    """Where secrets lie, overlapping and touching ones as one."""
+    found: list[tuple[int, int]] = []
+    for secret in secrets:
+        at = text.find(secret)
+        while at >= 0:
+            found.append((at, at + len(secret)))
+            at = text.find(secret, at + 1)
+    return _merged(found)
+
+
+def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if start == end:
+            continue
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], end))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def _masked(text: AnyStr, spans: Iterable[tuple[int, int]], mask: AnyStr) -> AnyStr:
+    parts: list[AnyStr] = []
+    done = 0
+    for start, end in spans:
+        parts += (text[done:start], mask)
+        done = end
+    parts.append(text[done:])
+    return text[:0].join(parts)
+
+
+def _open_end(data: bytes, secrets: Sequence[bytes]) -> int:
+    """The length of the longest end of ``data`` that begins a secret without completing it."""
+    return max((_open_end_of(data, secret) for secret in secrets), default=0)
+
+
+def _open_end_of(data: bytes, secret: bytes) -> int:
+    at = data.find(secret[:1], max(0, len(data) - len(secret) + 1))
+    while at >= 0:
+        if secret.startswith(data[at:]):
+            return len(data) - at
+        at = data.find(secret[:1], at + 1)
+    return 0
