@@ -84,11 +84,11 @@ def run(
     *,
     variables: Mapping[str, str] | None = None,
     stdin: bytes = b"",
-    accept: Sequence[int] = (0,),
+    accept: Sequence[int] | None = (0,),
 ) -> process.Completed:
     """Runs git in ``directory`` with more ``variables``.
 
-    Raises SourceError when git is not installed, or when its exit code is none that we ``accept``.
+    Raises SourceError when git is not installed, or when its exit code is none that we ``accept`` (None: any).
     """
     try:
         completed = process.run(
@@ -96,7 +96,7 @@ def run(
         )
     except OSError as error:
         raise _not_started(error, directory) from error
-    if completed.returncode not in accept:
+    if accept is not None and completed.returncode not in accept:
         raise failure(completed, directory)
     return completed
 

@@ -1,4 +1,4 @@
-"""What git status and git ls-files tell, as values. The formats are described in git-status(1), git-ls-files(1)."""
+"""What git status and git ls-files tell, as values (formats: git-status(1) and git-ls-files(1))."""
 
 from __future__ import annotations
 

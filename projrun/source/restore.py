@@ -1,0 +1,142 @@
+"""The files of a snapshot, back on disk exactly as they were. The one module that needs GitPython.
+
+Objects are read without the git program, so no configuration can change a byte. The formats of commits and
+trees are those of git-hash-object(1) and "Git Objects" in the book Pro Git.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from projrun.core.errors import SourceError
+
+_BLOCK = 1 << 20
+_DIRECTORY, _LINK = 0o040000, 0o120000
+_FILE_MODES = {0o100644: 0o666, 0o100664: 0o666, 0o100755: 0o777}
+
+# Gives the content of an object, by its kind and name, in pieces.
+_Read = Callable[[str, str], Iterator[bytes]]
+
+
+def restore(sources_git: Path, commit: str, destination: Path) -> None:
+    """Writes the files of a snapshot to ``destination``, which must be empty or not be there.
+
+    Contents, executable bits, links and names come back as they were captured; times do not. Raises
+    SourceError when the snapshot is not in the store or damaged, and when the place is taken or cannot be
+    written; what was written by then is removed again.
+    """
+    if not re.fullmatch(r"[0-9a-f]{40}", commit):
+        raise SourceError(f"{commit!r} is not the name of a snapshot", why="a snapshot's name is 40 hex digits")
+    made = not os.path.lexists(destination)
+    _take_place(destination)
+    try:
+        _write_files(_reader(sources_git), commit, os.fsencode(destination))
+    except BaseException as error:
+        _clear(destination, whole=made)
+        if isinstance(error, OSError):
+            raise SourceError(
+                f"the snapshot cannot be restored to {destination}", why=error.strerror or str(error)
+            ) from error
+        raise
+
+
+def _take_place(destination: Path) -> None:
+    try:
+        destination.mkdir(parents=True, exist_ok=True)
+        taken = any(os.scandir(destination))
+    except OSError as error:
+        raise SourceError(f"{destination} cannot be written", why=error.strerror or str(error)) from error
+    if taken:
+        raise SourceError(
+            f"{destination} is not empty",
+            why="a snapshot is restored to a place of its own, so that nothing is overwritten",
+            hint="name a directory that does not exist yet",
+        )
+
+
+def _clear(destination: Path, *, whole: bool) -> None:
+    for entry in os.scandir(destination):
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path, ignore_errors=True)
+        else:
+            os.unlink(entry.path)  # noqa: PTH108 - a name of any bytes
+    if whole:
+        destination.rmdir()
+
+
+def _reader(sources_git: Path) -> _Read:
+    """Gives the content of an object of ``sources_git``, in pieces, and checks it against its name."""
+    try:
+        import git
+    except ImportError as error:  # also how GitPython says that there is no git program
+        raise SourceError(
+            "snapshots cannot be read", why=str(error).strip().splitlines()[0], hint="install git"
+        ) from error
+    try:
+        database: Any = git.Repo(sources_git, odbt=git.GitDB).odb
+    except (git.InvalidGitRepositoryError, git.NoSuchPathError) as error:
+        raise SourceError(f"there are no snapshots in {sources_git}", why="it is not a git repository") from error
+
+    def read(kind: str, name: str) -> Iterator[bytes]:
+        try:
+            stream = database.stream(bytes.fromhex(name))
+            digest = hashlib.sha1(b"%s %d\0" % (stream.type, stream.size), usedforsecurity=False)
+            while piece := stream.read(_BLOCK):
+                digest.update(piece)
+                yield piece
+        except git.exc.BadObject as error:
+            raise _damaged(sources_git, f"the {kind} {name} is not there") from error
+        except (git.exc.ODBError, zlib.error, ValueError) as error:
+            raise _damaged(sources_git, f"the {kind} {name} cannot be read: {error}") from error
+        if stream.type != kind.encode() or digest.hexdigest() != name:
+            raise _damaged(sources_git, f"the {kind} {name} has another content")
+
+    return read
+
+
+def _damaged(sources_git: Path, why: str) -> SourceError:
+    return SourceError(
+        f"the snapshot cannot be read from {sources_git}", why=why, hint=f"git -C {sources_git} fsck --full"
+    )
+
+
+def _write_files(read: _Read, commit: str, root: bytes) -> None:
+    head = b"".join(read("commit", commit))
+    waiting = [(root, head[5:45].decode())]
+    while waiting:
+        directory, tree = waiting.pop()
+        for mode, name, entry in _entries(b"".join(read("tree", tree))):
+            path = directory + b"/" + name
+            # Every call below fails on a name that is there already, so no link is ever followed.
+            if mode == _DIRECTORY:
+                os.mkdir(path)  # noqa: PTH102 - a name of any bytes
+                waiting.append((path, entry))
+            elif mode == _LINK:
+                os.symlink(b"".join(read("blob", entry)), path)  # noqa: PTH211 - a name of any bytes
+            elif mode in _FILE_MODES:
+                descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _FILE_MODES[mode])
+                with open(descriptor, "wb") as file:
+                    file.writelines(read("blob", entry))
+            else:
+                raise SourceError(f"{os.fsdecode(path)!r} is no file", why=f"its mode in the snapshot is {mode:o}")
+
+
+def _entries(tree: bytes) -> Iterator[tuple[int, bytes, str]]:
+    """The entries of a tree: mode, name, object name. Refuses names that would leave it, or make a repository."""
+    place = 0
+    while place < len(tree):
+        end = tree.index(b"\0", place)
+        mode, _, name = tree[place:end].partition(b" ")
+        if name in (b"", b".", b"..") or b"/" in name or name.lower() == b".git":
+            raise SourceError(
+                f"the snapshot holds a file named {os.fsdecode(name)!r}", why="that is never captured"
+            )
+        yield int(mode, 8), name, tree[end + 1 : end + 21].hex()
+        place = end + 21

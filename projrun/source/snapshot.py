@@ -1,0 +1,138 @@
+"""A commit in the store that stands for the files of a directory as they are on disk, byte for byte.
+
+git's index and objects do the work, in a bare repository of the store's; the user's is only ever listed.
+For each work tree that repository keeps an index, so that a snapshot reads only what changed since the last.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from projrun.core.errors import SourceError, StoreError
+from projrun.core.files import write_atomic, written_aside
+from projrun.core.hashing import sha256_bytes
+from projrun.source.listing import File, list_files
+from projrun.source.model import Source
+from projrun.source.sources_git import SourcesGit, WriteFailed
+
+REFS = "refs/projrun/snapshots"
+
+# Clocks of file systems tick in steps of up to two seconds.
+_CLOCK_TICK = 2_000_000_000
+
+
+def snapshot(source: Source, sources_git: Path, *, limit: int) -> Source:
+    """Captures the files of ``source`` as they are now; gives the source with its snapshot.
+
+    Ignored files are left out unless they are tracked. ``sources_git`` is made when it is not there.
+    ``limit`` is in bytes, for untracked content that is not yet captured. Raises SourceError above it, before
+    anything is written, and when a file cannot be read; StoreError when the store cannot be written.
+    """
+    store = SourcesGit(sources_git, source.worktree)
+    index = sources_git / "indexes" / sha256_bytes(os.fsencode(source.worktree))[:32]
+    try:
+        commit = _capture(source, store, index, limit)
+    except WriteFailed:
+        # A file went away while it was read, or the kept index is of no use any more: once more, afresh.
+        index.unlink(missing_ok=True)
+        try:
+            commit = _capture(source, store, index, limit)
+        except WriteFailed as failed:
+            raise failed.for_user(source.worktree) from failed
+    return replace(source, snapshot=commit)
+
+
+def _capture(source: Source, store: SourcesGit, index: Path, limit: int) -> str:
+    files = _without_store(list_files(source.worktree, repository=source.repository), source, store)
+    _check_limit(files, store, index, limit)
+    try:
+        store.create()
+        index.parent.mkdir(exist_ok=True)
+        with written_aside(index) as aside:
+            tree = _write_tree(files, store, index, aside)
+        commit = store.write("commit-tree", tree, stdin=_message(source)).text.strip()
+        # git's own way takes a lock that a killed process leaves behind. The content never differs.
+        reference = store.path / REFS / commit
+        reference.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(reference, f"{commit}\n".encode())
+    except OSError as error:
+        raise StoreError(
+            f"the snapshot cannot be written to {store.path}",
+            why=error.strerror or str(error),
+            hint="make room or get the right to write there, or choose another store with --store DIR",
+        ) from error
+    return commit
+
+
+def _write_tree(files: Sequence[File], store: SourcesGit, kept: Path, index: Path) -> str:
+    """The tree of ``files``, by way of a copy of the kept index."""
+    newest = 0
+    try:
+        # The copy keeps its time: git reads a file again that was written when the index was.
+        shutil.copy2(kept, index)
+        newest = index.stat().st_mtime_ns
+    except FileNotFoundError:
+        store.write("read-tree", "--empty", index=index)
+    captured = store.indexed(index)
+    listed = {file.path for file in files}
+    # git compares whole seconds: what may have been written within the index's own is read again.
+    recent = {file.path for file in files if file.stat.st_ctime_ns >= newest - _CLOCK_TICK}
+    outdated = (captured - listed) | (captured & recent)
+    if outdated:
+        store.write("update-index", "-z", "--force-remove", "--stdin", index=index, stdin=_lines(outdated))
+    if files:
+        store.write("update-index", "-z", "--add", "--remove", "--stdin", index=index, stdin=_lines(listed))
+    return store.write("write-tree", index=index).text.strip()
+
+
+def _lines(paths: Iterable[str]) -> bytes:
+    return b"".join(os.fsencode(path) + b"\0" for path in sorted(paths))
+
+
+def _message(source: Source) -> bytes:
+    lines = ["Snapshot", "", f"Base-Commit: {source.commit or 'none'}"]
+    if source.branch:
+        lines.append(f"Branch: {source.branch}")
+    return os.fsencode("\n".join(lines) + "\n")
+
+
+def _without_store(files: Sequence[File], source: Source, store: SourcesGit) -> list[File]:
+    """The files without those of a run store that lies in the work tree: it would hold itself."""
+    root = os.path.realpath(source.worktree)
+    places = [os.path.relpath(os.path.realpath(place), root) for place in (store.path.parent, store.path)]
+    within = tuple(
+        f"{place}/" for place in places if place != "." and not place.startswith("../") and place != ".."
+    )
+    return [file for file in files if file.tracked or not file.path.startswith(within)]
+
+
+def _check_limit(files: Sequence[File], store: SourcesGit, index: Path, limit: int) -> None:
+    untracked = [file for file in files if not file.tracked]
+    if sum(file.stat.st_size for file in untracked) <= limit:
+        return
+    captured = store.indexed(index) - store.touched(index) if index.exists() else frozenset[str]()
+    new = [file for file in untracked if file.path not in captured]
+    total = sum(file.stat.st_size for file in new)
+    if total <= limit:
+        return
+    largest = sorted(new, key=lambda file: (-file.stat.st_size, file.path))[:3]
+    named = ", ".join(f"{_shown(file.path)} ({_megabytes(file.stat.st_size)})" for file in largest)
+    line = f"/{_shown(largest[0].path)}"
+    raise SourceError(
+        f"{_megabytes(total)} of untracked files would be captured, more than the limit of {_megabytes(limit)}",
+        why=f"every run keeps the files it was made of; the largest of {len(new)} are {named}",
+        hint=f"--snapshot-limit {-(-total // 1_000_000)}MB, or a line such as {line} in .gitignore",
+    )
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1_000_000:,.1f} MB" if size >= 100_000 else f"{size:,} bytes"
+
+
+def _shown(path: str) -> str:
+    """A path as it can be printed."""
+    return path if path.isprintable() else ascii(path)[1:-1]

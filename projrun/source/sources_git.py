@@ -1,0 +1,112 @@
+"""The store's own repository for snapshots: git with no conversion, no user's configuration, no user's index."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from projrun.core.errors import SourceError
+from projrun.core.process import Completed
+from projrun.source import git
+
+# Files are taken as they are: gitattributes(5). What stands here wins over every .gitattributes.
+_ATTRIBUTES = "* -text !eol !crlf -ident !filter !working-tree-encoding\n"
+_SETTINGS = (
+    "core.autocrlf=false",
+    "core.fileMode=true",
+    "core.symlinks=true",
+    "core.precomposeUnicode=false",
+    # Names that are dangerous on other systems only are names all the same.
+    "core.protectNTFS=false",
+    "core.protectHFS=false",
+    "core.splitIndex=false",
+    # A recipe names its snapshot, so the one must outlive a power cut if the other does.
+    "core.fsync=committed,loose-object",
+    "core.fsyncMethod=batch",
+)
+_VARIABLES = {
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_CONFIG_SYSTEM": "/dev/null",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_ATTR_NOSYSTEM": "1",
+    "GIT_AUTHOR_NAME": "projrun",
+    "GIT_AUTHOR_EMAIL": "projrun@localhost",
+    "GIT_COMMITTER_NAME": "projrun",
+    "GIT_COMMITTER_EMAIL": "projrun@localhost",
+    # Always the same, so that the same files give the same commit. When it was is the recipe's to tell.
+    "GIT_AUTHOR_DATE": "@946684800 +0000",
+    "GIT_COMMITTER_DATE": "@946684800 +0000",
+}
+
+
+class WriteFailed(Exception):
+    """git could not write a snapshot; it may do at a second attempt."""
+
+    def __init__(self, completed: Completed) -> None:
+        super().__init__(completed.error_text)
+        self.said = completed.error_text
+
+    def for_user(self, worktree: Path) -> SourceError:
+        """The same for the user, naming the file if git named one."""
+        named = re.search(r"^fatal: Unable to process path (.*)$", self.said, re.MULTILINE)
+        reasons = [line.removeprefix("error: ") for line in self.said.splitlines() if line.startswith("error: ")]
+        file = named.group(1) if named else None
+        return SourceError(
+            f"{file or 'the files'} of {worktree} cannot be captured",
+            why=reasons[0] if reasons else self.said,
+            hint=f"make {file} readable (chmod u+r), or add a line /{file} to .gitignore" if file else "",
+        )
+
+
+@dataclass(frozen=True)
+class SourcesGit:
+    """The bare repository at ``path``, used with ``worktree`` as the files it looks at."""
+
+    path: Path
+    worktree: Path
+
+    def create(self) -> None:
+        """Makes the repository unless it is there; any number of processes may do so at once. Raises OSError."""
+        if self.path.exists():
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        aside = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.part")
+        try:
+            words = ("init", "--quiet", "--bare", "--template=", str(aside))
+            made = git.run(words, self.path.parent, variables=_VARIABLES, accept=None)
+            if not made.ok:
+                raise WriteFailed(made)
+            (aside / "info").mkdir(exist_ok=True)
+            (aside / "info" / "attributes").write_text(_ATTRIBUTES)
+            aside.rename(self.path)
+        except OSError:
+            if not self.path.is_dir():  # another process was first
+                raise
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+    def write(self, *words: str, index: Path | None = None, stdin: bytes = b"") -> Completed:
+        """Runs a git command on this repository. Raises WriteFailed when it fails."""
+        options = [word for setting in _SETTINGS for word in ("-c", setting)]
+        variables = {**_VARIABLES, "GIT_DIR": str(self.path), "GIT_WORK_TREE": str(self.worktree)}
+        if index is not None:
+            variables["GIT_INDEX_FILE"] = str(index)
+        completed = git.run((*options, *words), self.worktree, variables=variables, stdin=stdin, accept=None)
+        if not completed.ok:
+            raise WriteFailed(completed)
+        return completed
+
+    def indexed(self, index: Path) -> frozenset[str]:
+        """The paths in an index."""
+        return _paths(self.write("ls-files", "-z", index=index))
+
+    def touched(self, index: Path) -> frozenset[str]:
+        """Those of its paths whose files are not what they were, by their stat values."""
+        return _paths(self.write("diff-files", "-z", "--name-only", index=index))
+
+
+def _paths(completed: Completed) -> frozenset[str]:
+    return frozenset(path for path in completed.text.split("\0") if path)
