@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from projrun.spec import command as commands
@@ -66,7 +67,8 @@ def declare(value: Mapping[str, Any], texts: Mapping[Path, str]) -> Declared:
 def environment(node: Mapping[str, Any]) -> EnvironmentSpec:
     """The environment, with defaults for what is left out."""
     lists = ("source_distributions", "inherit", "secrets")
-    return EnvironmentSpec(**{key: tuple(value) if key in lists else value for key, value in node.items()})
+    keys: dict[str, Any] = {key: tuple(value) if key in lists else value for key, value in node.items()}
+    return EnvironmentSpec(**keys)
 
 
 def seconds(node: float | str) -> float:
@@ -75,16 +77,20 @@ def seconds(node: float | str) -> float:
         found = _DURATION.fullmatch(node)
         days, hours, minutes, rest = (int(part or 0) for part in (found.groups() if found else ()))
         node = ((days * 24 + hours) * 60 + minutes) * 60 + rest
-    if not 0 < node < math.inf:
+    try:
+        time = float(node)
+    except OverflowError:
+        time = math.inf
+    if not 0 < time < math.inf:
         raise ValueError("a timeout is a number of seconds above 0, or as in 90s, 30m, 2h, 1d, 1h30m")
-    return float(node)
+    return time
 
 
 def _data(name: str, node: Any) -> DataEntry:
     if isinstance(node, str):
         return DataEntry(name, node)
     pin = node.get("sha256")
-    return DataEntry(name, node["path"], pin.lower() if pin else None)
+    return DataEntry(name, node.get("path", "."), pin.lower() if pin else None)
 
 
 def _paths(node: Any) -> tuple[str, ...]:
@@ -152,7 +158,7 @@ class _Reader:
         kind, items = node["type"], node.get("items", "str")
         constraints = {word: node[word] for word in _CONSTRAINTS if word in node}
         for word, limit in constraints.items():
-            self.attempt((*path, word), lambda word=word, limit=limit: _check_constraint(word, limit), None)
+            self.attempt((*path, word), partial(_check_constraint, word, limit), None)
         word = "choices" if "choices" in node else "enum"
         if word in node:
             one = Parameter(name, items if kind == "list" else kind)
@@ -182,7 +188,8 @@ def _items_of(node: Sequence[Any]) -> str:
         return "float"
     if len(kinds) > 1:
         raise ValueError(
-            f"the items are of the types {', '.join(sorted(kinds))}: write {{type: list, items: TYPE, default: [...]}}"
+            f"the items are of the types {' and '.join(sorted(kinds))}:"
+            " write {type: list, items: TYPE, default: [...]}"
         )
     return kinds.pop()
 

@@ -39,29 +39,19 @@ class _Walk:
         self.definitions = definitions
 
     def value(self, value: Any, schema: Mapping[str, Any], path: tree.Path) -> Any:
-        is_text = schema.get("$ref") == _TEXT
-        while "$ref" in schema:
-            schema = self.definitions[schema["$ref"].rpartition("/")[2]] | {
-                key: word for key, word in schema.items() if key != "$ref"
-            }
-            is_text = is_text or schema.get("$ref") == _TEXT
+        text_is_wanted = False
+        while reference := schema.get("$ref"):
+            text_is_wanted = text_is_wanted or reference == _TEXT
+            schema = self.definitions[reference.removeprefix("#/$defs/")]
         if isinstance(value, dict):
             return {key: self.value(below, _entry(schema, key), (*path, key)) for key, below in value.items()}
         if isinstance(value, list):
             items = schema.get("items", {})
             return [self.value(below, items, (*path, index)) for index, below in enumerate(value)]
-        if path in self.texts and value is not None and (is_text or _wants_text(value, schema)):
-            return self.texts[path]
-        return value
+        return self.texts.get(path, value) if text_is_wanted and value is not None else value
 
 
 def _entry(schema: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     others = schema.get("additionalProperties")
     found: Mapping[str, Any] = schema.get("properties", {}).get(key, others if isinstance(others, dict) else {})
     return found
-
-
-def _wants_text(value: Any, schema: Mapping[str, Any]) -> bool:
-    types = schema.get("type", [])
-    own = "boolean" if isinstance(value, bool) else "number"
-    return "string" in types and own not in types

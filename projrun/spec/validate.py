@@ -6,7 +6,7 @@ A schema may say more than a validator reads: ``errorMessage`` (which editors sh
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from projrun.core.nearest import did_you_mean
@@ -95,10 +95,12 @@ def _plain_words(error: Any) -> str:
     }
     if error.validator == "type":
         wanted = [_TYPES[kind] for kind in ([limit] if isinstance(limit, str) else limit)]
-        return f"{' or '.join(wanted)} is wanted here" + (
-            _found(error.instance) or f", found {_kind(error.instance)}"
-        )
+        return f"{_either(wanted)} is wanted here" + (_found(error.instance) or f", found {_kind(error.instance)}")
     return words.get(error.validator, str(error.message))
+
+
+def _either(words: Sequence[str]) -> str:
+    return " or ".join(part for part in (", ".join(words[:-1]), words[-1]) if part)
 
 
 def _found(value: Any) -> str:

@@ -1,0 +1,121 @@
+"""Finds everything that is wrong with a specification: as a document, by the schema, and beyond both."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from projrun.core.errors import Problem, SpecError
+from projrun.spec import document, findings, schema, validate
+from projrun.spec.declaration import declare
+from projrun.spec.model import SPEC_NAME
+from projrun.spec.tree import Path as Place
+
+
+@dataclass(frozen=True)
+class Examined:
+    """A specification that was looked through.
+
+    ``problems`` are in the order of their places; ``refusing`` are those that make every run meaningless (all
+    but a missing file). ``value`` and ``texts`` are the document, with source texts where text is wanted.
+    """
+
+    problems: tuple[Problem, ...]
+    refusing: tuple[Problem, ...]
+    value: Any = None
+    texts: Mapping[Place, str] = field(default_factory=dict)
+
+
+def check(root: Path) -> tuple[Problem, ...]:
+    """Every problem of the specification in ``root``, by place. Raises SpecError when there is none."""
+    try:
+        text = read_text(root)
+    except SpecError as error:
+        if not error.problems:
+            raise
+        return error.problems
+    return examine(text, root).problems
+
+
+def read_text(root: Path) -> str:
+    """The text of ProjectSpec.yaml. Raises SpecError when it cannot be read, is too large or not UTF-8."""
+    path = root / SPEC_NAME
+    try:
+        with path.open("rb") as file:
+            data = file.read(document.LARGEST + 1)
+    except FileNotFoundError:
+        hint = "run 'projrun check DIR' with the directory that holds it"
+        raise SpecError(f"there is no {SPEC_NAME} in {root}", hint=hint) from None
+    except OSError as error:
+        raise SpecError(f"{path} cannot be read", why=error.strerror or str(error)) from None
+    return document.decode(data, shown_name(root))
+
+
+def shown_name(root: Path) -> str:
+    """How problems name the file: from the current directory when it is below that, else whole."""
+    path = root / SPEC_NAME
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except (ValueError, FileNotFoundError):
+        return str(path)
+
+
+def examine(text: str, root: Path) -> Examined:
+    """Looks through a specification's text; ``root`` is the project its paths are in."""
+    read, unreadable = document.examine(text, shown_name(root))
+    if read is None:
+        return Examined(unreadable, unreadable)
+    definition = schema.definition()
+    value = schema.with_texts(read, definition)
+    wrong = validate.faults(value, definition)
+    unsound = [*(fault.path for fault in wrong), *read.refused]
+    declared = declare(_sound(value, unsound), read.texts)
+    left_out = {path[:4] for path in unsound if path[2:3] == ("parameters",) and len(path) > 3}
+    declared = replace(declared, unread=declared.unread | left_out)
+    found = (*wrong, *declared.faults, *findings.all_of(declared, root))
+    told = [fault for fault in found if not _inside(fault.path, read.refused)]
+    problems = [*unreadable, *(read.problem(fault) for fault in told)]
+    refusing = [*unreadable, *(read.problem(fault) for fault in told if not fault.missing)]
+    return Examined(_in_order(problems), _in_order(refusing), value, read.texts)
+
+
+def _in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    return tuple(sorted(problems, key=lambda problem: (problem.line, problem.column, problem.message)))
+
+
+def _inside(path: Place, places: Iterable[Place]) -> bool:
+    return any(path[: len(place)] == place for place in places)
+
+
+def _sound(value: Any, wrong: Iterable[Place]) -> dict[str, Any]:
+    """The value without the parts that something is wrong in, so that the rest can be looked at still."""
+    if not isinstance(value, dict):
+        return {}
+    sound = copy.deepcopy(value)
+    for path in wrong:
+        if path[:1] == ("data",) and len(path) == 2:
+            sound["data"][path[1]] = "."  # what refers to the name is not wrong
+        else:
+            _remove(sound, path[: _depth(path)])
+        if path[2:] == ("parameters",):
+            _remove(sound, (*path[:2], "command"))  # nothing is known of its placeholders
+    return sound
+
+
+def _depth(path: Place) -> int:
+    """How much of a path names a part that can be left out: a parameter, or a key of something else."""
+    if path[:1] == ("environment",):
+        return 2
+    return 4 if path[2:3] == ("parameters",) else 3
+
+
+def _remove(value: Any, path: Place) -> None:
+    for step in path[:-1]:
+        if not isinstance(value, dict) or step not in value:
+            return
+        value = value[step]
+    if isinstance(value, dict) and path:
+        value.pop(path[-1], None)

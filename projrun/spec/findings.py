@@ -1,0 +1,179 @@
+"""What a schema cannot find: names that lead nowhere, parameters that reach nothing, paths that lead out."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from projrun.core.nearest import did_you_mean
+from projrun.core.paths import escape_reason
+from projrun.spec import command as commands
+from projrun.spec import parameters, tree
+from projrun.spec.declaration import NO_COMMAND, Declared
+from projrun.spec.model import BUILTIN_PLACEHOLDERS, Command, DataEntry, EntryPoint, Parameter
+from projrun.spec.tree import Fault
+
+_DATA = "data:"
+
+
+def all_of(declared: Declared, root: Path) -> Iterator[Fault]:
+    """Every finding in a specification of the project ``root``."""
+    yield from _overlapping_variables(declared)
+    for entry_point in declared.entry_points.values():
+        here = ("entry_points", entry_point.name)
+        yield from _reserved_names(here, entry_point)
+        if entry_point.command != NO_COMMAND:
+            yield from _placeholders(here, entry_point, declared)
+        yield from _data_references(here, entry_point, declared.data)
+        yield from _outputs(here, entry_point, declared.data)
+    left = tuple(leaving(declared, root))
+    yield from left
+    yield from _missing_files(declared, root, {fault.path for fault in left})
+
+
+def leaving(declared: Declared, root: Path) -> Iterator[Fault]:
+    """Paths that are not inside the project. It depends on the links that are there, not on the text alone."""
+    for place, path in _paths(declared):
+        if reason := escape_reason(root, path):
+            yield Fault(place, f"{path!r} is not a path inside the project: {reason}")
+
+
+def _overlapping_variables(declared: Declared) -> Iterator[Fault]:
+    environment = declared.environment
+    for key, names, others in (
+        ("inherit", environment.inherit, {"variables": environment.variables}),
+        ("secrets", environment.secrets, {"variables": environment.variables, "inherit": environment.inherit}),
+    ):
+        for index, name in enumerate(names):
+            for other, taken in others.items():
+                if name in taken:
+                    message = f"{name} is under {other!r} too: it can have one value only"
+                    yield Fault(("environment", key, index), message)
+
+
+def _reserved_names(here: tree.Path, entry_point: EntryPoint) -> Iterator[Fault]:
+    for name in entry_point.parameters:
+        if name in BUILTIN_PLACEHOLDERS:
+            message = f"{{{name}}} is filled by projrun, so no parameter can have this name"
+            yield Fault((*here, "parameters", name), message, "choose another name", key=True)
+
+
+def _placeholders(here: tree.Path, entry_point: EntryPoint, declared: Declared) -> Iterator[Fault]:
+    unread = {str(path[3]): Parameter(str(path[3]), "json") for path in declared.unread if path[:2] == here}
+    declared_here = {**entry_point.parameters, **unread}
+    for message in commands.problems(_using_all(entry_point.command), declared_here):
+        yield Fault((*here, "command"), message)
+    used = commands.placeholders(entry_point.command)
+    if "params" in used or "params_file" in used:
+        return
+    for name in declared_here:
+        if name not in used and name not in BUILTIN_PLACEHOLDERS and parameters.is_name(name):
+            message = f"the command never uses {name!r}: the parameter never reaches the program"
+            yield Fault(
+                (*here, "parameters", name), message, f"put {{{name}}} or {{params}} in the command", key=True
+            )
+
+
+def _using_all(command: Command) -> Command:
+    """The command with every parameter used: one that is not is told of at its own place."""
+    if command.shell:
+        return replace(command, text=command.text + "\n{params_file}")
+    return replace(command, words=(*command.words, "{params_file}"))
+
+
+def _data_references(here: tree.Path, entry_point: EntryPoint, data: Mapping[str, DataEntry]) -> Iterator[Fault]:
+    references = [
+        ((*here, "parameters", name, "default"), str(parameter.default.raw))
+        for name, parameter in entry_point.parameters.items()
+        if parameter.type == "path" and parameter.default
+    ]
+    references += [((*here, "inputs", index), text) for index, text in enumerate(entry_point.inputs)]
+    for place, text in references:
+        if text.startswith(_DATA) and text[len(_DATA) :] not in data:
+            name = text[len(_DATA) :]
+            yield Fault(place, f"{name!r} is not declared under 'data'", did_you_mean(name, data))
+
+
+def _outputs(here: tree.Path, entry_point: EntryPoint, data: Mapping[str, DataEntry]) -> Iterator[Fault]:
+    pinned = {posixpath.normpath(data[name].path) for name in _data_used(entry_point, data) if data[name].sha256}
+    for key, paths in (("outputs", entry_point.outputs), ("metrics", entry_point.metrics)):
+        seen = set()
+        for index, path in enumerate(paths):
+            plain = posixpath.normpath(path)
+            if plain == ".":
+                yield Fault((*here, key, index), f"{path!r} is the project itself", "name what the program writes")
+            elif plain in pinned:
+                message = f"{path!r} is an input with a pinned hash too: writing it would break the pin"
+                yield Fault((*here, key, index), message)
+            elif plain in seen:
+                yield Fault((*here, key, index), f"{path!r} is in the list twice")
+            seen.add(plain)
+
+
+def _data_used(entry_point: EntryPoint, data: Mapping[str, DataEntry]) -> Iterator[str]:
+    texts = [*entry_point.inputs]
+    for parameter in entry_point.parameters.values():
+        if parameter.type == "path" and parameter.default:
+            texts.append(str(parameter.default.raw))
+    yield from (name for name in data if _DATA + name in texts)
+
+
+def _missing_files(declared: Declared, root: Path, left: set[tree.Path]) -> Iterator[Fault]:
+    environment = declared.environment
+    docker = environment.docker or {}
+    files: dict[tree.Path, str | None] = {
+        ("environment", "lock"): environment.lock,
+        ("environment", "requirements"): environment.requirements,
+        ("environment", "docker", "file"): docker.get("file"),
+    }
+    for place, path in files.items():
+        if path and place not in left and not (root / path).is_file():
+            yield Fault(place, f"there is no file {path!r}", missing=True)
+    written = [
+        posixpath.normpath(path)
+        for entry_point in declared.entry_points.values()
+        for path in (*entry_point.outputs, *entry_point.metrics)
+    ]
+    for place, path in _read_paths(declared):
+        made = any(posixpath.normpath(path) == output or path.startswith(output + "/") for output in written)
+        if place not in left and not made and not (root / path).exists():
+            yield Fault(place, f"there is no {path!r}, and no entry point has it as an output", missing=True)
+
+
+def _read_paths(declared: Declared) -> Iterator[tuple[tree.Path, str]]:
+    for name, entry in declared.data.items():
+        yield ("data", name, "path"), entry.path
+    for name, entry_point in declared.entry_points.items():
+        for index, path in enumerate(entry_point.inputs):
+            if not path.startswith(_DATA):
+                yield ("entry_points", name, "inputs", index), path
+
+
+def _paths(declared: Declared) -> Iterator[tuple[tree.Path, str]]:
+    environment = declared.environment
+    docker = environment.docker or {}
+    named = {
+        ("environment", "lock"): environment.lock,
+        ("environment", "requirements"): environment.requirements,
+        ("environment", "docker", "file"): docker.get("file"),
+        ("environment", "docker", "context"): docker.get("context"),
+    }
+    yield from ((place, path) for place, path in named.items() if path)
+    yield from _read_paths(declared)
+    for name, entry_point in declared.entry_points.items():
+        here = ("entry_points", name)
+        for key, paths in (("outputs", entry_point.outputs), ("metrics", entry_point.metrics)):
+            yield from (((*here, key, index), path) for index, path in enumerate(paths))
+        for key, parameter in entry_point.parameters.items():
+            yield from (((*here, "parameters", key, "default"), path) for path in _default_paths(parameter))
+
+
+def _default_paths(parameter: Parameter) -> tuple[str, ...]:
+    if parameter.default is None or "path" not in (parameter.type, parameter.items):
+        return ()
+    raw = parameter.default.raw
+    if parameter.type == "list":
+        return raw if isinstance(raw, tuple) else ()
+    return (str(raw),) if parameter.type == "path" and not str(raw).startswith(_DATA) else ()
