@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import stat
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 from projrun.core.flags import Flag
 from projrun.core.paths import escape_reason
 from projrun.data.model import Metric
-from projrun.data.tree import kind_of, stat_mark
+from projrun.data.tree import Uncovered, regular_file, stat_mark
 
 MAX_BYTES = 4 << 20
 MAX_METRICS = 10_000
@@ -75,12 +74,10 @@ def _read(path: str, root: Path, mark_before: str | None) -> Iterator[Metric]:
 
 def _content(path: Path) -> bytes:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        with open(descriptor, "rb") as file:
-            mode = os.fstat(descriptor).st_mode
-            if not stat.S_ISREG(mode):
-                raise _Unusable(f"it is {kind_of(mode)}")
+        with regular_file(os.fspath(path)) as descriptor, open(descriptor, "rb", closefd=False) as file:
             data = file.read(MAX_BYTES + 1)
+    except Uncovered as error:
+        raise _Unusable(str(error)) from error
     except FileNotFoundError:
         raise _Unusable("the run did not write it") from None
     except OSError as error:

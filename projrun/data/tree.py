@@ -26,6 +26,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,17 +50,28 @@ class Digest:
     files: int
 
 
+@contextmanager
+def regular_file(path: str | bytes, *, follow: bool = True) -> Iterator[int]:
+    """A descriptor to read a regular file from. Never waits for a FIFO. Raises OSError or Uncovered."""
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)
+    descriptor = os.open(path, flags)
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
+            raise Uncovered(f"{os.fsdecode(path)} is {kind_of(mode)}")
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
 def digest_file(path: str | bytes, *, follow: bool = True) -> Digest:
     """Digest of one file, read once. Raises OSError, Unstable, or Uncovered when it is no regular file."""
-    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)
-    with open(os.open(path, flags), "rb", buffering=0) as file:
-        before = os.fstat(file.fileno())
-        if not stat.S_ISREG(before.st_mode):
-            raise Uncovered(f"{os.fsdecode(path)} is {kind_of(before.st_mode)}")
+    with regular_file(path, follow=follow) as descriptor:
+        before = os.fstat(descriptor)
         digest = hashlib.sha256()
-        while block := file.read(_BLOCK):
+        while block := os.read(descriptor, _BLOCK):
             digest.update(block)
-        after = os.fstat(file.fileno())
+        after = os.fstat(descriptor)
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise Unstable(os.fsdecode(path))
     return Digest(digest.hexdigest(), after.st_size, 1)

@@ -1,0 +1,158 @@
+"""A run's frozen values, made up, for tests of documents and of the store."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from projrun.core.errors import DataError
+from projrun.core.flags import Flag
+from projrun.data.model import Fingerprint, Metric
+from projrun.environment.model import Distribution, Environment, EnvironmentPlan, Interpreter
+from projrun.execution.model import Outcome, Request, Usage
+from projrun.recipe.host import host
+from projrun.recipe.model import Labels, OutcomeParts, Phase, RecipeParts, StartParts
+from projrun.source.model import Change, Source, Submodule
+from projrun.spec.model import Command, EntryPoint, EnvironmentSpec, ProjectSpec
+
+SHA = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+COMMIT = "a" * 40
+CREATED = 1_700_000_000.25
+RUN = "abcdefghjkmn"
+ROOT = Path("/work/bikes")
+LABELS = Labels("first try", {"team": "red"}, "a note")
+
+SPEC = ProjectSpec(
+    root=ROOT,
+    text="version: 1\nname: bikes\n",
+    name="bikes",
+    environment=EnvironmentSpec(
+        python="3.11",
+        lock="requirements.lock",
+        variables={"OMP_NUM_THREADS": "1"},
+        inherit=("CUDA_VISIBLE_DEVICES", "HTTPS_PROXY"),
+        secrets=("API_TOKEN",),
+    ),
+    data={},
+    entry_points={},
+)
+ENTRY_POINT = EntryPoint(
+    "train",
+    Command(("python", "train.py", "{depth}"), "python train.py {depth}"),
+    outputs=("results/model.pkl",),
+    metrics=("results/metrics.json",),
+    timeout=60.0,
+)
+REQUEST = Request(
+    argv=("python", "train.py", "3", "", "$(touch x)", "two\nlines"),
+    cwd=str(ROOT),
+    variables={
+        "OMP_NUM_THREADS": "1",
+        "CUDA_VISIBLE_DEVICES": "0",
+        "HTTPS_PROXY": "http://me:pw@proxy:3128",
+        "PATH": "/env/bin:/usr/bin",
+    },
+    secrets=("API_TOKEN",),
+    timeout=60.0,
+    terminals=("stderr",),
+)
+SOURCE = Source(
+    directory=ROOT,
+    worktree=ROOT,
+    subdirectory="",
+    repository=True,
+    commit=COMMIT,
+    branch="main",
+    remote="https://host.example/bikes.git",
+    remote_branch=None,
+    changes=(Change("odd\udcff\nname", "renamed", True, "before"), Change("new", "untracked")),
+    submodules=(Submodule("lib", COMMIT, True),),
+    state="whatever",
+    snapshot="b" * 40,
+)
+ENVIRONMENT = Environment(
+    plan=EnvironmentPlan(
+        kind="lock",
+        key="c" * 64,
+        inputs={"format": 1, "lock": SHA},
+        interpreter=Interpreter(
+            Path("/usr/bin/python3.11"), "3.11.7", "cpython", "cpython-311", "linux-x86_64", {"os_name": "posix"}
+        ),
+        directory=Path("/cache/env"),
+        builder="uv",
+        lock_text="demo==1.0 --hash=sha256:00\n",
+        lock_path="requirements.lock",
+        lock_origin="file",
+        requirements_text="demo\n",
+    ),
+    bin=Path("/cache/env/bin"),
+    python=Path("/cache/env/bin/python"),
+    installed=(Distribution("demo", "1.0", SHA), Distribution("bare", "2", "")),
+    reused=False,
+    settings={"VIRTUAL_ENV": "/cache/env"},
+)
+
+
+def start_parts(run: str = RUN) -> StartParts:
+    return StartParts(run, CREATED, "bikes", ROOT, "train", LABELS)
+
+
+def recipe_parts(run: str = RUN) -> RecipeParts:
+    return RecipeParts(
+        run=run,
+        created=CREATED,
+        spec=SPEC,
+        entry_point=ENTRY_POINT,
+        parameters=(
+            {"name": "depth", "type": "int", "raw": "3", "value": 3, "origin": "default"},
+            {
+                "name": "cols",
+                "type": "list",
+                "items": "str",
+                "raw": ["a b", ""],
+                "value": ["a b", ""],
+                "origin": "command line",
+            },
+        ),
+        seed=42,
+        request=REQUEST,
+        source=SOURCE,
+        environment=ENVIRONMENT,
+        inputs=(Fingerprint("counts", "data/counts.csv", "file", 12, 1, SHA, SHA),),
+        host=host(),
+        flags=(Flag("dirty", "the tree is dirty", "git commit"),),
+        labels=LABELS,
+    )
+
+
+def outcome_parts(run: str = RUN) -> OutcomeParts:
+    return OutcomeParts(
+        run=run,
+        status="finished",
+        exit_code=0,
+        started=CREATED,
+        ended=CREATED + 2.5,
+        process=Outcome("finished", 0, CREATED + 1, CREATED + 2, Usage(1.0, 0.5, 0.1, 1 << 20)),
+        phases=(Phase("source", CREATED, 0.5), Phase("run", CREATED + 1, 1.0)),
+        outputs=(
+            Fingerprint("results/model.pkl", "results/model.pkl", "file", 3, 1, SHA),
+            Fingerprint("results/old", "results/old", "directory", 3, 1, SHA, stale=True),
+            Fingerprint("results/none", "results/none", "missing"),
+        ),
+        metrics=(Metric("test.rmse", 1.5, "results/metrics.json"), Metric("big", "1e400", "results/metrics.json")),
+        flags=(Flag("tree-changed", "x.py changed while the run ran"),),
+    )
+
+
+def refusal_parts(run: str = RUN) -> OutcomeParts:
+    """A run that gave up before its process started."""
+    return replace(
+        outcome_parts(run),
+        status="not-started",
+        exit_code=114,
+        process=None,
+        phase="data",
+        outputs=(),
+        metrics=(),
+        error=DataError("input 'counts' is missing", why="no such file", hint="put it there"),
+    )
