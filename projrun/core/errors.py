@@ -28,7 +28,10 @@ class Problem:
 
 
 class ProjrunError(Exception):
-    """A failure with three lines: ``what`` happened, ``why``, and what to type next (``hint``)."""
+    """A failure with three lines: ``what`` happened, ``why``, and what to type next (``hint``).
+
+    ``run`` is the id of the run that recorded it, None when it came before there was one.
+    """
 
     exit_code: ClassVar[int] = 125
     kind: ClassVar[str] = "internal"
@@ -38,6 +41,7 @@ class ProjrunError(Exception):
         self.what = what
         self.why = why
         self.hint = hint
+        self.run: str | None = None
 
 
 class UsageError(ProjrunError):

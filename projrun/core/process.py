@@ -104,8 +104,12 @@ def stream(
         stderr=STDOUT,
     ) as process:
         assert process.stdout is not None
-        while chunk := os.read(process.stdout.fileno(), 65536):
-            write(chunk)
+        try:
+            while chunk := os.read(process.stdout.fileno(), 65536):
+                write(chunk)
+        except BaseException:
+            process.kill()  # an interrupt must not wait for a download to end
+            raise
     return process.returncode
 
 

@@ -1,0 +1,100 @@
+"""What the user asked for, and what it comes to: the spec, the entry point, its parameters, its inputs."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from projrun.core.errors import UsageError
+from projrun.core.nearest import did_you_mean
+from projrun.spec import command, load, parameters
+from projrun.spec.model import BoundParameter, DataEntry, EntryPoint, ProjectSpec
+
+SNAPSHOT_LIMIT = 100_000_000  # bytes of new untracked content that a snapshot takes in without being told
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user asked for. ``start`` is in the project; ``given`` are ``name=value`` texts."""
+
+    start: Path
+    store: Path
+    cache: Path
+    entry_point: str | None = None
+    given: tuple[str, ...] = ()
+    params_file: Path | None = None
+    seed: int | None = None
+    name: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    note: str | None = None
+    snapshot_limit: int = SNAPSHOT_LIMIT
+    terminals: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the options come to: the spec, the entry point, its parameters and the seed."""
+
+    spec: ProjectSpec
+    entry_point: EntryPoint
+    parameters: Mapping[str, BoundParameter]
+    seed: int
+
+
+def choose(options: Options) -> Choice:
+    """Reads the spec, finds the entry point and binds its parameters. Writes nothing.
+
+    Raises SpecError, and UsageError for an unknown entry point or a bad parameter.
+    """
+    root = load.find_project(options.start)
+    spec = load.load(root)
+    entry_point = _entry_point(spec, options.entry_point)
+    bound = parameters.bind(entry_point, options.given, options.params_file, spec.data, root)
+    seed = secrets.randbelow(2**31) if options.seed is None else options.seed
+    return Choice(spec, entry_point, bound, seed)
+
+
+def _entry_point(spec: ProjectSpec, name: str | None) -> EntryPoint:
+    """The one that is asked for; without a name ``main``, or the only one."""
+    known = spec.entry_points
+    if name is None:
+        if "main" in known or len(known) == 1:
+            return known.get("main") or next(iter(known.values()))
+        raise UsageError(
+            "which entry point?",
+            why=f"{spec.name} declares {', '.join(known)}, and none is called main",
+            hint=f"projrun run -e {next(iter(known))}",
+        )
+    if name not in known:
+        raise UsageError(
+            f"there is no entry point {name!r}",
+            why=did_you_mean(name, known),
+            hint=f"the entry points of {spec.name}: {', '.join(known)}",
+        )
+    return known[name]
+
+
+def declared_inputs(choice: Choice) -> tuple[DataEntry, ...]:
+    """The data its parameters refer to and the data it lists; all the data when it does neither.
+
+    A path parameter that points at something which is there, and is no output, is an input as well.
+    """
+    entry_point, data = choice.entry_point, choice.spec.data
+    names = dict.fromkeys(
+        [*(bound.data for bound in choice.parameters.values() if bound.data), *entry_point.inputs]
+    )
+    declared = [data[name] for name in names] or list(data.values())
+    known = {entry.path for entry in declared} | set(entry_point.outputs) | set(entry_point.metrics)
+    pointed_at = [
+        DataEntry(f"parameter:{name}", path)
+        for name, bound in choice.parameters.items()
+        if bound.parameter.type == "path" and isinstance(path := bound.value.raw, str) and path not in known
+        if (choice.spec.root / path).exists()
+    ]
+    return (*declared, *pointed_at)
+
+
+def builtins(choice: Choice, run_dir: Path) -> command.Builtins:
+    return command.Builtins(choice.seed, str(run_dir / "params.json"), str(run_dir))

@@ -1,0 +1,72 @@
+"""``projrun logs``."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from projrun.cli.options import store_option
+
+if TYPE_CHECKING:
+    from projrun.store.log import Piece
+
+STREAMS = ("stdout", "stderr", "build", "projrun")
+
+
+@click.command()
+@click.argument("run", default="last")
+@click.option("-f", "--follow", is_flag=True, help="Go on as the log grows, until the run ends.")
+@click.option("-t", "--times", is_flag=True, help="Before each line, when it came and on which stream.")
+@click.option(
+    "-s", "--stream", "streams", multiple=True, type=click.Choice(STREAMS), help="Only this stream; repeatable."
+)
+@store_option
+def logs(run: str, follow: bool, times: bool, streams: tuple[str, ...], store: Path | None) -> None:
+    """Print the log of a run.
+
+    RUN is an id, the beginning of one, or last, last~1, ... (default: last). All streams are printed in the
+    order in which they came: stdout and stderr of the program, build, and projrun's own lines.
+    """
+    from projrun.core.paths import store_directory
+    from projrun.store import log
+    from projrun.store.run import RUNNING, read_run
+    from projrun.store.store import Store
+
+    chosen = Store(store_directory(store))
+    record = chosen.read(chosen.resolve(run))
+    pieces = (
+        log.follow(record.path, lambda: read_run(record.path).status == RUNNING)
+        if follow
+        else log.read(record.path)
+    )
+    wanted = (piece for piece in pieces if not streams or piece.stream in streams)
+    if times:
+        _print_lines(wanted)
+    else:
+        out = sys.stdout.buffer
+        for piece in wanted:
+            out.write(piece.data)
+            out.flush()
+
+
+def _print_lines(pieces: Iterable[Piece]) -> None:
+    from projrun.store import log
+
+    out = sys.stdout.buffer
+    for line in log.lines(pieces):
+        prefix = f"{_clock(line.time)} {line.stream or '?':<7} "
+        out.write(prefix.encode() + line.data.rstrip(b"\r\n") + b"\n")
+        out.flush()
+
+
+def _clock(time: float | None) -> str:
+    """The time of day with milliseconds; dashes for a piece of a log whose index is gone."""
+    if time is None:
+        return "--:--:--.---"
+    moment = dt.datetime.fromtimestamp(time).astimezone()
+    return f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03d}"

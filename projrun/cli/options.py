@@ -1,0 +1,71 @@
+"""Options and arguments that several verbs share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from projrun.core.errors import UsageError
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kMGT]?i?)B?", re.IGNORECASE)
+_UNITS = {
+    "": 1,
+    "k": 10**3,
+    "m": 10**6,
+    "g": 10**9,
+    "t": 10**12,
+    "ki": 2**10,
+    "mi": 2**20,
+    "gi": 2**30,
+    "ti": 2**40,
+}
+
+store_option: Callable[[Any], Any] = click.option(
+    "--store",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The run store (default: PROJRUN_STORE, or the user data folder).",
+)
+json_option: Callable[[Any], Any] = click.option(
+    "--json", "as_json", is_flag=True, help="The same as data, on standard output."
+)
+
+
+def pairs(texts: tuple[str, ...], option: str) -> dict[str, str]:
+    """``K=V`` texts as a mapping. Raises UsageError for one without ``=``, without a key, or given twice."""
+    found: dict[str, str] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key:
+            raise UsageError(f"{option} {text}: not of the form key=value", hint=f"{option} key=value")
+        if key in found:
+            raise UsageError(f"{option} {key} is given twice", why=f"{found[key]!r} and {value!r}")
+        found[key] = clean(value, option)
+    return {clean(key, option): value for key, value in found.items()}
+
+
+def clean(text: str, option: str) -> str:
+    """``text`` itself. Raises UsageError when it is not valid Unicode, which no record could keep."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(f"{option}: the text is not valid UTF-8", why=f"byte {error.start + 1} on") from None
+    return text
+
+
+class Size(click.ParamType[int]):
+    """A number of bytes: ``500MB``, ``2GiB``, ``1000000``."""
+
+    name = "SIZE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        match = _SIZE.fullmatch(value.strip())
+        if not match:
+            self.fail(f"{value!r} is not a size: write it as 500MB, 2GB or 1GiB", param, ctx)
+        return int(float(match[1]) * _UNITS[match[2].lower()])

@@ -1,0 +1,86 @@
+"""``projrun run --dry-run``: the plan."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import click
+
+from projrun.choice import Options
+from projrun.cli.render import label, printable
+from projrun.cli.run import print_document
+from projrun.runner import Plan, plan_run
+from projrun.spec.parameters import to_document
+from projrun.telling import command_line, describe_inputs, describe_source
+
+_CHANGES_SHOWN = 20
+
+
+def show_plan(options: Options, *, as_json: bool) -> None:
+    """Finds out what a run would do and prints it. Raises what a run would raise before it starts."""
+    plan = plan_run(options)
+    if as_json:
+        print_document(plan_document(plan))
+    else:
+        for name, text in _lines(plan):
+            click.echo(f"{label(name)} {printable(text)}")
+
+
+def plan_document(plan: Plan) -> dict[str, Any]:
+    """The plan as data."""
+    choice, source, environment = plan.choice, plan.source, plan.environment
+    return {
+        "project": choice.spec.name,
+        "root": str(choice.spec.root),
+        "entry_point": choice.entry_point.name,
+        "parameters": [to_document(bound) for bound in choice.parameters.values()],
+        "seed": choice.seed,
+        "argv": list(plan.argv),
+        "source": {
+            "commit": source.commit,
+            "branch": source.branch,
+            "remote": source.remote,
+            "remote_branch": source.remote_branch,
+            "dirty": source.dirty,
+            "changes": [dataclasses.asdict(change) for change in source.changes],
+            "snapshot_needed": source.needs_snapshot,
+        },
+        "environment": {
+            "kind": environment.kind,
+            "key": environment.key,
+            "built": environment.reason is None,
+            "reason": environment.reason,
+            "builder": environment.builder,
+            "python": environment.interpreter.version,
+            "lock": environment.lock_path,
+        },
+        "inputs": [dataclasses.asdict(found) for found in plan.inputs],
+        "outputs": list(choice.entry_point.outputs),
+        "metrics": list(choice.entry_point.metrics),
+        "flags": [dataclasses.asdict(flag) for flag in plan.flags],
+    }
+
+
+def _lines(plan: Plan) -> list[tuple[str, str]]:
+    choice, source, environment = plan.choice, plan.source, plan.environment
+    lines = [("plan", f"{choice.spec.name} {choice.entry_point.name} in {choice.spec.root}")]
+    lines.append(("source", describe_source(source) + (" (a snapshot will be taken)" * source.needs_snapshot)))
+    lines += [("", f"  {change.kind:<12} {change.path}") for change in source.changes[:_CHANGES_SHOWN]]
+    if len(source.changes) > _CHANGES_SHOWN:
+        lines.append(("", f"  and {len(source.changes) - _CHANGES_SHOWN} more"))
+    if plan.inputs:
+        lines.append(("data", describe_inputs(plan.inputs)))
+    interpreter = environment.interpreter
+    ready = f"to be built: {environment.reason}" if environment.reason else "ready"
+    key = f"key {environment.key[:10]}, " if environment.key else ""
+    lines.append(("environment", f"{key}{interpreter.implementation} {interpreter.version}, {ready}"))
+    for name, bound in choice.parameters.items():
+        raw = bound.value.raw
+        lines.append(("parameter", f"{name} = {raw if isinstance(raw, str) else list(raw)} ({bound.origin})"))
+    lines.append(("seed", str(choice.seed)))
+    lines.append(("command", command_line(plan.argv)))
+    lines += [("flagged", flag.message + (f" ({flag.mend})" if flag.mend else "")) for flag in plan.flags]
+    if not plan.flags:
+        lines.append(("flagged", "nothing: this run could be reproduced as it is"))
+    return lines

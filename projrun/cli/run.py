@@ -1,0 +1,138 @@
+"""``projrun run``."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from projrun.cli.options import Size, clean, json_option, pairs, store_option
+from projrun.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from projrun.choice import Options
+
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|[^/]+@[^/]+:|[^/@:]+:[^/\\]")
+
+
+@click.command()
+@click.argument("source", default=".", metavar="[SOURCE]")
+@click.option("-e", "--entry-point", metavar="NAME", help="What to run (default: main, or the only one).")
+@click.option("-P", "--param", "given", multiple=True, metavar="NAME=VALUE", help="A parameter; repeatable.")
+@click.option(
+    "--params",
+    "params_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Parameters, YAML or JSON.",
+)
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), metavar="N", help="The seed (default: a random one).")
+@click.option("--name", metavar="TEXT", help="A name for the run.")
+@click.option("--tag", "tags", multiple=True, metavar="K=V", help="A tag for the run; repeatable.")
+@click.option("--note", metavar="TEXT", help="A note that is kept with the run.")
+@store_option
+@click.option(
+    "--snapshot-limit",
+    type=Size(),
+    default="100MB",
+    show_default=True,
+    envvar="PROJRUN_SNAPSHOT_LIMIT",
+    help="How much new untracked content a snapshot may take in.",
+)
+@click.option("--dry-run", is_flag=True, help="Print the plan; build, write and run nothing.")
+@json_option
+@click.option("-q", "--quiet", is_flag=True, help="Only the program's own output, and errors.")
+@click.pass_context
+def run(  # noqa: PLR0913, PLR0917 - one parameter for each option of the command line
+    ctx: click.Context,
+    source: str,
+    entry_point: str | None,
+    given: tuple[str, ...],
+    params_file: Path | None,
+    seed: int | None,
+    name: str | None,
+    tags: tuple[str, ...],
+    note: str | None,
+    store: Path | None,
+    snapshot_limit: int,
+    dry_run: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Run an entry point of a project in its own environment and record the recipe.
+
+    SOURCE is a directory of the project (default: the project around this directory). Exits with the
+    program's own code; projrun's own codes are 2 usage, 111 spec, 112 source, 113 environment, 114 data,
+    124 timeout, 125 internal, 126/127 the command cannot be run / is not found.
+
+    \b
+    projrun run -e train -P depth=3
+    projrun run examples/wine -e train --tag paper=draft --note "first try"
+    projrun run --dry-run
+    """
+    from projrun.choice import Options
+    from projrun.core.paths import cache_directory, store_directory
+
+    options = Options(
+        start=_directory(source),
+        entry_point=entry_point,
+        given=given,
+        params_file=params_file,
+        seed=seed,
+        name=clean(name, "--name") if name is not None else None,
+        tags=pairs(tags, "--tag"),
+        note=clean(note, "--note") if note is not None else None,
+        store=store_directory(store),
+        cache=cache_directory(),
+        snapshot_limit=snapshot_limit,
+        terminals=() if as_json else _terminals(),
+    )
+    if dry_run:
+        from projrun.cli.plan import show_plan
+
+        show_plan(options, as_json=as_json)
+    else:
+        ctx.exit(_run(options, as_json=as_json, quiet=quiet))
+
+
+def _run(options: Options, *, as_json: bool, quiet: bool) -> int:
+    from projrun import runner
+    from projrun.cli.screen import Screen
+
+    screen = Screen(quiet=quiet or (as_json and not sys.stderr.isatty()), data_on_stdout=as_json)
+    result = runner.run(options, screen)
+    if as_json:
+        print_document(result.document())
+    elif not quiet:
+        from projrun.cli.summary import summarise
+
+        summarise(result, screen)
+    elif result.outcome["status"] not in ("finished", "failed"):
+        screen.line(result.outcome["status"], result.outcome["reason"])  # else the exit code would say it alone
+    return result.exit_code
+
+
+def print_document(document: Any) -> None:
+    """Prints a document as JSON on standard output."""
+    from projrun.core.files import encode_json
+
+    sys.stdout.buffer.write(encode_json(document))
+
+
+def _directory(source: str) -> Path:
+    path = Path(source)
+    if not path.exists() and _ADDRESS.match(source):
+        raise UsageError(
+            f"{source!r} is an address; SOURCE is a directory",
+            why="this version of projrun runs what lies on this machine",
+            hint="git clone the address, then projrun run its directory",
+        )
+    return path
+
+
+def _terminals() -> tuple[str, ...]:
+    return tuple(name for name, fd in (("stdout", 1), ("stderr", 2)) if os.isatty(fd))

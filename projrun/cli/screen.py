@@ -1,0 +1,59 @@
+"""What a running project looks like: our phases on standard error, the program's output where it belongs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import sys
+
+import click
+
+from projrun.cli.render import label, printable
+from projrun.core.report import BUILD, STDOUT
+
+
+class Screen:
+    """A reporter for people: one line a phase on standard error, the program's bytes untouched.
+
+    With ``quiet`` only the program is heard. With ``data_on_stdout`` standard output is kept for a document,
+    and the program's standard output goes to standard error.
+    """
+
+    def __init__(self, *, quiet: bool = False, data_on_stdout: bool = False) -> None:
+        self._quiet = quiet
+        self._program = sys.stderr if data_on_stdout else sys.stdout
+        self._gone: set[int] = set()
+
+    def phase(self, name: str, text: str) -> None:
+        """Prints one line: the phase and what it came to."""
+        if not self._quiet:
+            self.line(name, text)
+
+    def line(self, name: str, text: str) -> None:
+        """Prints a line in the layout of a phase, quiet or not."""
+        with contextlib.suppress(OSError):
+            click.echo(f"{label(name)} {printable(text)}", err=True)
+
+    def write(self, stream: str, data: bytes) -> None:
+        """Shows output. A screen that has gone (a closed pipe) stops being written to; the run goes on."""
+        if stream == BUILD and self._quiet:
+            return
+        file = self._program if stream == STDOUT else sys.stderr
+        descriptor = file.fileno()
+        if descriptor in self._gone:
+            return
+        try:
+            while data:
+                data = data[_write(descriptor, data) :]
+        except OSError:
+            self._gone.add(descriptor)
+
+
+def _write(descriptor: int, data: bytes) -> int:
+    """Writes what fits. Waits when somebody made the descriptor non-blocking and it is full."""
+    while True:
+        try:
+            return os.write(descriptor, data)
+        except BlockingIOError:
+            select.select([], [descriptor], [])

@@ -1,0 +1,168 @@
+"""``projrun show``."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from projrun.cli.options import json_option, store_option
+from projrun.cli.render import duration, label, local_time, number, printable, size, status
+from projrun.cli.summary import flag_line
+
+if TYPE_CHECKING:
+    from projrun.store.run import RunRecord
+
+Line = tuple[str, str]
+_CHANGES_SHOWN = 20
+
+
+@click.command()
+@click.argument("run", default="last")
+@json_option
+@store_option
+def show(run: str, as_json: bool, store: Path | None) -> None:
+    """Show everything that is known of one run.
+
+    RUN is an id, the beginning of one, or last, last~1, ... (default: last). With --json: its documents,
+    start, recipe and outcome, in the format of schemas/recipe.v1.json.
+    """
+    from projrun.core.paths import store_directory
+    from projrun.store.store import Store
+
+    chosen = Store(store_directory(store))
+    record = chosen.read(chosen.resolve(run))
+    if as_json:
+        from projrun.cli.run import print_document
+
+        print_document(document(record))
+        return
+    for name, text in lines(record):
+        shown = status(text) if name == "status" else printable(text)
+        click.echo(f"{label(name)} {shown}" if name or text else "")
+
+
+def document(record: RunRecord) -> dict[str, Any]:
+    """A run as data."""
+    return {
+        "run": record.id,
+        "status": record.status,
+        "directory": str(record.path),
+        "why_incomplete": record.why_incomplete,
+        "start": record.start,
+        "recipe": record.recipe,
+        "outcome": record.outcome,
+    }
+
+
+def lines(record: RunRecord) -> Iterator[Line]:
+    """A run for people: (label, text) line by line."""
+    head: Mapping[str, Any] = record.start or record.recipe or {}
+    yield "run", record.id + (f" · {head['name']}" if head.get("name") else "")
+    yield "status", record.status
+    if record.why_incomplete:
+        yield "incomplete", record.why_incomplete
+    if head:
+        yield "started", local_time(head["created"])
+    if head.get("tags"):
+        yield "tags", ", ".join(f"{key}={value}" for key, value in head["tags"].items())
+    if head.get("note"):
+        yield "note", head["note"]
+    if record.start and not record.recipe:
+        yield "project", f"{record.start['project']['name']} in {record.start['project']['root']}"
+        yield "entry point", str(record.start["entry_point"])
+    if record.recipe:
+        yield from _recipe(record.recipe)
+    if record.outcome:
+        yield from _outcome(record.outcome)
+    flags = [*(record.recipe or {}).get("flags", []), *(record.outcome or {}).get("flags", [])]
+    yield from (("flagged", flag_line(flag)) for flag in flags)
+    yield "files", str(record.path)
+
+
+def _recipe(recipe: Mapping[str, Any]) -> Iterator[Line]:
+    yield "project", f"{recipe['spec']['project']} in {recipe['spec']['root']}"
+    yield "entry point", recipe["entry_point"]["name"]
+    for parameter in recipe["parameters"]:
+        raw = parameter["raw"]
+        text = raw if isinstance(raw, str) else shlex.join(raw)
+        yield "parameter", f"{parameter['name']} = {text} ({parameter['type']}, {parameter['origin']})"
+    yield "seed", str(recipe["seed"])
+    yield "command", shlex.join(recipe["argv"])
+    yield from _variables(recipe["variables"])
+    yield from _source(recipe["source"])
+    yield from _environment(recipe["environment"])
+    for found in recipe["inputs"]:
+        pinned = "pinned" if found["pin"] else "not pinned"
+        yield (
+            "input",
+            f"{found['name']}: {found['path']} ({size(found['size'])}, {pinned}) sha256 {found['sha256']}",
+        )
+    yield from _host(recipe["host"])
+
+
+def _variables(variables: Mapping[str, Any]) -> Iterator[Line]:
+    for group in ("set", "inherited"):
+        for name, value in variables[group].items():
+            yield "variable", f"{name}={value} ({group})"
+    for name in variables["secrets"]:
+        yield "variable", f"{name} (secret)"
+
+
+def _source(source: Mapping[str, Any]) -> Iterator[Line]:
+    commit = source["commit"] or "no commit"
+    yield "source", commit + (f" on {source['branch']}" if source["branch"] else "")
+    if source["remote"]:
+        where = f"on {source['remote_branch']}" if source["pushed"] else "not pushed"
+        yield "remote", f"{source['remote']} ({where})"
+    changes = source["changes"]
+    for change in changes[:_CHANGES_SHOWN]:
+        moved = f" from {change['old_path']}" if change["old_path"] else ""
+        yield "change", f"{change['kind']} {change['path']}{moved}"
+    if len(changes) > _CHANGES_SHOWN:
+        yield "change", f"and {len(changes) - _CHANGES_SHOWN} more"
+    for submodule in source["submodules"]:
+        yield "submodule", f"{submodule['path']} at {submodule['commit']}" + " (dirty)" * submodule["dirty"]
+    if source["snapshot"]:
+        yield "snapshot", f"{source['snapshot']} (projrun restore RUN DIR writes its files)"
+
+
+def _environment(environment: Mapping[str, Any]) -> Iterator[Line]:
+    interpreter = environment["interpreter"]
+    how = "reused" if environment["reused"] else "built for this run"
+    yield "environment", f"{environment['kind']} {environment['key']} ({how})"
+    yield "python", f"{interpreter['implementation']} {interpreter['version']} {interpreter['platform']}"
+    if environment["lock"]:
+        lock = environment["lock"]
+        yield "lock", f"{lock['path'] or 'resolved'} sha256 {lock['sha256']}"
+    installed = environment["installed"]
+    if installed:
+        yield "installed", ", ".join(f"{found['name']} {found['version']}" for found in installed)
+
+
+def _host(host: Mapping[str, Any]) -> Iterator[Line]:
+    words = [host["os"]["name"], host["os"]["version"], host["kernel"], host["machine"]]
+    yield "host", " ".join(str(word) for word in words if word)
+
+
+def _outcome(outcome: Mapping[str, Any]) -> Iterator[Line]:
+    yield "took", duration(outcome["duration"])
+    phases = ", ".join(f"{phase['name']} {duration(phase['seconds'])}" for phase in outcome["phases"])
+    if phases:
+        yield "phases", phases
+    process = outcome["process"]
+    if process:
+        usage = process["usage"]
+        times = ", ".join(f"{duration(usage[name])} {name}" for name in ("wall", "user", "system"))
+        yield "used", f"{times}, peak memory {size(usage['peak_memory'])}"
+    yield "exit code", str(outcome["exit_code"]) + (f": {outcome['reason']}" if outcome["reason"] else "")
+    if outcome["error"]:
+        yield from (("why", line) for line in outcome["error"]["why"].splitlines())
+    for found in outcome["outputs"]:
+        digest = f" sha256 {found['sha256']}" if found["sha256"] else ""
+        yield "output", f"{found['path']} ({found['kind']}, {size(found['size'])}){digest}"
+    for metric in outcome["metrics"]:
+        yield "metric", f"{metric['name']} = {number(metric['value'])}"

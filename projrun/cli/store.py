@@ -1,0 +1,26 @@
+"""``projrun store``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from projrun.cli.options import store_option
+
+
+@click.group()
+def store() -> None:
+    """Look after the run store."""
+
+
+@store.command()
+@store_option
+def rebuild(store: Path | None) -> None:
+    """Make the index again from the run directories alone."""
+    from projrun.core.paths import store_directory
+    from projrun.store.store import Store
+
+    directory = store_directory(store)
+    count = Store(directory).index.rebuild()
+    click.echo(f"{directory}: {count} run{'s' * (count != 1)} in the index", err=True)

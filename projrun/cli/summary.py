@@ -1,0 +1,45 @@
+"""The last lines of a run: what came of it, what is not reproducible by itself, and where to look."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from projrun.cli.render import duration, number, size
+from projrun.cli.screen import Screen
+from projrun.runner import Result
+
+_METRICS_SHOWN = 12
+
+
+def summarise(result: Result, screen: Screen) -> None:
+    """Prints the summary of a run that came to an end."""
+    outcome = result.outcome
+    process = outcome["process"]
+    usage = process["usage"]
+    screen.line(
+        outcome["status"],
+        f"{outcome['reason'] or 'exit code 0'} after {duration(usage['wall'])}"
+        f" (cpu {duration(usage['user'] + usage['system'])}, peak memory {size(usage['peak_memory'])})",
+    )
+    if outcome["metrics"]:
+        screen.line("metrics", metrics_line(outcome["metrics"]))
+    written = [one for one in outcome["outputs"] if one["kind"] in ("file", "directory")]
+    if written:
+        screen.line("outputs", ", ".join(f"{one['path']} ({size(one['size'])})" for one in written))
+    flags = [*(result.recipe or {}).get("flags", []), *outcome["flags"]]
+    for flag in flags:
+        screen.line("flagged", flag_line(flag))
+    screen.line("next", f"projrun show {result.id} · projrun logs {result.id}")
+
+
+def metrics_line(metrics: Sequence[Mapping[str, Any]]) -> str:
+    """``accuracy 0.98, loss 0.11``: the first dozen."""
+    shown = ", ".join(f"{metric['name']} {number(metric['value'])}" for metric in metrics[:_METRICS_SHOWN])
+    more = len(metrics) - _METRICS_SHOWN
+    return shown + (f", and {more} more" if more > 0 else "")
+
+
+def flag_line(flag: Mapping[str, str]) -> str:
+    """A flag with what mends it."""
+    return flag["message"] + (f" ({flag['mend']})" if flag["mend"] else "")

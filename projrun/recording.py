@@ -1,0 +1,85 @@
+"""What a run tells, while it runs: to the log and to the screen at once, without its secrets."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from types import TracebackType
+
+from projrun.core.report import OURS, Reporter
+from projrun.recipe.model import Phase
+from projrun.recipe.redaction import Redactor
+from projrun.store.log import RunLog
+
+
+class Recording:
+    """A reporter that writes the run's log, shows the same on a screen, and remembers the phases.
+
+    Secrets are replaced before either sees them.
+    """
+
+    def __init__(
+        self, directory: Path, screen: Reporter, *, secrets: Iterable[str], terminals: tuple[str, ...]
+    ) -> None:
+        self._screen = screen
+        self._redactor = Redactor(secrets)
+        self._log = RunLog(directory, terminals=terminals)
+        self._streams: set[str] = set()
+        self._phases: list[Phase] = []
+        self._current: tuple[str, float, float] | None = None  # name, time, monotonic time
+
+    def __enter__(self) -> Recording:
+        self._log.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.flush()
+        self._log.close()
+
+    @property
+    def current(self) -> str | None:
+        """The phase that is under way."""
+        return self._current[0] if self._current else None
+
+    def begin(self, name: str) -> None:
+        """Notes that a phase begins; the one before it ends. Nothing is printed."""
+        if self.current != name:
+            self.phases()
+            self._current = (name, time.time(), time.monotonic())
+
+    def phase(self, name: str, text: str) -> None:
+        """Notes that a phase begins or goes on; one line in the log and on the screen."""
+        self.begin(name)
+        text = self._redactor.text(text)
+        self._log.write(OURS, f"projrun: {name}: {text}\n".encode(errors="backslashreplace"))
+        self._screen.phase(name, text)
+
+    def write(self, stream: str, data: bytes) -> None:
+        """Output of a builder or of the program."""
+        self._streams.add(stream)
+        self._pass_on(stream, self._redactor.feed(stream, data))
+
+    def flush(self) -> None:
+        """Lets out what the redactor held back at the end of a stream."""
+        for stream in sorted(self._streams):
+            self._pass_on(stream, self._redactor.flush(stream))
+
+    def text(self, text: str) -> str:
+        """``text`` without secrets."""
+        return self._redactor.text(text)
+
+    def phases(self) -> tuple[Phase, ...]:
+        """All phases so far; the one under way ends here."""
+        if self._current:
+            name, started, began = self._current
+            self._phases.append(Phase(name, started, time.monotonic() - began))
+            self._current = None
+        return tuple(self._phases)
+
+    def _pass_on(self, stream: str, data: bytes) -> None:
+        if data:
+            self._log.write(stream, data)
+            self._screen.write(stream, data)

@@ -1,0 +1,305 @@
+"""The flow of a run, written once: choose, capture, check, prepare, write down, execute, close."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from projrun.choice import Choice, Options, builtins, choose, declared_inputs
+from projrun.core.errors import ProjrunError
+from projrun.core.files import write_json
+from projrun.core.flags import Flag
+from projrun.core.report import Reporter, Silent
+from projrun.data import fingerprint
+from projrun.data.metrics import read_metrics
+from projrun.data.model import Fingerprint
+from projrun.environment import build, plan, variables
+from projrun.environment.model import Environment, EnvironmentPlan
+from projrun.execution import local
+from projrun.execution.model import Outcome, Request
+from projrun.recipe import document
+from projrun.recipe.host import host
+from projrun.recipe.model import Labels, OutcomeParts, RecipeParts, StartParts
+from projrun.recording import Recording
+from projrun.source import inspect, snapshot
+from projrun.source.model import Source
+from projrun.spec import command, parameters
+from projrun.stopping import Interrupted, ended_by_signals
+from projrun.store.run import RunDirectory
+from projrun.store.store import Store
+from projrun.telling import (
+    changed_meanwhile,
+    command_line,
+    describe_environment,
+    describe_inputs,
+    describe_source,
+    input_flags,
+    source_flags,
+)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run would do, found out without building, writing or running anything."""
+
+    choice: Choice
+    source: Source
+    inputs: tuple[Fingerprint, ...]
+    environment: EnvironmentPlan
+    argv: tuple[str, ...]
+    flags: tuple[Flag, ...]
+
+
+@dataclass(frozen=True)
+class Result:
+    """A run that has ended. ``recipe`` is None when it never came to execution; documents as they were written."""
+
+    id: str
+    directory: Path
+    exit_code: int
+    recipe: dict[str, Any] | None
+    outcome: dict[str, Any]
+
+    def document(self) -> dict[str, Any]:
+        """All of it as one JSON value."""
+        return {
+            "run": self.id,
+            "directory": str(self.directory),
+            "exit_code": self.exit_code,
+            "recipe": self.recipe,
+            "outcome": self.outcome,
+        }
+
+
+@dataclass(frozen=True)
+class _Live:
+    """A run under way: what was asked, what that came to, and where it is recorded."""
+
+    options: Options
+    choice: Choice
+    store: Store
+    directory: RunDirectory
+    recording: Recording
+    created: float
+
+
+def run(options: Options, screen: Reporter) -> Result:
+    """Runs an entry point and records it. What the user got wrong is found before anything is written.
+
+    Raises ProjrunError (its ``run`` tells where it was recorded), KeyboardInterrupt and Interrupted.
+    """
+    choice = choose(options)
+    store = Store(options.store)
+    directory = store.begin()
+    values = [os.environ.get(name, "") for name in choice.spec.environment.secrets]
+    try:
+        with (
+            ended_by_signals(),
+            Recording(directory.path, screen, secrets=values, terminals=options.terminals) as recording,
+        ):
+            live = _Live(options, choice, store, directory, recording, time.time())
+            try:
+                return _carry_out(live)
+            except BaseException as error:
+                if isinstance(error, ProjrunError):
+                    error.run = directory.id
+                _write_outcome(live, _gave_up(live, error))
+                raise
+    finally:
+        store.index.record(directory.path)
+        directory.close()
+
+
+def plan_run(options: Options) -> Plan:
+    """What :func:`run` would do. Builds, writes and runs nothing, and makes no network call."""
+    choice = choose(options)
+    spec = choice.spec
+    source = inspect.inspect(spec.root)
+    inputs = fingerprint.inputs(declared_inputs(choice), spec.root)
+    environment = plan.plan(spec.environment, spec.root, options.cache, Silent(), resolve=False)
+    argv = command.render(choice.entry_point.command, choice.parameters, builtins(choice, Path("<run_dir>")))
+    flags = (*source_flags(source), *input_flags(inputs), *environment.flags)
+    return Plan(choice, source, inputs, environment, argv, flags)
+
+
+def _carry_out(live: _Live) -> Result:
+    """The stages in their order. Each takes frozen values and gives one."""
+    _write_start(live)
+    source = _capture(live)
+    inputs = _check_inputs(live)
+    environment = _prepare(live)
+    request = _request(live, environment)
+    recipe = _write_recipe(live, source, inputs, environment, request)
+    before = fingerprint.look(_products(live), live.choice.spec.root)
+    process = _execute(live, request)
+    outcome = _write_outcome(live, _closed(live, source, process, before))
+    return Result(live.directory.id, live.directory.path, process.exit_code, recipe, outcome)
+
+
+def _write_start(live: _Live) -> None:
+    choice = live.choice
+    live.directory.write_start(
+        document.start_document(
+            StartParts(
+                run=live.directory.id,
+                created=live.created,
+                project=choice.spec.name,
+                root=choice.spec.root,
+                entry_point=choice.entry_point.name,
+                labels=_labels(live),
+            )
+        )
+    )
+    live.recording.phase("begin", f"{choice.spec.name} {choice.entry_point.name}, run {live.directory.id}")
+
+
+def _capture(live: _Live) -> Source:
+    live.recording.begin("source")
+    source = inspect.inspect(live.choice.spec.root)
+    if source.needs_snapshot:
+        source = snapshot.snapshot(source, live.store.sources, limit=live.options.snapshot_limit)
+    live.recording.phase("source", describe_source(source))
+    return source
+
+
+def _check_inputs(live: _Live) -> tuple[Fingerprint, ...]:
+    live.recording.begin("data")
+    found = fingerprint.inputs(declared_inputs(live.choice), live.choice.spec.root)
+    if found:
+        live.recording.phase("data", describe_inputs(found))
+    return found
+
+
+def _prepare(live: _Live) -> Environment:
+    live.recording.begin("environment")
+    spec, cache = live.choice.spec, live.options.cache
+    planned = plan.plan(spec.environment, spec.root, cache, live.recording)
+    environment = build.ensure(planned, cache, live.recording)
+    live.recording.phase("environment", describe_environment(environment))
+    return environment
+
+
+def _request(live: _Live, environment: Environment) -> Request:
+    """The process as plain data, and the parameters as a file for it to read."""
+    choice, directory = live.choice, live.directory
+    given = builtins(choice, directory.path)
+    values = {name: bound.value.value for name, bound in choice.parameters.items()}
+    write_json(Path(given.params_file), values, mode=0o600)
+    offered = {
+        "PROJRUN_RUN_ID": directory.id,
+        "PROJRUN_RUN_DIR": str(directory.path),
+        "PROJRUN_SEED": str(choice.seed),
+        "PROJRUN_PARAMS_FILE": given.params_file,
+    }
+    child = variables.child_variables(environment, choice.spec.environment, offered)
+    return Request(
+        argv=command.render(choice.entry_point.command, choice.parameters, given),
+        cwd=str(choice.spec.root),
+        variables=child.set,
+        secrets=child.secrets,
+        timeout=choice.entry_point.timeout,
+        terminals=live.options.terminals,
+    )
+
+
+def _write_recipe(
+    live: _Live,
+    source: Source,
+    inputs: tuple[Fingerprint, ...],
+    environment: Environment,
+    request: Request,
+) -> dict[str, Any]:
+    """From here on the recipe is complete and stays as it is."""
+    choice = live.choice
+    parts = RecipeParts(
+        run=live.directory.id,
+        created=live.created,
+        spec=choice.spec,
+        entry_point=choice.entry_point,
+        parameters=tuple(parameters.to_document(bound) for bound in choice.parameters.values()),
+        seed=choice.seed,
+        request=request,
+        source=source,
+        environment=environment,
+        inputs=inputs,
+        host=host(),
+        flags=(*source_flags(source), *input_flags(inputs), *environment.plan.flags, *environment.flags),
+        labels=_labels(live),
+    )
+    recipe: dict[str, Any] = document.redacted(document.recipe_document(parts), live.recording.text)
+    live.directory.write_recipe(recipe)
+    return recipe
+
+
+def _execute(live: _Live, request: Request) -> Outcome:
+    live.recording.phase("run", command_line(request.argv))
+
+    def note_in_index() -> None:
+        live.store.index.record(live.directory.path)
+
+    process = local.execute(request, live.recording.write, started=note_in_index)
+    live.recording.flush()
+    live.recording.phase("finish", process.reason or f"exit code {process.exit_code}")
+    return process
+
+
+def _closed(live: _Live, source: Source, process: Outcome, before: Mapping[str, str | None]) -> OutcomeParts:
+    """What came of it: outputs and metrics, and whether the tree is still the one that was captured."""
+    entry_point, root = live.choice.entry_point, live.choice.spec.root
+    outputs, output_flags = fingerprint.outputs(_products(live), root, before)
+    metrics, metric_flags = read_metrics(entry_point.metrics, root, before)
+    return OutcomeParts(
+        run=live.directory.id,
+        status=process.status,
+        exit_code=process.exit_code,
+        started=live.created,
+        ended=time.time(),
+        process=process,
+        phase=None if process.status == "finished" else "run",
+        phases=live.recording.phases(),
+        outputs=outputs,
+        metrics=metrics,
+        flags=(*output_flags, *metric_flags, *changed_meanwhile(source, entry_point)),
+    )
+
+
+def _gave_up(live: _Live, error: BaseException) -> OutcomeParts:
+    """The outcome of a run whose program never ran to an end."""
+    if isinstance(error, ProjrunError):
+        told, status, code = error, "not-started", error.exit_code
+    elif isinstance(error, (KeyboardInterrupt, Interrupted)):
+        number = error.number if isinstance(error, Interrupted) else signal.SIGINT
+        told = ProjrunError(f"stopped by {signal.Signals(number).name}")
+        status, code = "interrupted", 128 + number
+    else:
+        told, status, code = ProjrunError(f"{type(error).__name__}: {error}"), "not-started", 125
+    return OutcomeParts(
+        run=live.directory.id,
+        status=status,
+        exit_code=code,
+        started=live.created,
+        ended=time.time(),
+        phase=live.recording.current,
+        phases=live.recording.phases(),
+        error=told,
+    )
+
+
+def _write_outcome(live: _Live, parts: OutcomeParts) -> dict[str, Any]:
+    outcome: dict[str, Any] = document.redacted(document.outcome_document(parts), live.recording.text)
+    live.directory.write_outcome(outcome)
+    return outcome
+
+
+def _labels(live: _Live) -> Labels:
+    return Labels(live.options.name, live.options.tags, live.options.note)
+
+
+def _products(live: _Live) -> tuple[str, ...]:
+    """The paths that the entry point declares to write."""
+    return (*live.choice.entry_point.outputs, *live.choice.entry_point.metrics)

@@ -1,0 +1,98 @@
+"""What people are told of the stages: one line each, and a flag for whatever is not reproducible by itself."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from projrun.core.errors import ProjrunError
+from projrun.core.flags import Flag
+from projrun.data.model import Fingerprint
+from projrun.environment.model import Environment
+from projrun.source import inspect
+from projrun.source.model import Source
+from projrun.spec.model import EntryPoint
+
+
+def describe_source(source: Source) -> str:
+    """One line: the commit, where it is, and what stands for it."""
+    if not source.repository:
+        return f"no repository, snapshot {(source.snapshot or 'none')[:10]}"
+    words = [source.commit[:10] if source.commit else "no commit yet"]
+    if source.branch:
+        words.append(f"on {source.branch}")
+    state = f"{counted(len(source.changes), 'file')} not committed" if source.dirty else "clean"
+    words.append(state + ("" if source.pushed else ", not pushed"))
+    return " ".join(words) + (f", snapshot {source.snapshot[:10]}" if source.snapshot else "")
+
+
+def describe_environment(environment: Environment) -> str:
+    """One line: the key, the interpreter, how many distributions, and whether it had to be built."""
+    planned = environment.plan
+    how = "reused" if environment.reused else "built"
+    if planned.kind == "system":
+        how = "the system's"
+    return (
+        f"{how}, {planned.interpreter.implementation} {planned.interpreter.version},"
+        f" {counted(len(environment.installed), 'distribution')}, key {planned.key[:10]}"
+    )
+
+
+def describe_inputs(inputs: Sequence[Fingerprint]) -> str:
+    """One line: each input with the beginning of its hash."""
+    return ", ".join(f"{found.path} {(found.sha256 or '')[:10]}" for found in inputs)
+
+
+def command_line(argv: Sequence[str]) -> str:
+    """argv as a shell would take it."""
+    return shlex.join(argv)
+
+
+def source_flags(source: Source) -> tuple[Flag, ...]:
+    """Why this source is had from nowhere else: no repository, no commit, not pushed, not committed."""
+    if not source.repository:
+        return (
+            Flag("no-repository", "the project is in no git repository", "git init && git add -A && git commit"),
+        )
+    flags = []
+    if source.commit is None:
+        flags.append(Flag("no-commit", "the repository has no commit yet", "git add -A && git commit"))
+    elif not source.pushed:
+        flags.append(Flag("unpushed", f"commit {source.commit[:10]} is on no remote branch", "git push"))
+    if source.dirty:
+        names = [change.path for change in source.changes]
+        listed = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
+        flags.append(Flag("dirty", f"{counted(len(names), 'file')} not committed: {listed}", "git commit"))
+    return tuple(flags)
+
+
+def input_flags(inputs: Sequence[Fingerprint]) -> tuple[Flag, ...]:
+    """Inputs whose next version would go unnoticed."""
+    flags = []
+    for found in inputs:
+        if found.name.startswith("parameter:"):
+            mend = "declare it under data in ProjectSpec.yaml, with its sha256"
+            flags.append(Flag("input-undeclared", f"input {found.path} is not declared", mend))
+        elif found.pin is None:
+            mend = f"sha256: {found.sha256} under data.{found.name} in ProjectSpec.yaml"
+            flags.append(Flag("input-unpinned", f"input {found.name} ({found.path}) has no pin", mend))
+    return tuple(flags)
+
+
+def changed_meanwhile(source: Source, entry_point: EntryPoint) -> tuple[Flag, ...]:
+    """Whether the tree is still what it was; what the entry point declares to write does not count."""
+    try:
+        after = inspect.inspect(source.directory)
+        changed = inspect.changed_between(source, after, (*entry_point.outputs, *entry_point.metrics))
+    except ProjrunError as error:
+        return (Flag("tree-unknown", f"whether the tree changed while it ran is not known: {error.what}"),)
+    if not changed:
+        return ()
+    listed = ", ".join(changed[:5]) + (", ..." if len(changed) > 5 else "")
+    mend = "declare what the program writes under outputs; leave the tree alone while it runs"
+    return (Flag("tree-changed", f"the tree changed while it ran: {listed}", mend),)
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 file``, ``2 files``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
