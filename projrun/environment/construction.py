@@ -25,7 +25,7 @@ def construct(plan: EnvironmentPlan, directory: Path, report: Reporter) -> None:
     lock_file = plan.lock_path or "the resolved lock"
     lines = lock.parse(plan.lock_text or "", lock_file)
     builder = builder_named(plan.builder or "")
-    _remove_leftovers(directory.parent)
+    _remove_leftovers(directory.parent, plan.key)
     aside = directory.parent / f"{_ASIDE}{plan.key}-{secrets.token_hex(4)}"
     aside.mkdir()
     try:
@@ -88,9 +88,9 @@ def _checked(plan: EnvironmentPlan, made: Path, lines: tuple[lock.LockLine, ...]
     )
 
 
-def _remove_leftovers(environments: Path) -> None:
+def _remove_leftovers(environments: Path, own_key: str) -> None:
     """Removes what builders left that were killed. A folder is made under its key's lock, so the lock tells."""
     for folder in environments.glob(f"{_ASIDE}*"):
         key = folder.name.removeprefix(_ASIDE).rpartition("-")[0]
-        if not locks.is_held(environments / ".locks" / key):
+        if key == own_key or not locks.is_held(environments / ".locks" / key):
             shutil.rmtree(folder, ignore_errors=True)

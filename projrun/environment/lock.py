@@ -183,7 +183,7 @@ def _pinned(text: str) -> Requirement | tuple[str, str]:
     stray = re.search(r"\s(--?[a-z][\w-]*)", text)
     if stray:
         return f"{stray.group(1)} is an option that no line of a lock has", _COMPILE
-    if _ADDRESS.match(text) or text.endswith((".whl", ".tar.gz", ".zip")):
+    if _ADDRESS.match(text) or (" @ " not in text and text.endswith((".whl", ".tar.gz", ".zip"))):
         return f"{text.split(maxsplit=1)[0]!r} is an address or a path, which no hash pins", _NAME_A_VERSION
     requirement = as_requirement(text)
     if requirement is None:

@@ -15,6 +15,8 @@ _NUMBERED = re.compile(r"python(\d+\.\d+)")
 _NEWEST_SERIES, _OLDEST_SERIES = 30, 6
 _NAMES = ("python3", "python", *(f"python3.{n}" for n in range(_NEWEST_SERIES, _OLDEST_SERIES - 1, -1)))
 
+_SYSTEM = (Path("/usr"), Path("/usr/local"))
+_OPT = Path("/opt")
 _CONDA_HOMES = ("miniconda3", "anaconda3", "miniforge3", "mambaforge", "micromamba")
 _MACOS = (
     "/opt/homebrew/opt/python@*",
@@ -61,7 +63,7 @@ def is_shims(folder: Path) -> bool:
 def _roots() -> Iterator[Path]:
     home = Path("~").expanduser()
     share = Path(os.environ.get("XDG_DATA_HOME") or home / ".local/share")
-    yield from (Path("/usr"), Path("/usr/local"))
+    yield from _SYSTEM
     yield from _below(_told("PYENV_ROOT", home / ".pyenv") / "versions")
     yield from _below(_told("ASDF_DATA_DIR", home / ".asdf") / "installs/python")
     yield from _below(_told("MISE_DATA_DIR", share / "mise") / "installs/python")

@@ -150,10 +150,10 @@ def _described(path: Path, facts: Mapping[str, Any]) -> Described | None:
     try:
         interpreter = Interpreter(
             path=path,
-            version=facts["version"],
-            implementation=facts["implementation"],
-            soabi=facts["soabi"],
-            platform=facts["platform"],
+            version=str(facts["version"]),
+            implementation=str(facts["implementation"]),
+            soabi=str(facts["soabi"]),
+            platform=str(facts["platform"]),
             markers={
                 **facts["markers"],
                 "platform_release": kernel.release,

@@ -1,0 +1,308 @@
+"""Environments are built once, whole, and each with files of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from projrun.core.errors import EnvironmentFailure
+from projrun.environment import built
+from projrun.environment.build import ensure
+from projrun.environment.model import Environment
+from tests.environment.conftest import Project
+from tests.wheels import lock_of, make_source_distribution, make_wheel, sha256_of
+
+# A run in another process: builds the environment of a project and prints what it was told.
+BUILD_ELSEWHERE = """
+import sys
+from pathlib import Path
+from projrun.environment.build import ensure
+from projrun.environment.plan import plan
+from projrun.spec.model import EnvironmentSpec
+
+class Report:
+    def phase(self, name, text):
+        print(text, flush=True)
+    def write(self, stream, data):
+        pass
+
+root, cache, python = sys.argv[1:]
+spec = EnvironmentSpec(python=python, lock="requirements.lock")
+report = Report()
+print("reused" if ensure(plan(spec, Path(root), Path(cache), report), Path(cache), report).reused else "built")
+"""
+
+
+def build_elsewhere(project: Project) -> subprocess.Popen[str]:
+    argv = [
+        sys.executable,
+        "-c",
+        BUILD_ELSEWHERE,
+        str(project.root),
+        str(project.cache),
+        project.spec.python or "",
+    ]
+    repository = Path(__file__).parent.parent.parent
+    return subprocess.Popen(
+        argv, cwd=repository, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+def output_of(environment: Environment, *argv: str) -> str:
+    return subprocess.run(
+        [environment.bin / argv[0], *argv[1:]], capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+def test_a_lock_becomes_an_environment_that_has_its_packages(project: Project) -> None:
+    project.lock(make_wheel(project.archives, "alpha", requires=["beta"]), make_wheel(project.archives, "beta"))
+    environment = project.ensure()
+    assert not environment.reused
+    assert [(one.name, one.version) for one in environment.installed] == [("alpha", "1.0"), ("beta", "1.0")]
+    assert all(len(one.sha256) == 64 for one in environment.installed)
+    assert output_of(environment, "python", "-c", "import alpha; alpha.main()") == "alpha 1.0"
+    assert environment.flags == ()
+    assert b"alpha==1.0" in project.report.output
+
+
+def test_the_second_run_reuses_and_starts_no_builder(project: Project) -> None:
+    project.lock(make_wheel(project.archives, "alpha"))
+    first = project.ensure()
+    asked = len(project.index.requests)
+    project.report.output = b""
+    again = project.plan()
+    assert again.reason is None
+    second = ensure(again, project.cache, project.report)
+    assert second.reused
+    assert (second.python, second.installed) == (first.python, first.installed)
+    assert len(project.index.requests) == asked
+    assert project.report.output == b""
+
+
+def test_reuse_imports_no_builder_and_no_parser(project: Project) -> None:
+    project.write("requirements.in", "alpha")
+    project.lock(make_wheel(project.archives, "alpha"))
+    project.having(requirements="requirements.in").ensure()
+    code = BUILD_ELSEWHERE.replace(
+        'lock="requirements.lock"', 'lock="requirements.lock", requirements="requirements.in"'
+    )
+    code += "\nprint(*sorted(m for m in sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(project.root), str(project.cache), project.spec.python or ""],
+        cwd=Path(__file__).parent.parent.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    lines = done.stdout.splitlines()
+    assert lines[-2] == "reused"
+    slow = {"packaging", "uv", "email", "csv", "tomllib", "difflib", "tempfile", "importlib.metadata"}
+    assert not slow & set(lines[-1].split())
+
+
+def test_an_empty_lock_is_an_environment_of_the_interpreter_alone(project: Project) -> None:
+    project.lock(text="# nothing is needed\n")
+    assert project.ensure().installed == ()
+
+
+def test_console_scripts_work_where_the_environment_ends_up(project: Project) -> None:
+    project.lock(make_wheel(project.archives, "alpha", scripts={"say-alpha": "alpha:main"}))
+    assert output_of(project.ensure(), "say-alpha") == "alpha 1.0"
+
+
+def test_no_file_is_shared_with_the_cache_or_another_environment(
+    project: Project, hostile_environment: Path
+) -> None:
+    alpha, beta = make_wheel(project.archives, "alpha"), make_wheel(project.archives, "beta")
+    project.lock(alpha)
+    first = project.ensure()
+    project.lock(alpha, beta)
+    second = project.ensure()
+    module = next(first.bin.parent.rglob("alpha/__init__.py"))
+    other = next(second.bin.parent.rglob("alpha/__init__.py"))
+    cached = list(hostile_environment.rglob("alpha/__init__.py"))
+    assert module.stat().st_nlink == 1
+    assert cached, "uv keeps an unpacked wheel that an edit could reach"
+    before = other.read_text()
+    with module.open("a") as file:
+        file.write("VERSION = 'edited'\n")
+    assert other.read_text() == before
+    assert all(path.read_text() == before for path in cached)
+
+
+def test_a_package_is_built_from_source_only_when_the_spec_names_it(project: Project) -> None:
+    project.lock(make_source_distribution(project.archives, "gamma"))
+    with pytest.raises(EnvironmentFailure) as raised:
+        project.ensure()
+    assert raised.value.what == "requirements.lock:1: gamma==1.0 has no wheel for this platform and interpreter"
+    assert "source_distributions" in raised.value.hint
+    allowed = project.having(source_distributions=("gamma",))
+    assert [one.name for one in allowed.ensure().installed] == ["gamma"]
+    assert "source-distributions" in [flag.code for flag in allowed.plan().flags]
+
+
+def test_a_wrong_hash_is_refused_with_its_line_and_leaves_nothing(project: Project) -> None:
+    alpha, beta = make_wheel(project.archives, "alpha"), make_wheel(project.archives, "beta")
+    project.lock(text=lock_of(beta) + lock_of(alpha).replace(sha256_of(alpha), "0" * 64))
+    with pytest.raises(EnvironmentFailure) as raised:
+        project.ensure()
+    assert raised.value.what.startswith("requirements.lock:3: alpha==1.0: the archive is not the one")
+    assert sha256_of(alpha) in raised.value.why
+    assert remains(project) == []
+    assert project.plan().reason == "it was never built here"
+
+
+@pytest.mark.parametrize("tag", ["py3-none-win_amd64", "cp27-cp27m-any"])
+def test_a_wheel_for_another_platform_or_python_is_refused_with_its_line(project: Project, tag: str) -> None:
+    project.lock(make_wheel(project.archives, "alpha"), make_wheel(project.archives, "delta", tag=tag))
+    with pytest.raises(EnvironmentFailure) as raised:
+        project.ensure()
+    assert raised.value.what.startswith("requirements.lock:3: delta==1.0 has no wheel for this platform")
+    assert remains(project) == []
+
+
+def test_a_package_that_excludes_this_python_is_refused_with_its_line(project: Project) -> None:
+    project.lock(make_wheel(project.archives, "alpha", requires_python="<3"))
+    with pytest.raises(EnvironmentFailure, match=r"requirements\.lock:1: alpha==1\.0 is not for Python 3"):
+        project.ensure()
+
+
+def test_a_package_that_the_index_does_not_have_is_named_with_its_line(project: Project) -> None:
+    project.lock(text="nowhere==1.0 --hash=sha256:" + "0" * 64)
+    with pytest.raises(
+        EnvironmentFailure, match=r"requirements\.lock:1: nowhere==1\.0 is not on the package index"
+    ):
+        project.ensure()
+
+
+def test_a_dependency_that_the_lock_forgot_is_flagged_now_and_later(project: Project) -> None:
+    project.lock(make_wheel(project.archives, "alpha", requires=["beta>=2"]))
+    first, second = project.ensure(), project.ensure()
+    assert [flag.code for flag in first.flags] == ["dependency-missing"]
+    assert "alpha 1.0 needs beta, which is not there" in first.flags[0].message
+    assert second.reused
+    assert second.flags == first.flags
+
+
+def test_two_processes_build_one_environment_and_the_second_says_for_whom_it_waits(project: Project) -> None:
+    project.lock(make_wheel(project.archives, "alpha"))
+    project.index.stall()
+    first = build_elsewhere(project)
+    assert project.index.asked_for_archive.wait(30)
+    second = build_elsewhere(project)
+    assert second.stdout is not None
+    assert second.stdout.readline() == f"waiting for process {first.pid}, which builds the same environment\n"
+    project.index.may_send.set()
+    assert first.communicate()[0].splitlines()[-1] == "built"
+    assert second.communicate()[0].splitlines()[-1] == "reused"
+    assert len([path for path in project.index.requests if path.startswith("/files/")]) == 1
+
+
+@pytest.mark.parametrize("with_its_children", [True, False])
+def test_a_builder_that_was_killed_leaves_nothing_that_the_next_trusts(
+    project: Project, with_its_children: bool
+) -> None:
+    project.lock(make_wheel(project.archives, "alpha"))
+    project.index.stall()
+    killed = build_elsewhere(project)
+    assert project.index.asked_for_archive.wait(30)
+    (os.killpg if with_its_children else os.kill)(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    assert len(remains(project)) == 1
+    assert project.plan().reason == "it was never built here"
+    project.index.may_send.set()
+    environment = project.ensure()
+    assert not environment.reused
+    assert [one.name for one in environment.installed] == ["alpha"]
+    assert project.plan().reason is None
+    if with_its_children:  # a uv that outlives its runner may still write to the folder that was removed
+        assert remains(project) == [project.plan().key]
+
+
+def test_an_environment_without_its_marker_is_built_again(project: Project) -> None:
+    project.lock(make_wheel(project.archives, "alpha"))
+    environment = project.ensure()
+    (environment.bin.parent / built.MARKER).unlink()
+    assert "marker is missing" in (project.plan().reason or "")
+    assert not project.ensure().reused
+    assert project.ensure().reused
+
+
+@pytest.mark.parametrize("how", ["moved", "copied"])
+def test_an_environment_that_was_moved_or_copied_is_not_trusted(project: Project, how: str) -> None:
+    project.lock(make_wheel(project.archives, "alpha"))
+    project.ensure()
+    elsewhere = project.cache.with_name("elsewhere")
+    if how == "moved":
+        project.cache.rename(elsewhere)
+    else:
+        shutil.copytree(project.cache, elsewhere, symlinks=True)
+    plan = project.plan().directory
+    assert plan is not None
+    reason = built.reason_to_build(elsewhere / "environments" / plan.name, plan.name)
+    assert reason == "its marker does not fit its directory: it was moved or copied here"
+
+
+def test_an_environment_under_another_key_is_not_trusted(project: Project) -> None:
+    project.lock(make_wheel(project.archives, "alpha"))
+    directory = project.ensure().bin.parent
+    project.lock(make_wheel(project.archives, "beta"))
+    other = project.plan()
+    assert other.directory is not None
+    shutil.copytree(directory, other.directory, symlinks=True)
+    assert "does not fit" in (project.plan().reason or "")
+    assert [one.name for one in project.ensure().installed] == ["beta"]
+
+
+def test_an_interpreter_that_is_gone_or_replaced_is_the_reason_to_build(project: Project, tmp_path: Path) -> None:
+    project.lock(make_wheel(project.archives, "alpha"))
+    environment = project.ensure()
+    directory, key = environment.bin.parent, environment.plan.key
+    marker = directory / built.MARKER
+    text = marker.read_text()
+    interpreter = str(environment.plan.interpreter.path)
+    marker.write_text(text.replace(interpreter, str(tmp_path / "gone")))
+    assert built.reason_to_build(directory, key) == f"its interpreter {tmp_path / 'gone'} is gone"
+    size = str(Path(interpreter).stat().st_size)
+    marker.write_text(text.replace(size, "1"))
+    assert built.reason_to_build(directory, key) == f"its interpreter {interpreter} was replaced since"
+    marker.write_text(text)
+    (directory / "bin" / "python").unlink()
+    assert built.reason_to_build(directory, key) == "its python does not lead to its interpreter"
+
+
+def test_a_configuration_of_uv_around_the_cache_does_not_steer_the_build(project: Project) -> None:
+    project.cache.mkdir()
+    (project.cache.parent / "uv.toml").write_text('index-url = "http://127.0.0.1:9/simple/"\n[pip]\nno-deps = 3\n')
+    project.lock(make_wheel(project.archives, "alpha"))
+    assert [one.name for one in project.ensure().installed] == ["alpha"]
+
+
+def test_variables_of_the_caller_do_not_steer_the_build(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV_NO_BINARY", "1")
+    monkeypatch.setenv("UV_LINK_MODE", "hardlink")
+    monkeypatch.setenv("UV_CONSTRAINT", "/nowhere")
+    monkeypatch.setenv("PYTHONHOME", "/nowhere")
+    project.lock(make_wheel(project.archives, "alpha"))
+    environment = project.ensure()
+    assert next(environment.bin.parent.rglob("alpha/__init__.py")).stat().st_nlink == 1
+
+
+def test_a_cache_that_cannot_be_written_is_said_so(project: Project) -> None:
+    project.lock(make_wheel(project.archives, "alpha"))
+    project.cache.mkdir()
+    (project.cache / "environments").write_text("a file where a folder should be")
+    with pytest.raises(EnvironmentFailure, match="cannot be built in") as raised:
+        project.ensure()
+    assert "PROJRUN_CACHE" in raised.value.hint
+
+
+def remains(project: Project) -> list[str]:
+    """What is in the folder of environments, but for the locks."""
+    return [path.name for path in (project.cache / "environments").iterdir() if path.name != ".locks"]
