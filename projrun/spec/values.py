@@ -121,7 +121,8 @@ def _native_text(kind: str, value: object, texts: Mapping[Path, str], path: Path
     if kind == "json":
         return json_value.write(value, texts, path)
     if value is None:
-        raise ValueError(f'null is not {_a(kind)}: leave the key out to use the default, or write ""')
+        instead = "leave the item out" if path else "leave the key out to use the default"
+        raise ValueError(f'null is not {_a(kind)}: {instead}, or write "" for an empty text')
     if isinstance(value, list | dict):
         raise ValueError(f"{_described(value)} is not {_a(kind)}")
     if isinstance(value, str):
