@@ -69,9 +69,7 @@ class Ladder:
         self._last = (number, now)
         if self.received is None:
             self.received = number
-        if self._exited:
-            self._next()
-        elif self.cause is None:
+        if self.cause is None and not self._exited:
             self._begin("interrupted", number)
         elif self._steps and not repeated:
             self._next()

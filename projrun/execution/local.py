@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import signal
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from projrun.execution import program, signals, system
 from projrun.execution.channels import Channels
 from projrun.execution.ladder import Graces, Ladder
 from projrun.execution.model import Outcome, Request, Usage
 
-if TYPE_CHECKING:
-    import resource
-
 _STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 _PASSED_ON = (signal.SIGUSR1, signal.SIGUSR2)  # what schedulers announce a limit with
 
 # How often to look whether descendants without our pipes have gone; nothing announces that.
-_GROUP_POLL_SECONDS = 0.1
+_GROUP_POLL_SECONDS = 0.02
 
-# Reads of a stream that nobody may close: more than any pipe or terminal of ours holds.
-_LAST_READS = 16
+# What is read of a stream that nobody may ever close: more than any pipe or terminal of ours holds.
+_LAST_BYTES = 1 << 20
 
 _EXIT_TIMEOUT = 124
 
@@ -33,13 +30,45 @@ Write = Callable[[str, bytes], None]
 
 
 @dataclass(frozen=True)
-class _End:
-    """How the child ended. ``cause`` is why we had begun to stop it, if we had."""
+class _Child:
+    """The child's process id, and when it was started by the monotonic clock."""
 
-    status: int
+    pid: int
+    started: float
+
+
+@dataclass(frozen=True)
+class _End:
+    """How the child ended.
+
+    ``status`` is as wait4 gives it, None when the child could not be ended. ``cause`` is why we had begun
+    to stop it, if we had.
+    """
+
+    status: int | None
     usage: Usage
     cause: str | None
     stragglers: bool = False
+
+    @property
+    def signal(self) -> int | None:
+        return os.WTERMSIG(self.status) if self.status is not None and os.WIFSIGNALED(self.status) else None
+
+    @property
+    def code(self) -> int:
+        """The exit code as a shell has it; that of a kill when the child withstood one."""
+        if self.status is None:
+            return 128 + signal.SIGKILL
+        return os.waitstatus_to_exitcode(self.status) if self.signal is None else 128 + self.signal
+
+    @property
+    def text(self) -> str:
+        if self.status is None:
+            return "it could not be killed, and may still run"
+        if self.signal is None:
+            return f"it ended with exit code {self.code}"
+        text = f"it was ended by {_name(self.signal)} ({signal.strsignal(self.signal) or 'no name'})"
+        return f"{text}, and left a memory dump" if os.WCOREDUMP(self.status) else text
 
 
 def execute(
@@ -58,7 +87,7 @@ def execute(
     ladder = Ladder(graces or Graces())
     with Channels(request.terminals) as channels, signals.caught(_reactions(ladder, channels)) as wake:
         sink = _Sink(write, ladder)
-        began = time.time()
+        began, clock = time.time(), time.monotonic()
         try:
             child = program.start(request, channels)
         except program.CannotStartError as problem:
@@ -68,7 +97,7 @@ def execute(
             ladder.attach(child.pid, request.timeout)
             if started is not None:
                 sink.call(started)
-            end = _watch(child.pid, channels, ladder, sink, wake)
+            end = _watch(_Child(child.pid, clock), channels, ladder, sink, wake)
         except BaseException:
             ladder.end_group()
             child.wait()
@@ -115,11 +144,10 @@ def _reactions(ladder: Ladder, channels: Channels) -> Mapping[int, Callable[[int
     }
 
 
-def _watch(pid: int, channels: Channels, ladder: Ladder, sink: _Sink, wake: int | None) -> _End | None:
-    """Passes output on until the child has ended and let go of everything. None: it could not be ended."""
-    began = time.monotonic()
+def _watch(child: _Child, channels: Channels, ladder: Ladder, sink: _Sink, wake: int | None) -> _End:
+    """Passes output on until the child has ended and let go of everything, or is given up."""
     end: _End | None = None
-    with system.ExitWatch(pid) as watch, selectors.DefaultSelector() as selector:
+    with system.ExitWatch(child.pid) as watch, selectors.DefaultSelector() as selector:
         for stream, descriptor in channels.open.items():
             selector.register(descriptor, selectors.EVENT_READ, stream)
         selector.register(watch.descriptor, selectors.EVENT_READ)
@@ -131,32 +159,33 @@ def _watch(pid: int, channels: Channels, ladder: Ladder, sink: _Sink, wake: int 
                     signals.forget(key.fd)
                 elif key.fd == watch.descriptor:
                     selector.unregister(key.fd)
-                    end = _collect(watch, began, ladder)
+                    end = _collect(watch, child, ladder)
                 elif data := channels.read(key.data):
                     sink.write(key.data, data)
                 else:
                     selector.unregister(key.fd)
                     channels.close(key.data)
-            if end is not None and not channels.open and not system.group_lives(pid):
+            if end is not None and not channels.open and not system.group_lives(child.pid):
                 break
             ladder.check()
     left = _drain(channels, sink)
-    return None if end is None else replace(end, stragglers=left or ladder.stragglers)
+    if end is None:
+        usage = Usage(wall=time.monotonic() - child.started, user=0.0, system=0.0, peak_memory=0)
+        return _End(None, usage, ladder.cause)
+    return replace(end, stragglers=left or ladder.stragglers)
 
 
 def _drain(channels: Channels, sink: _Sink) -> bool:
     """Passes on what a stream still holds. Tells whether somebody could yet write to one."""
     for stream, descriptor in tuple(channels.open.items()):
         os.set_blocking(descriptor, False)
-        for _ in range(_LAST_READS):
-            try:
-                data = channels.read(stream)
-            except BlockingIOError:
-                break
-            if not data:
+        room = _LAST_BYTES
+        with contextlib.suppress(BlockingIOError):
+            while room > 0 and (data := channels.read(stream)):
+                sink.write(stream, data)
+                room -= len(data)
+            if room > 0:
                 channels.close(stream)
-                break
-            sink.write(stream, data)
     return bool(channels.open)
 
 
@@ -167,15 +196,17 @@ def _pause(ladder: Ladder, end: _End | None, channels: Channels) -> float | None
     return min(wait, _GROUP_POLL_SECONDS)
 
 
-def _collect(watch: system.ExitWatch, began: float, ladder: Ladder) -> _End:
+def _collect(watch: system.ExitWatch, child: _Child, ladder: Ladder) -> _End:
     status, used = watch.collect()
-    end = _End(status, _usage(used, time.monotonic() - began), ladder.cause)
+    cause = ladder.cause
     ladder.exited()
-    return end
-
-
-def _usage(used: resource.struct_rusage, wall: float) -> Usage:
-    return Usage(wall=wall, user=used.ru_utime, system=used.ru_stime, peak_memory=system.peak_memory(used))
+    usage = Usage(
+        wall=time.monotonic() - child.started,
+        user=used.ru_utime,
+        system=used.ru_stime,
+        peak_memory=system.peak_memory(used),
+    )
+    return _End(status, usage, cause)
 
 
 def _not_started(problem: program.CannotStartError, began: float, ladder: Ladder) -> Outcome:
@@ -190,41 +221,26 @@ def _not_started(problem: program.CannotStartError, began: float, ladder: Ladder
     )
 
 
-def _outcome(request: Request, end: _End | None, ladder: Ladder, began: float) -> Outcome:
-    ended = time.time()
-    if end is None:
-        end = _End(signal.SIGKILL, Usage(ended - began, 0.0, 0.0, 0), ladder.cause)
-        how = "it could not be killed, and may still run"
-    else:
-        how = _how(end.status)
-    by = os.WTERMSIG(end.status) if os.WIFSIGNALED(end.status) else None
-    code = os.waitstatus_to_exitcode(end.status) if by is None else 128 + by
+def _outcome(request: Request, end: _End, ladder: Ladder, began: float) -> Outcome:
+    code = end.code
     if end.cause == "timeout":
         status, code = "timeout", _EXIT_TIMEOUT
-        reason = f"it had not finished after {request.timeout:g} s; {how}"
+        reason = f"it had not finished after {request.timeout:g} s; {end.text}"
     elif end.cause == "interrupted":
-        status, reason = "interrupted", f"projrun was told to stop by {_name(ladder.received)}; {how}"
+        status, reason = "interrupted", f"projrun was told to stop by {_name(ladder.received)}; {end.text}"
     else:
-        status, reason = ("failed", how) if code else ("finished", "")
+        status, reason = ("failed", end.text) if code else ("finished", "")
     return Outcome(
         status=status,
         exit_code=code,
         started=began,
-        ended=ended,
+        ended=time.time(),
         usage=end.usage,
-        signal=by,
+        signal=end.signal,
         received=ladder.received,
         reason=reason,
         stragglers=end.stragglers,
     )
-
-
-def _how(status: int) -> str:
-    if not os.WIFSIGNALED(status):
-        return f"it ended with exit code {os.waitstatus_to_exitcode(status)}"
-    number = os.WTERMSIG(status)
-    text = f"it was ended by {_name(number)} ({signal.strsignal(number) or 'no name'})"
-    return f"{text}, and left a memory dump" if os.WCOREDUMP(status) else text
 
 
 def _name(number: int | None) -> str:

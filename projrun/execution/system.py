@@ -89,8 +89,9 @@ class ExitWatch:
         self.descriptor, ended = os.pipe()
 
         def wait() -> None:
-            _, status, usage = os.wait4(self._pid, 0)
-            self._collected = status, usage
+            with contextlib.suppress(ChildProcessError):  # somebody else collected it
+                _, status, usage = os.wait4(self._pid, 0)
+                self._collected = status, usage
             os.close(ended)
 
         threading.Thread(target=wait, name="projrun-wait", daemon=True).start()
