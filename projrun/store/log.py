@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import BinaryIO
 
 from projrun.core.errors import StoreError
+from projrun.store.drawing import DrawnLine
 
 LOG_NAME = "output.log"
 INDEX_NAME = "output.index"
@@ -23,7 +24,7 @@ INDEX_NAME = "output.index"
 # A new mark at the earliest after this time, or when the stream changes.
 _MARK_SECONDS = 0.01
 
-# A line longer than this is written, or given, in parts.
+# A line longer than this is given in parts.
 _LINE_BYTES = 64 * 1024
 
 _BLOCK_BYTES = 256 * 1024
@@ -43,7 +44,7 @@ class RunLog:
     def __init__(self, directory: Path, *, terminals: Container[str] = ()) -> None:
         self._directory = directory
         self._terminals = terminals
-        self._drawn: dict[str, _Line] = {}
+        self._drawn: dict[str, DrawnLine] = {}
         self._last: tuple[str, float] | None = None
         self._broken = False
         self._index = self._open(INDEX_NAME)
@@ -70,7 +71,7 @@ class RunLog:
             if other != stream and not line.redrawn:
                 self._append(other, line.take())
         if stream in self._terminals:
-            data = self._drawn.setdefault(stream, _Line()).draw(data)
+            data = self._drawn.setdefault(stream, DrawnLine()).draw(data)
         self._append(stream, data)
 
     def close(self) -> None:
@@ -118,42 +119,6 @@ class RunLog:
             why=error.strerror or str(error),
             hint="make room there, or give another store with --store DIR",
         )
-
-
-@dataclass
-class _Line:
-    """The line that a terminal shows last, as far as it has come."""
-
-    data: bytes = b""
-    redrawn: bool = False
-
-    def draw(self, data: bytes) -> bytes:
-        """Adds output; gives the lines that it ends, each as last drawn."""
-        text = self.data + data
-        if not self.redrawn and b"\r" not in text:
-            ended, self.data = _cut(text)
-        else:
-            *lines, last = text.split(b"\n")
-            ended = b"".join(_last_drawn(line) + b"\n" for line in lines)
-            self.data = _last_drawn(last)
-            self.redrawn = b"\r" in last or (self.redrawn and not lines)
-        return ended if len(self.data) <= _LINE_BYTES else ended + self.take()
-
-    def take(self) -> bytes:
-        """Gives what there is of the line, and forgets it."""
-        data, self.data, self.redrawn = self.data, b"", False
-        return data
-
-
-def _cut(text: bytes) -> tuple[bytes, bytes]:
-    end = text.rfind(b"\n") + 1
-    return text[:end], text[end:]
-
-
-def _last_drawn(line: bytes) -> bytes:
-    # A carriage return at the end has overwritten nothing yet; it may be half of a line's end.
-    shown = line.rstrip(b"\r")
-    return line[shown.rfind(b"\r") + 1 :]
 
 
 @dataclass(frozen=True)

@@ -301,6 +301,17 @@ def test_output_that_is_taken_slowly_is_not_lost() -> None:
     assert (outcome.stragglers, len(sink.of("stdout"))) == (False, 150_000)
 
 
+def test_a_child_that_cannot_be_killed_does_not_hold_us(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("projrun.execution.ladder.os.killpg", lambda _group, _number: None)
+    sink = Recorded()
+    request = Request(("sh", "-c", "echo $$; exec sleep 600"), "/", timeout=0.1)
+    outcome = execute(request, sink.write, graces=Graces(first=0.1, term=0.1, kill=0.5))
+    os.kill(int(sink.of("stdout")), signal.SIGKILL)
+    os.waitpid(int(sink.of("stdout")), 0)
+    assert (outcome.status, outcome.exit_code, outcome.signal) == ("timeout", 124, None)
+    assert outcome.reason == "it had not finished after 0.1 s; it could not be killed, and may still run"
+
+
 # -- our own failures
 
 

@@ -165,6 +165,15 @@ def test_what_outlives_the_child_has_its_grace_too(monkeypatch: pytest.MonkeyPat
     assert clock.sent == [(2.0, 15), (7.0, 9)]
 
 
+def test_a_stop_ends_the_wait_for_what_outlives_the_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    ladder = Ladder(Graces())
+    ladder.attach(1 << 30, None)
+    ladder.exited()
+    ladder.interrupt(signal.SIGINT)
+    assert (ladder.cause, ladder.received, clock.sent) == (None, signal.SIGINT, [(0.0, signal.SIGTERM)])
+
+
 def test_a_pause_does_not_count_against_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
     monkeypatch.setattr("projrun.execution.ladder.os.kill", lambda _pid, _number: None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -88,6 +89,18 @@ def test_a_terminal_keeps_what_was_last_drawn_however_it_is_cut(tmp_path: Path, 
             run_log.write("stdout", drawn[:cut])
             run_log.write("stdout", drawn[cut:])
         assert written(directory) == kept
+
+
+@given(st.lists(st.text("ab\r\n", max_size=6)))
+def test_any_cut_of_a_terminal_s_output_gives_the_same(
+    tmp_path_factory: pytest.TempPathFactory, pieces: list[str]
+) -> None:
+    directory = tmp_path_factory.mktemp("run")
+    with RunLog(directory, terminals=("stdout",)) as run_log:
+        for piece in pieces:
+            run_log.write("stdout", piece.encode())
+    drawn_over = re.compile(rb"[^\r\n]*\r+(?=[^\r\n])")
+    assert written(directory) == drawn_over.sub(b"", "".join(pieces).encode())
 
 
 def test_progress_does_not_cut_the_lines_of_another_stream(tmp_path: Path) -> None:
