@@ -12,6 +12,7 @@ import pytest
 
 from projrun.cli.main import VERBS, cli
 from projrun.core.errors import ProjrunError
+from projrun.spec.load import load
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted(
@@ -107,15 +108,34 @@ def test_a_command_of_a_page_can_be_typed(command: str) -> None:
         exist = (
             {text for option in COMMANDS[name].params for text in option.opts} if name else {"--help", "--version"}
         )
-        given = {word.split("=")[0] for word in words if re.match(r"--?[a-zA-Z]", word)}
+        given = {word.split("=")[0] for word in words if re.match(r"--[a-z]|-[a-zA-Z]$", word)}
         assert given <= exist | {"--help"}
     else:
         assert (ROOT / program).exists() or program == "projrun"
 
 
-def test_the_readme_shows_the_first_minute() -> None:
+def test_the_readme_shows_the_first_minute_and_ci_runs_its_tests() -> None:
     readme = {command for page, command in typed() if page == ROOT / "README.md"}
-    assert {"python3 dev.py demo", "python3 dev.py test", "projrun runs", "projrun show last"} <= readme
+    assert {"python3 dev.py demo", "python3 dev.py test", "projrun runs --all", "projrun show last"} <= readme
+    assert "step python3 dev.py test\n" in (ROOT / ".ci" / "run").read_text()
+
+
+def specs() -> Iterator[tuple[str, str]]:
+    """Every whole spec that a page shows."""
+    for page in PAGES:
+        for block in re.findall(r"^```yaml\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL):
+            if block.startswith("version:"):
+                yield str(page.relative_to(ROOT)), block
+
+
+@pytest.mark.parametrize(("page", "text"), specs())
+def test_a_spec_of_a_page_loads(page: str, text: str, tmp_path: Path) -> None:
+    (tmp_path / "ProjectSpec.yaml").write_text(text)
+    assert load(tmp_path).entry_points, page
+
+
+def test_the_readme_and_the_tutorial_show_a_spec() -> None:
+    assert {page for page, _ in specs()} >= {"README.md", "docs/tutorial.md"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
