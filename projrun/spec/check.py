@@ -96,7 +96,7 @@ def _sound(value: Any, wrong: Iterable[Place]) -> dict[str, Any]:
         return {}
     sound = copy.deepcopy(value)
     for path in wrong:
-        if path[:1] == ("data",) and len(path) == 2:
+        if path[:1] == ("data",) and len(path) == 2 and isinstance(sound.get("data"), dict):
             sound["data"][path[1]] = "."  # what refers to the name is not wrong
         else:
             _remove(sound, path[: _depth(path)])

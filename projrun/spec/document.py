@@ -14,7 +14,7 @@ from projrun.core.errors import Problem, SpecError
 from projrun.spec import json_text
 from projrun.spec.tree import Document, Event, Malformed, Mark, Path, assemble
 
-__all__ = ["LARGEST", "Document", "Path", "decode", "examine", "read"]
+__all__ = ["LARGEST", "Document", "Path", "decode", "examine", "read", "yaml_events"]
 
 LARGEST = 10_000_000
 
@@ -66,7 +66,7 @@ def examine(text: str, file: str) -> tuple[Document | None, tuple[Problem, ...]]
         if file.endswith(".json"):
             return None, (Problem(file, *error.mark, error.message, error.hint),)
     try:
-        return assemble(_yaml_events(text), file)
+        return assemble(yaml_events(text), file)
     except Malformed as error:
         return None, (Problem(file, *error.mark, error.message, error.hint),)
 
@@ -88,7 +88,11 @@ def _number(text: str, base: int) -> int | float:
     return int(text, base) if base == 0 or _INT.fullmatch(text) else float(text)
 
 
-def _yaml_events(text: str, *, pure: bool = False) -> Iterator[Event]:
+def yaml_events(text: str, *, pure: bool = False) -> Iterator[Event]:
+    """The steps through a YAML text, lazily. ``pure`` does without the compiled reader, which is not everywhere.
+
+    Raises Malformed where it is not YAML, or more than one document.
+    """
     import yaml  # slow to import, and not needed for a text that was read before
 
     if odd := _UNPRINTABLE.search(text):

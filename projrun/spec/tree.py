@@ -148,7 +148,8 @@ class _Assembly:
     def _take_value(self, event: Event) -> None:
         path, kept = self._where()
         if kept:
-            self.marks[path] = event.mark
+            if event.text != "":  # where nothing stands has no place, and readers differ in what they call it
+                self.marks[path] = event.mark
             if event.text is not None:
                 self.texts[path] = event.text
             if event.refusal:
