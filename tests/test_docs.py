@@ -128,7 +128,7 @@ def specs() -> Iterator[tuple[str, str]]:
                 yield str(page.relative_to(ROOT)), block
 
 
-@pytest.mark.parametrize(("page", "text"), specs())
+@pytest.mark.parametrize(("page", "text"), list(specs()))
 def test_a_spec_of_a_page_loads(page: str, text: str, tmp_path: Path) -> None:
     (tmp_path / "ProjectSpec.yaml").write_text(text)
     assert load(tmp_path).entry_points, page
