@@ -61,9 +61,8 @@ def inputs(entries: Sequence[DataEntry], root: Path) -> tuple[Fingerprint, ...]:
     Raises DataError that names every input that is missing or, when all are there, every one that is not
     what its pin says.
     """
-    absent = [
-        entry for entry in entries if not escape_reason(root, entry.path) and not (root / entry.path).exists()
-    ]
+    # All of them before anything is hashed, which may take long.
+    absent = [entry for entry in entries if not escape_reason(root, entry.path) and _is_absent(root / entry.path)]
     if absent:
         raise _missing(absent, root)
     found = tuple(fingerprint(entry.name, entry.path, root, entry.sha256) for entry in entries)
@@ -116,6 +115,16 @@ def _as_stale(found: Fingerprint) -> Fingerprint:
     import dataclasses
 
     return dataclasses.replace(found, stale=True)
+
+
+def _is_absent(path: Path) -> bool:
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False  # the fingerprint says what is wrong
+    return False
 
 
 def _missing(entries: Sequence[DataEntry], root: Path) -> DataError:

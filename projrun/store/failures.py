@@ -32,4 +32,6 @@ def writing(path: Path) -> Iterator[None]:
     except OSError as error:
         reason, hint = _REASONS.get(error.errno or 0, (error.strerror or str(error), ANOTHER_STORE))
         place = error.filename if isinstance(error.filename, str) else path
-        raise StoreError(f"the run store cannot be written: {path}", why=f"{place}: {reason}", hint=hint) from error
+        raise StoreError(
+            f"the run store cannot be written: {path}", why=f"{place}: {reason}", hint=hint
+        ) from error

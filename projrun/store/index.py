@@ -38,7 +38,7 @@ _SORTS = {
     "project": "project COLLATE NOCASE",
     "entry-point": "entry_point COLLATE NOCASE",
 }
-_FACTS = {"metric": "$.metrics", "param": "$.parameters"}
+_FACTS = {"metric": "metrics", "param": "parameters"}
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,9 @@ class Index:
     def runs(self, query: RunQuery = RunQuery()) -> tuple[RunRow, ...]:
         """The runs of a query. Raises UsageError for a sort key that is not known."""
         order = _order(query.sort)
-        return self._fresh(lambda connection: _select(connection, query, order))
+        rows = self._fresh(lambda connection: _select(connection, query, order))
+        self._refuse_unknown_fact(query, rows)
+        return rows
 
     def ids(self, prefix: str) -> tuple[str, ...]:
         """The ids that begin with ``prefix``, in order; straight from the directories."""
@@ -112,6 +114,20 @@ class Index:
         statement = "SELECT id FROM runs ORDER BY started DESC, id DESC LIMIT 1 OFFSET ?"
         found = self._fresh(lambda connection: connection.execute(statement, (position,)).fetchone())
         return str(found[0]) if found else None
+
+    def _refuse_unknown_fact(self, query: RunQuery, rows: Sequence[RunRow]) -> None:
+        """Raises UsageError when the runs are sorted by a metric or parameter that none of them has."""
+        kind, _, name = query.sort.removeprefix("-").partition(":")
+        if kind not in _FACTS or not rows or name in getattr(rows[0], _FACTS[kind]):
+            return
+        everything = self.runs(RunQuery(query.root))
+        known = sorted({fact for row in everything for fact in getattr(row, _FACTS[kind])})
+        if name not in known:
+            raise UsageError(
+                f"no run has a {kind} {name!r} to sort by",
+                why=f"looked at {len(everything)} runs",
+                hint=did_you_mean(name, known) or "projrun runs",
+            )
 
     def _fresh(self, ask: Callable[[sqlite3.Connection], Answer]) -> Answer:
         """The answer of an index that is up to date."""
@@ -193,7 +209,7 @@ def _order(sort: str) -> tuple[str, tuple[str, ...]]:
         return f"started {direction}, id {direction}", ()
     if colon and name and kind in _FACTS:
         # Only constants of this module are put into the text, here and below.
-        value = f"(SELECT number(fact.value) FROM json_each(row, '{_FACTS[kind]}') AS fact WHERE fact.key = ?)"  # noqa: S608
+        value = f"(SELECT number(fact.value) FROM json_each(row, '$.{_FACTS[kind]}') AS fact WHERE fact.key = ?)"  # noqa: S608
         return f"{value} IS NULL, {value} {direction}, started DESC, id DESC", (name, name)
     if key in _SORTS:
         column = _SORTS[key]

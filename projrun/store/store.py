@@ -86,6 +86,11 @@ class Store:
         self._check()
         return self.index.runs(query)
 
+    def rebuild(self) -> int:
+        """Makes the index again from the run directories and returns their number. Raises StoreError."""
+        self.prepare()
+        return self.index.rebuild()
+
     def resolve(self, text: str) -> str:
         """The full id that ``text`` stands for: an id, the beginning of exactly one, ``last`` or ``last~N``.
 

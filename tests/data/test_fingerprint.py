@@ -155,10 +155,10 @@ def test_a_fifo_or_socket_is_refused_and_never_opened(tmp_path: Path, monkeypatc
             assert name in caught.value.why
 
 
-def test_a_link_that_leads_in_a_circle_is_an_error_or_missing_but_no_crash(tmp_path: Path) -> None:
+def test_an_input_that_is_a_link_in_a_circle_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")
-    with pytest.raises(DataError):
+    with pytest.raises(DataError, match="cannot be read"):
         inputs([DataEntry("a", "a")], tmp_path)
 
 
