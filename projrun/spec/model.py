@@ -18,7 +18,7 @@ class Value:
     """A value of a declared type: the text the program gets, and what the text means.
 
     ``raw`` is the exact text (for a list: one text for each item); ``value`` is a JSON value: a number for
-    ``int`` and ``float`` (a float that JSON cannot hold, such as 1e400, is its text), bool, str, or list.
+    ``int`` and ``float`` (one that JSON cannot hold, such as 1e400, is its text), bool, str, or list.
     """
 
     raw: str | tuple[str, ...]

@@ -18,7 +18,7 @@ from projrun.spec.argument import shown
 from projrun.spec.model import BoundParameter, DataEntry, EntryPoint, Parameter, Value
 from projrun.spec.values import read_native, read_text
 
-__all__ = ["bind", "escape", "from_document", "is_name", "read_native", "read_text", "to_document"]
+__all__ = ["bind", "from_document", "is_name", "read_native", "read_text", "to_document"]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _DATA = "data:"
@@ -77,7 +77,7 @@ def bind(
     return bound
 
 
-def escape(parameter: Parameter, value: Value, root: Path) -> str:
+def _escape(parameter: Parameter, value: Value, root: Path) -> str:
     """Why a path in the value is not inside the project ``root``, ready to be shown; empty when all are."""
     if "path" not in (parameter.type, parameter.items if parameter.type == "list" else ""):
         return ""
@@ -88,7 +88,7 @@ def escape(parameter: Parameter, value: Value, root: Path) -> str:
 
 
 def to_document(bound: BoundParameter) -> dict[str, Any]:
-    """A bound parameter as JSON, for the recipe and for ``{params_file}``; :func:`from_document` reads it back."""
+    """A bound parameter as JSON, as the recipe holds it; :func:`from_document` reads it back."""
     parameter, value = bound.parameter, bound.value
     entry: dict[str, Any] = {"name": parameter.name, "type": parameter.type}
     if parameter.type == "list":
@@ -134,7 +134,9 @@ def _no_value(parameter: Parameter) -> Value:
 
 def _read_file(file: Path) -> _Settings:
     try:
-        found = document.read(document.decode(file.read_bytes(), str(file)), str(file))
+        with file.open("rb") as stream:
+            data = stream.read(document.LARGEST + 1)
+        found = document.read(document.decode(data, str(file)), str(file))
     except OSError as error:
         raise UsageError(
             f"the parameters file {str(file)!r} cannot be read",
@@ -158,7 +160,7 @@ def _entry(found: document.Document, name: str, file: Path) -> _Setting:
     texts = {path[1:]: text for path, text in found.texts.items() if path[:1] == (name,)}
     return _Setting(
         name,
-        f"{file}:{line}:{column}: {name}",
+        f"{file}:{line}:{column}: {name if is_name(name) else shown(name)}",
         f"file: {file}",
         lambda parameter: read_native(parameter, found.value[name], texts),
     )
@@ -202,7 +204,7 @@ def _placed(bound: BoundParameter, data: Mapping[str, DataEntry], root: Path) ->
             raise ValueError(f"{shown(text)}: there is no data of that name ({hint})")
         path = data[name].path
         return replace(bound, value=Value(path, path), data=name)
-    if reason := escape(bound.parameter, bound.value, root):
+    if reason := _escape(bound.parameter, bound.value, root):
         raise ValueError(reason)
     return bound
 

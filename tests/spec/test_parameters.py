@@ -161,6 +161,26 @@ def test_json_means_what_any_reader_says(value: Any) -> None:
     assert parameters.read_text(parameter("json"), text) == Value(text, value)
 
 
+def documented_texts() -> list[tuple[str, str, bool]]:
+    """Type, text, and whether it is taken, out of the table of the reference."""
+    page = Path(__file__).parents[2] / "docs" / "reference" / "parameters.md"
+    table = page.read_text().split("| type | takes | refuses |\n|---|---|---|\n")[1].split("\n\n")[0]
+    found = []
+    for row in table.splitlines():
+        kind, takes, refuses = (re.findall(r"`([^`]*)`", cell) for cell in row.strip("|").split("|"))
+        found += [(kind[0], text, True) for text in takes] + [(kind[0], text, False) for text in refuses]
+    return found
+
+
+@pytest.mark.parametrize(("kind", "text", "taken"), documented_texts())
+def test_the_reference_tells_the_truth(kind: str, text: str, taken: bool) -> None:
+    if taken:
+        parameters.read_text(parameter(kind), text)
+    else:
+        with pytest.raises(ValueError, match=r"not (an?|JSON)|cannot be read|begins with|a quote"):
+            parameters.read_text(parameter(kind), text)
+
+
 # Lists.
 
 
