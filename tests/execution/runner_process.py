@@ -23,7 +23,7 @@ from projrun.execution.model import Request
 
 
 def main() -> None:
-    for number in (signal.SIGINT, signal.SIGQUIT):  # ignored when the tests run in the background
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):  # ignored when the tests run in the background
         signal.signal(number, signal.SIG_DFL)
     document = json.loads(sys.argv[1])
     graces = Graces(**document.pop("graces", {}))

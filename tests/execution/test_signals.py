@@ -243,9 +243,9 @@ for count in range(10**9):
 def test_a_signal_that_our_caller_ignores_stays_ignored(tmp_path: Path) -> None:
     hits, leave = tmp_path / "hits", tmp_path / "leave"
     request = python(FAMILY, str(hits), str(leave))
-    with runner(request, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) as running:
+    with runner(request, preexec_fn=lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN)) as running:
         running.line()
-        running.signal(signal.SIGHUP)
+        running.signal(signal.SIGTERM)
         leave.touch()
         _, outcome = running.finish()
     assert (outcome["status"], outcome["received"], hits.exists()) == ("failed", None, False)
