@@ -48,31 +48,28 @@ def ensure(plan: EnvironmentPlan, cache: Path, report: Reporter) -> Environment:
 def _built_now(plan: EnvironmentPlan, directory: Path, report: Reporter) -> Environment:
     from projrun.environment import construction  # the warm path never comes here
 
-    reason = built.reason_to_build(directory, plan.key)
-    report.phase("environment", f"building {plan.key[:12]}: {reason}")
+    report.phase("environment", f"building {plan.key[:12]}: {built.look(directory, plan.key)}")
     construction.construct(plan, directory, report)
     ready = _ready(plan, directory, reused=False)
     if ready is None:
         raise EnvironmentFailure(
-            "the environment was built and is not whole", why=built.reason_to_build(directory, plan.key) or ""
+            "the environment was built and cannot be used", why=f"{built.look(directory, plan.key)}"
         )
     return ready
 
 
 def _ready(plan: EnvironmentPlan, directory: Path, *, reused: bool) -> Environment | None:
-    if built.reason_to_build(directory, plan.key) is not None:
-        return None
-    marker = built.read_marker(directory)
-    if marker is None:
+    there = built.look(directory, plan.key)
+    if isinstance(there, str):
         return None
     return Environment(
-        plan=replace(plan, interpreter=replace(plan.interpreter, path=marker.interpreter)),
+        plan=replace(plan, interpreter=replace(plan.interpreter, path=there.interpreter)),
         bin=directory / "bin",
         python=directory / "bin" / "python",
-        installed=marker.installed,
+        installed=there.installed,
         reused=reused,
         settings={"VIRTUAL_ENV": str(directory)},
-        flags=marker.flags,
+        flags=there.flags,
     )
 
 

@@ -48,48 +48,35 @@ def write_marker(directory: Path, built: Built) -> None:
     write_json(directory / MARKER, document)
 
 
-def read_marker(directory: Path) -> Built | None:
-    """What the marker in ``directory`` tells, or None when there is none that can be read."""
-    document = _document(directory)
-    try:
-        return None if document is None else _built(document)
-    except (KeyError, TypeError, AttributeError):
-        return None
-
-
-def reason_to_build(directory: Path, key: str) -> str | None:
-    """Why the environment of ``key`` cannot be used as it lies in ``directory``; None when it can."""
+def look(directory: Path, key: str) -> Built | str:
+    """The environment of ``key`` as its marker tells it, or why what is in ``directory`` cannot be used."""
     if not directory.is_dir():
         return "it was never built here"
-    document = _document(directory)
-    built = read_marker(directory)
-    if document is None or built is None:
+    try:
+        document = read_json(directory / MARKER)
+        built, place = _built(document), document["place"]
+        identity = document["interpreter"]["identity"]
+    except (OSError, ValueError, KeyError, TypeError):
         return "its marker is missing: it was not built to the end"
-    if built.key != key or document.get("place") != os.path.realpath(directory):
+    if built.key != key or place != os.path.realpath(directory):
         return "its marker does not fit its directory: it was moved or copied here"
-    return _interpreter_reason(directory, built, document["interpreter"].get("identity"))
+    return _interpreter_reason(directory, built.interpreter, identity) or built
 
 
-def _interpreter_reason(directory: Path, built: Built, identity_then: object) -> str | None:
-    identity = identity_of(built.interpreter)
+def _interpreter_reason(directory: Path, interpreter: Path, identity_then: object) -> str | None:
+    identity = identity_of(interpreter)
     if identity is None:
-        return f"its interpreter {built.interpreter} is gone"
+        return f"its interpreter {interpreter} is gone"
     if identity != identity_then:
-        return f"its interpreter {built.interpreter} was replaced since"
-    if os.path.realpath(directory / "bin" / "python") != str(built.interpreter):
+        return f"its interpreter {interpreter} was replaced since"
+    if os.path.realpath(directory / "bin" / "python") != str(interpreter):
         return "its python does not lead to its interpreter"
     return None
 
 
-def _document(directory: Path) -> dict[str, Any] | None:
-    try:
-        document = read_json(directory / MARKER)
-    except (OSError, ValueError):
-        return None
-    return document if isinstance(document, dict) and document.get("format") == _FORMAT else None
-
-
-def _built(document: dict[str, Any]) -> Built:
+def _built(document: Any) -> Built:
+    if document["format"] != _FORMAT:
+        raise ValueError("a marker of another format")
     return Built(
         key=document["key"],
         inputs=document["inputs"],

@@ -53,11 +53,10 @@ def construct(plan: EnvironmentPlan, directory: Path, report: Reporter) -> None:
 def _checked(plan: EnvironmentPlan, made: Path, lines: tuple[lock.LockLine, ...], version: str) -> built.Built:
     """The marker of what was made. Raises EnvironmentFailure when it is not what the lock and the plan say."""
     interpreter = plan.interpreter
-    told = process.run([made / "bin" / "python", "-I", "-S", "-c", _VERSION], timeout=_TIME_LIMIT)
-    if told.text.strip() != interpreter.version:
+    says = _version_of(made / "bin" / "python")
+    if says != interpreter.version:
         raise EnvironmentFailure(
-            f"the environment's python is not {interpreter.version}",
-            why=told.error_text or f"It says it is {told.text.strip()!r}.",
+            f"the environment's python is not {interpreter.version}", why=f"Asked for its version it says: {says}"
         )
     folders = [installed.site_packages(made, interpreter.version)]
     distributions = installed.read(folders)
@@ -86,6 +85,14 @@ def _checked(plan: EnvironmentPlan, made: Path, lines: tuple[lock.LockLine, ...]
             for text in installed.unmet(folders, interpreter.markers)
         ),
     )
+
+
+def _version_of(python: Path) -> str:
+    try:
+        told = process.run([python, "-I", "-S", "-c", _VERSION], timeout=_TIME_LIMIT)
+    except process.TimeoutExpired:
+        return f"nothing for {_TIME_LIMIT:.0f} seconds"
+    return told.text.strip() if told.ok else told.error_text
 
 
 def _remove_leftovers(environments: Path, own_key: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from projrun.core.hashing import sha256_value
-from projrun.environment.lock import LockLine
+from projrun.environment.lock import LockLine, as_requirement
 from projrun.environment.model import Distribution
 
 # Written by the installer, not by the wheel: they differ between installers, places and times.
@@ -52,13 +52,14 @@ def differences(installed: Iterable[Distribution], lines: Iterable[LockLine]) ->
 
 def unmet(folders: Sequence[Path], markers: Mapping[str, str]) -> tuple[str, ...]:
     """What the installed distributions need and do not have, one sentence each."""
-    from packaging.requirements import Requirement
     from packaging.utils import canonicalize_name
 
     present = {name: one.version for name, one in _distributions(folders)}
     found = []
     for name, one in _distributions(folders):
-        for requirement in map(Requirement, one.requires or []):
+        for requirement in map(as_requirement, one.requires or []):
+            if requirement is None:  # metadata from before PEP 508
+                continue
             if requirement.marker and not requirement.marker.evaluate({**markers, "extra": ""}):
                 continue
             version = present.get(canonicalize_name(requirement.name))
@@ -73,22 +74,34 @@ def unmet(folders: Sequence[Path], markers: Mapping[str, str]) -> tuple[str, ...
 
 def unfit(folders: Sequence[Path], version: str) -> dict[str, str]:
     """The distributions that declare they are not for this Python version, with the versions they are for."""
-    from packaging.specifiers import SpecifierSet
+    found = {}
+    for name, one in _distributions(folders):
+        for wanted in one.metadata.get_all("Requires-Python") or ():
+            if not _contains(wanted, version):
+                found[name] = wanted
+    return found
 
-    declared = {name: one.metadata["Requires-Python"] for name, one in _distributions(folders)}
-    return {
-        name: wanted
-        for name, wanted in declared.items()
-        if wanted and not SpecifierSet(wanted).contains(version, prereleases=True)
-    }
+
+def _contains(specifiers: str, version: str) -> bool:
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    try:
+        return SpecifierSet(specifiers).contains(version, prereleases=True)
+    except InvalidSpecifier:  # metadata from before PEP 440, which installers pass over too
+        return True
 
 
 def _distributions(folders: Sequence[Path]) -> list[tuple[str, importlib.metadata.Distribution]]:
     from packaging.utils import canonicalize_name
 
     found = importlib.metadata.distributions(path=[str(folder) for folder in folders])
-    # A distribution that was half removed has a folder and no name.
-    return [(str(canonicalize_name(one.metadata["Name"])), one) for one in found if one.metadata["Name"]]
+    return [(str(canonicalize_name(one.metadata["Name"])), one) for one in found if _is_whole(one)]
+
+
+def _is_whole(one: importlib.metadata.Distribution) -> bool:
+    """Whether it has metadata at all; what was half removed leaves a folder without."""
+    text = one.read_text("METADATA") or one.read_text("PKG-INFO") or one.read_text("")
+    return bool(text) and "Name" in one.metadata and "Version" in one.metadata
 
 
 def _is_installers(path: str) -> bool:

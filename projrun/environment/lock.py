@@ -62,7 +62,7 @@ class LockLine:
             return True
         from packaging.markers import Marker
 
-        return Marker(self.marker).evaluate(dict(markers))
+        return Marker(self.marker).evaluate({**markers, "extra": ""})
 
 
 def parse(text: str, file: str) -> tuple[LockLine, ...]:

@@ -84,13 +84,14 @@ def _lock_plan(spec: EnvironmentSpec, cache: Path, interpreter: Interpreter, fou
     inputs = key.inputs_of_lock(interpreter, found.text, spec.builder, spec.source_distributions)
     digest = key.key_of(inputs)
     directory = built.directory_of(cache, digest)
-    reason = built.reason_to_build(directory, digest)
-    if reason is None:
-        marker = built.read_marker(directory)
-        # Another installation of the same version may have been found now: tell the one that will run.
-        interpreter = replace(interpreter, path=marker.interpreter) if marker else interpreter
-    else:
+    there = built.look(directory, digest)
+    if isinstance(there, str):
         _check_lock(found, interpreter)
+        reason = there
+    else:
+        # Another installation of the same version may have been found now: tell the one that will run.
+        interpreter = replace(interpreter, path=there.interpreter)
+        reason = None
     return replace(
         unfinished, key=digest, inputs=inputs, directory=directory, interpreter=interpreter, reason=reason
     )

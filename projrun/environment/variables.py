@@ -57,7 +57,7 @@ def child_variables(environment: Environment, spec: EnvironmentSpec, extra: Mapp
     }
     values["PATH"] = _path(environment, values["PATH"])
     secrets = tuple(dict.fromkeys(spec.secrets))
-    _require(secrets)
+    require_secrets(spec)
     return ChildVariables({name: value for name, value in values.items() if name not in secrets}, secrets)
 
 
@@ -68,7 +68,7 @@ def _path(environment: Environment, path: str) -> str:
     return os.pathsep.join((str(environment.bin), path))
 
 
-def _require(secrets: tuple[str, ...]) -> None:
+def require_secrets(spec: EnvironmentSpec) -> None:
     missing = [name for name in secrets if name not in os.environ]
     if missing:
         raise EnvironmentFailure(
