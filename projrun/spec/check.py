@@ -112,10 +112,11 @@ def _depth(path: Place) -> int:
     return 4 if path[2:3] == ("parameters",) else 3
 
 
-def _remove(value: Any, path: Place) -> None:
-    for step in path[:-1]:
-        if not isinstance(value, dict) or step not in value:
+def _remove(value: dict[str, Any], path: Place) -> None:
+    """Takes out what is at ``path``, or the whole of the last thing on the way there that is no mapping."""
+    for depth, step in enumerate(path, 1):
+        below = value.get(str(step))
+        if depth == len(path) or not isinstance(below, dict):
+            value.pop(str(step), None)
             return
-        value = value[step]
-    if isinstance(value, dict) and path:
-        value.pop(path[-1], None)
+        value = below

@@ -54,11 +54,17 @@ class Document:
         if fault.key and fault.path in self.key_marks:
             return self.key_marks[fault.path]
         path = fault.path
-        if path in self.marks:
-            return self.marks[path]
-        while path and path not in self.key_marks:
+        while path and path not in self.marks and path not in self.key_marks:
             path = path[:-1]
-        return self.key_marks.get(path) or self.marks.get(path, (1, 1))
+        is_there = path == fault.path or not isinstance(self._at(path), dict | list)
+        first, second = (self.marks, self.key_marks) if is_there else (self.key_marks, self.marks)
+        return first.get(path) or second.get(path) or (1, 1)
+
+    def _at(self, path: Path) -> Any:
+        value = self.value
+        for step in path:
+            value = value[step]
+        return value
 
 
 class Malformed(Exception):
