@@ -153,7 +153,7 @@ def failure(completed: process.Completed, directory: Path) -> SourceError:
 
 
 def _argv(words: Sequence[str]) -> list[str]:
-    return ["git", "--no-pager", "--literal-pathspecs", *_options(_HARDENING), *words]
+    return ["git", "--no-pager", *_options(_HARDENING), *words]
 
 
 def _options(settings: Sequence[str]) -> list[str]:

@@ -106,4 +106,4 @@ def _with_state(source: Source) -> Source:
 
 def _is_ignored(repository: git.Repository, subdirectory: str) -> bool:
     """Whether the work tree wants nothing to do with the project (one below a home directory kept in git, say)."""
-    return repository.read("check-ignore", "--quiet", "--", subdirectory, accept=(0, 1)).ok
+    return repository.read("check-ignore", "--quiet", "--", f"./{subdirectory}", accept=(0, 1)).ok

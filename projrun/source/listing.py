@@ -85,10 +85,11 @@ def _listed(directory: Path, repository: bool) -> list[tuple[str, str]]:
 
 
 def _is_behind_link(root: str, directory: str, known: dict[str, bool]) -> bool:
-    if not directory:
-        return False
-    if directory not in known:
-        above = directory.rpartition("/")[0]
-        # islink is False for what is not there, which the file's own lstat finds out.
-        known[directory] = _is_behind_link(root, above, known) or os.path.islink(f"{root}/{directory}")  # noqa: PTH114
-    return known[directory]
+    unknown = []
+    while directory and directory not in known:
+        unknown.append(directory)
+        directory = directory.rpartition("/")[0]
+    behind = known.get(directory, False)
+    for below in reversed(unknown):
+        behind = known[below] = behind or os.path.islink(f"{root}/{below}")  # noqa: PTH114 - a Path costs tenfold
+    return behind

@@ -69,7 +69,8 @@ def _seen_change(worktree: Path, change: Change) -> tuple[Seen, ...]:
             return (Seen(change.path, "directory"),)
         check_nested(worktree / change.path)
         return seen_files(list_files(worktree / change.path, repository=True), f"{change.path}/")
-    return (Seen(change.path, _mark(known)),)
+    old = (Seen(change.old_path, _mark(lstat(f"{worktree}/{change.old_path}"))),) if change.old_path else ()
+    return (Seen(change.path, _mark(known)), *old)
 
 
 def _look_at_submodule(repository: Repository, entry: IndexEntry) -> tuple[list[Submodule], list[Seen]]:

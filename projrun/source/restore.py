@@ -1,19 +1,18 @@
 """The files of a snapshot, back on disk exactly as they were. The one module that needs GitPython.
 
-Objects are read without the git program, so no configuration can change a byte. The formats of commits and
-trees are those of git-hash-object(1) and "Git Objects" in the book Pro Git.
+Objects are read as they are stored and checked against their names, so no attribute, filter or setting changes
+a byte. The formats of commits and trees are described in "Git Objects" in the book Pro Git.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
 import shutil
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 from projrun.core.errors import SourceError
 
@@ -37,7 +36,8 @@ def restore(sources_git: Path, commit: str, destination: Path) -> None:
     made = not os.path.lexists(destination)
     _take_place(destination)
     try:
-        _write_files(_reader(sources_git), commit, os.fsencode(destination))
+        with _reading(sources_git) as read:
+            _write_files(read, commit, os.fsencode(destination))
     except BaseException as error:
         _clear(destination, whole=made)
         if isinstance(error, OSError):
@@ -71,34 +71,54 @@ def _clear(destination: Path, *, whole: bool) -> None:
         destination.rmdir()
 
 
-def _reader(sources_git: Path) -> _Read:
+@contextlib.contextmanager
+def _reading(sources_git: Path) -> Iterator[_Read]:
     """Gives the content of an object of ``sources_git``, in pieces, and checks it against its name."""
     try:
         import git
     except ImportError as error:  # also how GitPython says that there is no git program
-        raise SourceError(
-            "snapshots cannot be read", why=str(error).strip().splitlines()[0], hint="install git"
-        ) from error
-    try:
-        database: Any = git.Repo(sources_git, odbt=git.GitDB).odb
-    except (git.InvalidGitRepositoryError, git.NoSuchPathError) as error:
-        raise SourceError(f"there are no snapshots in {sources_git}", why="it is not a git repository") from error
+        why = str(error).strip().splitlines()[0]
+        raise SourceError("snapshots cannot be read", why=why, hint="install git 2.26 or later") from error
+    if not (sources_git / "objects").is_dir():
+        raise SourceError(f"there are no snapshots in {sources_git}", why="it is not a git repository")
+    command = git.Git(sources_git)
+    command.update_environment(**_alone(sources_git))
 
     def read(kind: str, name: str) -> Iterator[bytes]:
         try:
-            stream = database.stream(bytes.fromhex(name))
-            digest = hashlib.sha1(b"%s %d\0" % (stream.type, stream.size), usedforsecurity=False)
-            while piece := stream.read(_BLOCK):
-                digest.update(piece)
-                yield piece
-        except git.exc.BadObject as error:
-            raise _damaged(sources_git, f"the {kind} {name} is not there") from error
-        except (git.exc.ODBError, zlib.error, ValueError) as error:
-            raise _damaged(sources_git, f"the {kind} {name} cannot be read: {error}") from error
-        if stream.type != kind.encode() or digest.hexdigest() != name:
-            raise _damaged(sources_git, f"the {kind} {name} has another content")
+            _, header, size, stream = command.stream_object_data(name)
+        except (ValueError, OSError) as error:
+            raise _damaged(sources_git, f"the {kind} {name} is missing or damaged") from error
+        found = os.fsdecode(header)  # bytes, whatever GitPython's annotation says
+        digest = hashlib.sha1(f"{found} {size}\0".encode(), usedforsecurity=False)
+        while piece := stream.read(_BLOCK):
+            digest.update(piece)
+            yield piece
+        if found != kind or digest.hexdigest() != name:
+            raise _damaged(sources_git, f"the {kind} {name} is damaged")
 
-    return read
+    try:
+        yield read
+    finally:
+        command.clear_cache()
+
+
+def _alone(sources_git: Path) -> dict[str, str]:
+    """Variables that let git see this repository and nothing else, whatever the caller's are."""
+    return {
+        "GIT_DIR": str(sources_git),
+        "GIT_COMMON_DIR": str(sources_git),
+        "GIT_OBJECT_DIRECTORY": str(sources_git / "objects"),
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES": "",
+        "GIT_CONFIG_GLOBAL": "/dev/null",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_COUNT": "0",
+        "GIT_CONFIG_PARAMETERS": "",
+        "GIT_NO_REPLACE_OBJECTS": "1",
+        "GIT_NO_LAZY_FETCH": "1",
+        "GIT_ALLOW_PROTOCOL": "none",
+        "LC_ALL": "C",
+    }
 
 
 def _damaged(sources_git: Path, why: str) -> SourceError:
