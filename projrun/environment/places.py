@@ -47,11 +47,13 @@ def in_folders() -> Iterator[Path]:
     """Python executables of every other known place, in an order that is the same each time."""
     for root in _roots():
         try:
-            executables = sorted((root / "bin").iterdir())
+            with os.scandir(root / "bin") as entries:
+                names = sorted(entry.name for entry in entries if _NUMBERED.fullmatch(entry.name))
         except OSError:
             continue
-        for executable in executables:
-            if _NUMBERED.fullmatch(executable.name) and os.access(executable, os.X_OK):
+        for name in names:
+            executable = root / "bin" / name
+            if os.access(executable, os.X_OK):
                 yield executable
 
 

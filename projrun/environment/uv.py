@@ -126,7 +126,8 @@ def _python(path: Path) -> tuple[str | Path, ...]:
 
 
 def _link_mode() -> str:
-    return "clone" if sys.platform == "darwin" else "copy"  # never hard links, see docs
+    # Never hard links: editing a file of one environment would edit uv's cache and all others.
+    return "clone" if sys.platform == "darwin" else "copy"
 
 
 def _wheels_only(request: BuildRequest) -> list[str]:

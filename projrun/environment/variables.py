@@ -69,7 +69,8 @@ def _path(environment: Environment, path: str) -> str:
 
 
 def require_secrets(spec: EnvironmentSpec) -> None:
-    missing = [name for name in secrets if name not in os.environ]
+    """Raises EnvironmentFailure when a declared secret is not among the caller's variables."""
+    missing = [name for name in spec.secrets if name not in os.environ]
     if missing:
         raise EnvironmentFailure(
             f"environment.secrets: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set",
