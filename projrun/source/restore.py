@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 from projrun.core.errors import SourceError
@@ -21,7 +21,7 @@ _DIRECTORY, _LINK = 0o040000, 0o120000
 _FILE_MODES = {0o100644: 0o666, 0o100664: 0o666, 0o100755: 0o777}
 
 # Gives the content of an object, by its kind and name, in pieces.
-_Read = Callable[[str, str], Iterator[bytes]]
+_Read = Callable[[str, str], Generator[bytes, None, None]]
 
 
 def restore(sources_git: Path, commit: str, destination: Path) -> None:
@@ -50,7 +50,7 @@ def restore(sources_git: Path, commit: str, destination: Path) -> None:
 def _take_place(destination: Path) -> None:
     try:
         destination.mkdir(parents=True, exist_ok=True)
-        taken = any(os.scandir(destination))
+        taken = any(destination.iterdir())
     except OSError as error:
         raise SourceError(f"{destination} cannot be written", why=error.strerror or str(error)) from error
     if taken:
@@ -62,11 +62,11 @@ def _take_place(destination: Path) -> None:
 
 
 def _clear(destination: Path, *, whole: bool) -> None:
-    for entry in os.scandir(destination):
-        if entry.is_dir(follow_symlinks=False):
-            shutil.rmtree(entry.path, ignore_errors=True)
+    for entry in list(destination.iterdir()):
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
         else:
-            os.unlink(entry.path)  # noqa: PTH108 - a name of any bytes
+            entry.unlink()
     if whole:
         destination.rmdir()
 
@@ -84,16 +84,22 @@ def _reading(sources_git: Path) -> Iterator[_Read]:
     command = git.Git(sources_git)
     command.update_environment(**_alone(sources_git))
 
-    def read(kind: str, name: str) -> Iterator[bytes]:
+    def read(kind: str, name: str) -> Generator[bytes, None, None]:
         try:
             _, header, size, stream = command.stream_object_data(name)
         except (ValueError, OSError) as error:
             raise _damaged(sources_git, f"the {kind} {name} is missing or damaged") from error
         found = os.fsdecode(header)  # bytes, whatever GitPython's annotation says
         digest = hashlib.sha1(f"{found} {size}\0".encode(), usedforsecurity=False)
-        while piece := stream.read(_BLOCK):
-            digest.update(piece)
-            yield piece
+        try:
+            while piece := stream.read(_BLOCK):
+                digest.update(piece)
+                yield piece
+        finally:
+            # Whatever is left stands between us and the next object.
+            while stream.read(_BLOCK):
+                pass
+            del stream
         if found != kind or digest.hexdigest() != name:
             raise _damaged(sources_git, f"the {kind} {name} is damaged")
 
@@ -142,8 +148,8 @@ def _write_files(read: _Read, commit: str, root: bytes) -> None:
                 os.symlink(b"".join(read("blob", entry)), path)  # noqa: PTH211 - a name of any bytes
             elif mode in _FILE_MODES:
                 descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _FILE_MODES[mode])
-                with open(descriptor, "wb") as file:
-                    file.writelines(read("blob", entry))
+                with open(descriptor, "wb") as file, contextlib.closing(read("blob", entry)) as pieces:
+                    file.writelines(pieces)
             else:
                 raise SourceError(f"{os.fsdecode(path)!r} is no file", why=f"its mode in the snapshot is {mode:o}")
 

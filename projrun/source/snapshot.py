@@ -86,7 +86,19 @@ def _write_tree(files: Sequence[File], store: SourcesGit, kept: Path, index: Pat
         store.write("update-index", "-z", "--force-remove", "--stdin", index=index, stdin=_lines(outdated))
     if files:
         store.write("update-index", "-z", "--add", "--remove", "--stdin", index=index, stdin=_lines(listed))
+    _check_complete(listed - store.indexed(index), store.worktree)
     return store.write("write-tree", index=index).text.strip()
+
+
+def _check_complete(left_out: Iterable[str], worktree: Path) -> None:
+    """git passes over names that it could not check out again, such as ``.GIT``, and calls that a success."""
+    refused = [path for path in sorted(left_out) if os.path.lexists(f"{worktree}/{path}")]
+    if refused:
+        raise SourceError(
+            f"{_shown(refused[0])} cannot be captured",
+            why="git takes no file of such a name",
+            hint=f"rename it, or add a line /{_shown(refused[0])} to .gitignore",
+        )
 
 
 def _lines(paths: Iterable[str]) -> bytes:
