@@ -57,7 +57,7 @@ def _rows(schema: dict[str, Any], prefix: str) -> Iterator[str]:
 
 def _type(schema: dict[str, Any]) -> str:
     if "$ref" in schema:
-        return schema["$ref"].rpartition("/")[2].replace("time", "time (text)")
+        return str(schema["$ref"]).rpartition("/")[2].replace("time", "time (text)")
     if "const" in schema:
         return f"`{schema['const']}`"
     if "enum" in schema:
@@ -68,7 +68,7 @@ def _type(schema: dict[str, Any]) -> str:
     names = types if isinstance(types, list) else [types]
     if names == ["array"]:
         return f"array of {_type(schema['items'])}"
-    return " or ".join({"string": "text"}.get(name, name) for name in names)
+    return " or ".join("text" if name == "string" else str(name) for name in names)
 
 
 def _meaning(schema: dict[str, Any]) -> str:
