@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import runpy
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from projrun.spec.model import EnvironmentSpec, Parameter
 from tests.spec.specs import BIKES, HEAD
 
 SCHEMA = schema.definition()
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 
 
 def sections(node: Any) -> Iterator[dict[str, Any]]:
@@ -135,6 +138,12 @@ def test_an_unquoted_scalar_is_its_text_where_text_is_wanted() -> None:
         "variables": {"A": "1e3", "B": "true", "C": "0x1F", "D": "no"},
     }
     assert value["entry_points"]["main"] == ["echo", "1.50", "2020-10-10"]
+
+
+def test_the_reference_page_says_what_the_schema_says() -> None:
+    page: str = runpy.run_path(str(REFERENCE / "generate.py"))["page"]()
+    assert page == (REFERENCE / "project-spec.md").read_text(encoding="utf-8")
+    assert faults(page.partition("```yaml\n")[2].partition("```")[0]) == []
 
 
 def test_a_last_line_break_is_not_overlooked_by_a_pattern() -> None:
