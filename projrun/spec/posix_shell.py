@@ -27,6 +27,7 @@ _CONTEXT = re.compile(
       | (?P<quoted>'[^']*'|{_DOUBLE})
       | (?P<comment>(?:\A|[ \t\n;|&()<>])(?:\\\n)*\#[^\n]*)
       | (?P<escaped>\\.)
+      | (?P<dollar>\$\0)
       | (?P<open>['"])
       | .""",
     re.VERBOSE | re.DOTALL,
@@ -34,6 +35,7 @@ _CONTEXT = re.compile(
 _REASONS = {
     "quoted": "inside quotes: take the quotes away, projrun quotes every value itself",
     "escaped": "after a backslash: take it away, projrun quotes every value itself",
+    "dollar": "after a $: take it away, or write ${{name}} for a variable of the shell",
     "comment": "inside a comment, where a value of two lines would end it",
 }
 _SEPARATORS = " \t\n;|&()<>"
@@ -96,7 +98,7 @@ def unsafe(text: str) -> str:
         if kind in _REASONS and HOLE in found.group():
             return _REASONS[kind]
         if kind in ("lost", "open") and HOLE in text[found.end() :]:
-            sign = found.group()
+            sign = found.group().removesuffix("\\\n")
             return f"somewhere after {sign} where projrun cannot tell how to quote it: set a variable before that"
     return ""
 

@@ -21,6 +21,9 @@ _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\x00-\x1f\x7f]+")
 # One item of a row (RFC 4180, section 2), in quotes with doubled quotes inside, or bare.
 _ITEM = re.compile(r'"(?P<quoted>(?:[^"]|"")*)"|(?P<bare>[^",]*)')
 
+# How many wrong items of a list an error names.
+_TOLD = 5
+
 _YAML_SPECIAL = re.compile(r"[-+]?\.(?:inf|nan)", re.IGNORECASE)
 
 
@@ -64,7 +67,8 @@ def _list(parameter: Parameter, texts: Sequence[str]) -> Value:
         except ValueError as error:
             wrong.append(f"item {number}: {error}")
     if wrong:
-        raise ValueError("; ".join(wrong))
+        more = f"; and {len(wrong) - _TOLD} more items" if len(wrong) > _TOLD else ""
+        raise ValueError("; ".join(wrong[:_TOLD]) + more)
     values = [item.value for item in items]
     if broken := constraints.list_violations(parameter.items, texts, values, parameter.constraints):
         raise ValueError(f"the list must {' and '.join(broken)}")

@@ -234,6 +234,8 @@ def test_a_shell_is_given_the_text_as_it_is() -> None:
         'echo "{v}"',
         'echo "a $x {v}"',
         "echo \\{v}",
+        "echo ${v}",
+        "echo $\\\n{v}",
         "echo `echo {v}`",
         'echo "$(echo "{v}")"',
         "cat <<E\n{v}\nE",
