@@ -27,6 +27,7 @@ _CONSTRAINTS = (
     "maxItems",
     "uniqueItems",
 )
+_BOUNDS = (("minimum", "maximum"), ("minLength", "maxLength"), ("minItems", "maxItems"))
 _KINDS = {bool: "bool", int: "int", float: "float", str: "str"}
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
@@ -159,6 +160,9 @@ class _Reader:
         constraints = {word: node[word] for word in _CONSTRAINTS if word in node}
         for word, limit in constraints.items():
             self.attempt((*path, word), partial(_check_constraint, word, limit), None)
+        for low, high in _BOUNDS:
+            if low in node and high in node and node[low] > node[high]:
+                self.faults.append(Fault((*path, low), f"{low} {node[low]} is above {high} {node[high]}"))
         word = "choices" if "choices" in node else "enum"
         if word in node:
             one = Parameter(name, items if kind == "list" else kind)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -121,6 +122,7 @@ def _data_used(entry_point: EntryPoint, data: Mapping[str, DataEntry]) -> Iterat
 
 
 def _missing_files(declared: Declared, root: Path, left: set[tree.Path]) -> Iterator[Fault]:
+    # os.path and not pathlib, whose questions raise for a name that is too long or a directory that is closed.
     environment = declared.environment
     docker = environment.docker or {}
     files: dict[tree.Path, str | None] = {
@@ -129,8 +131,10 @@ def _missing_files(declared: Declared, root: Path, left: set[tree.Path]) -> Iter
         ("environment", "docker", "file"): docker.get("file"),
     }
     for place, path in files.items():
-        if path and place not in left and not (root / path).is_file():
-            yield Fault(place, f"there is no file {path!r}", missing=True)
+        if path and place not in left and not os.path.isfile(root / path):  # noqa: PTH113 - see above
+            hint = f"uv pip compile --generate-hashes {environment.requirements} -o {path}"
+            makes = path == environment.lock and environment.requirements
+            yield Fault(place, f"there is no file {path!r}", hint if makes else "", missing=True)
     written = [
         posixpath.normpath(path)
         for entry_point in declared.entry_points.values()
@@ -138,8 +142,9 @@ def _missing_files(declared: Declared, root: Path, left: set[tree.Path]) -> Iter
     ]
     for place, path in _read_paths(declared):
         made = any(posixpath.normpath(path) == output or path.startswith(output + "/") for output in written)
-        if place not in left and not made and not (root / path).exists():
-            yield Fault(place, f"there is no {path!r}, and no entry point has it as an output", missing=True)
+        if place not in left and not made and not os.path.exists(root / path):  # noqa: PTH110 - see above
+            hint = f"did you mean 'data:{path}'?" if place[0] == "entry_points" and path in declared.data else ""
+            yield Fault(place, f"there is no {path!r}, and no entry point has it as an output", hint, missing=True)
 
 
 def _read_paths(declared: Declared) -> Iterator[tuple[tree.Path, str]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,9 +28,9 @@ def find_project(start: Path) -> Path:
 
     ``start`` may be the file itself. Raises SpecError that names a file whose name comes near.
     """
-    place = Path(os.path.realpath(start))
-    if place.name == SPEC_NAME and place.is_file():
-        return place.parent
+    if start.name == SPEC_NAME and start.is_file():
+        return start.parent.resolve()
+    place = start.resolve()
     if not place.is_dir():
         what = "is not a directory" if place.exists() else "does not exist"
         raise SpecError(f"{start} {what}", hint=f"name a directory with a {SPEC_NAME}, or that file")

@@ -43,6 +43,8 @@ PROBLEMS_OF_PARAMETERS = [
     ("d: {type: int, multipleOf: 0}", "7:34 0 is not above 0"),
     ("d: {type: int, minimum: .inf}", "7:31 minimum is not a finite number"),
     ("d: {type: str, minLength: -1}", "7:33 -1 is below 0"),
+    ("d: {type: int, minimum: 5, maximum: 3}", "7:31 minimum 5 is above maximum 3"),
+    ("d: {type: bool, flag: \"-\\0\"}", "7:29 a flag is a word that begins with - or --"),
     ("d: {type: str, pattern: '('}", "7:31 '(' is not a regular expression"),
     ("d: {type: str, default: ~}", "7:31 nothing (null) is not a value of type str | leave it out to make"),
     ("d: {type: int, default: 1.5}", "7:31 '1.5' is not an int"),
@@ -87,6 +89,8 @@ PROBLEMS_ELSEWHERE = [
     (entry(rest="    inputs: [data:x]"), "7:14 'x' is not declared under 'data'"),
     (entry(command="[ls, {}]"), "6:19 text is wanted here"),
     (entry(command="[ls]", rest="    shell: true"), "6:14 with 'shell: true' the command is one text"),
+    (HEAD.replace("system: true", 'system: true, variables: {A: "\\0"}') + "entry_points: {main: ls}",
+     "3:44 a variable cannot hold a NUL character"),
     (HEAD.replace("system: true", "system: true, variables: {A: 1}, inherit: [A]") + "entry_points: {main: ls}",
      "3:58 A is under 'variables' too"),
 ]  # fmt: skip
@@ -155,13 +159,27 @@ def test_a_placeholder_for_all_uses_every_parameter(tmp_path: Path, command: str
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    compiled = "uv pip compile --generate-hashes requirements.in -o requirements.lock"
     assert found(tmp_path, BIKES) == [
-        "5:9 there is no file 'requirements.lock'",
+        f"5:9 there is no file 'requirements.lock' | {compiled}",
         "6:17 there is no file 'requirements.in'",
         "11:18 there is no 'data/hourly_counts.csv', and no entry point has it as an output",
     ]
     with_files(tmp_path, "requirements.lock", "requirements.in", "data/hourly_counts.csv")
     assert found(tmp_path, BIKES) == []
+
+
+def test_a_file_whose_name_cannot_be_is_missing(tmp_path: Path) -> None:
+    text = HEAD.replace("{system: true}", f"{{python: 3.11, lock: {'x' * 300}}}") + "entry_points: {main: ls}\n"
+    (problem,) = found(tmp_path, text)
+    assert problem.startswith("3:35 there is no file 'xxx")
+
+
+def test_an_input_that_is_the_name_of_data_is_told_how_to_say_so(tmp_path: Path) -> None:
+    text = entry(rest="    inputs: a\n") + "data: {a: x}\n"
+    assert found(with_files(tmp_path, "x"), text) == [
+        "7:13 there is no 'a', and no entry point has it as an output | did you mean 'data:a'?"
+    ]
 
 
 def test_what_another_entry_point_writes_is_not_missing(tmp_path: Path) -> None:

@@ -122,6 +122,11 @@ def test_timeouts_are_in_seconds(tmp_path: Path, written: str, seconds: float) -
     assert spec.entry_points["main"].timeout == seconds
 
 
+def test_a_variable_keeps_its_last_line_break(tmp_path: Path) -> None:
+    text = HEAD.replace("{system: true}", '{system: true, variables: {A: "x\\n"}}') + "entry_points: {main: ls}"
+    assert load(write(tmp_path, text)).environment.variables == {"A": "x\n"}
+
+
 def test_python_3_10_is_not_3_1(tmp_path: Path) -> None:
     text = HEAD.replace("{system: true}", "{python: 3.10, lock: a}") + "entry_points: {main: ls}"
     assert load(write(tmp_path, text)).environment.python == "3.10"
@@ -200,6 +205,9 @@ def test_a_project_is_found_upwards(tmp_path: Path) -> None:
     assert find_project(below) == tmp_path / "a"
     assert find_project(tmp_path / "a") == tmp_path / "a"
     assert find_project(tmp_path / "a" / "ProjectSpec.yaml") == tmp_path / "a"
+    (tmp_path / "elsewhere.yaml").write_text(BIKES)
+    (tmp_path / "ProjectSpec.yaml").symlink_to("elsewhere.yaml")
+    assert find_project(tmp_path / "ProjectSpec.yaml") == tmp_path
 
 
 @pytest.mark.parametrize("name", ["projectspec.yml", "ProjectSpec.yml", "project-spec.yaml", "MLproject"])
