@@ -141,7 +141,7 @@ def _missing_files(declared: Declared, root: Path, left: set[tree.Path]) -> Iter
         for path in (*entry_point.outputs, *entry_point.metrics)
     ]
     for place, path in _read_paths(declared):
-        made = any(posixpath.normpath(path) == output or path.startswith(output + "/") for output in written)
+        made = any(f"{posixpath.normpath(path)}/".startswith(f"{output}/") for output in written)
         if place not in left and not made and not os.path.exists(root / path):  # noqa: PTH110 - see above
             hint = f"did you mean 'data:{path}'?" if place[0] == "entry_points" and path in declared.data else ""
             yield Fault(place, f"there is no {path!r}, and no entry point has it as an output", hint, missing=True)

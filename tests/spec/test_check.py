@@ -183,7 +183,10 @@ def test_an_input_that_is_the_name_of_data_is_told_how_to_say_so(tmp_path: Path)
 
 
 def test_what_another_entry_point_writes_is_not_missing(tmp_path: Path) -> None:
-    text = HEAD + "data: {a: made/a.csv}\nentry_points:\n  make: {command: make, outputs: made}\n  use: ls\n"
+    text = (
+        HEAD
+        + "data: {a: ./made/a.csv, b: made}\nentry_points:\n  make: {command: make, outputs: made}\n  use: ls\n"
+    )
     assert found(tmp_path, text) == []
 
 
