@@ -9,6 +9,7 @@ from pathlib import Path
 
 from projrun.core.errors import UsageError
 from projrun.core.nearest import did_you_mean
+from projrun.environment.variables import require_secrets
 from projrun.spec import command, load, parameters
 from projrun.spec.model import BoundParameter, DataEntry, EntryPoint, ProjectSpec
 
@@ -46,12 +47,14 @@ class Choice:
 def choose(options: Options) -> Choice:
     """Reads the spec, finds the entry point and binds its parameters. Writes nothing.
 
-    Raises SpecError, and UsageError for an unknown entry point or a bad parameter.
+    Raises SpecError, UsageError for an unknown entry point or a bad parameter, and EnvironmentFailure for a
+    secret that is not set.
     """
     root = load.find_project(options.start)
     spec = load.load(root)
     entry_point = _entry_point(spec, options.entry_point)
     bound = parameters.bind(entry_point, options.given, options.params_file, spec.data, root)
+    require_secrets(spec.environment)
     seed = secrets.randbelow(2**31) if options.seed is None else options.seed
     return Choice(spec, entry_point, bound, seed)
 

@@ -54,8 +54,12 @@ class Recording:
         """Notes that a phase begins or goes on; one line in the log and on the screen."""
         self.begin(name)
         text = self._redactor.text(text)
-        self._log.write(OURS, f"projrun: {name}: {text}\n".encode(errors="backslashreplace"))
+        self.note(f"{name}: {text}")
         self._screen.phase(name, text)
+
+    def note(self, text: str) -> None:
+        """Writes one line to the log and to no screen."""
+        self._log.write(OURS, f"projrun: {self._redactor.text(text)}\n".encode(errors="backslashreplace"))
 
     def write(self, stream: str, data: bytes) -> None:
         """Output of a builder or of the program."""

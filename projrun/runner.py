@@ -37,6 +37,7 @@ from projrun.telling import (
     command_line,
     describe_environment,
     describe_inputs,
+    describe_process,
     describe_source,
     input_flags,
     source_flags,
@@ -106,9 +107,11 @@ def run(options: Options, screen: Reporter) -> Result:
             try:
                 return _carry_out(live)
             except BaseException as error:
+                parts = _gave_up(live, error)
                 if isinstance(error, ProjrunError):
                     error.run = directory.id
-                _write_outcome(live, _gave_up(live, error))
+                recording.note(f"error: {parts.error.what}: {parts.error.why}" if parts.error else "error")
+                _write_outcome(live, parts)
                 raise
     finally:
         store.index.record(directory.path)
@@ -244,7 +247,7 @@ def _execute(live: _Live, request: Request) -> Outcome:
 
     process = local.execute(request, live.recording.write, started=note_in_index)
     live.recording.flush()
-    live.recording.phase("finish", process.reason or f"exit code {process.exit_code}")
+    live.recording.phase("finish", describe_process(process))
     return process
 
 

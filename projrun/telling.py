@@ -5,10 +5,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
+from projrun.core.amounts import duration, size
 from projrun.core.errors import ProjrunError
 from projrun.core.flags import Flag
 from projrun.data.model import Fingerprint
 from projrun.environment.model import Environment
+from projrun.execution.model import Outcome
 from projrun.source import inspect
 from projrun.source.model import Source
 from projrun.spec.model import EntryPoint
@@ -18,12 +20,13 @@ def describe_source(source: Source) -> str:
     """One line: the commit, where it is, and what stands for it."""
     if not source.repository:
         return f"no repository, snapshot {(source.snapshot or 'none')[:10]}"
-    words = [source.commit[:10] if source.commit else "no commit yet"]
-    if source.branch:
-        words.append(f"on {source.branch}")
-    state = f"{counted(len(source.changes), 'file')} not committed" if source.dirty else "clean"
-    words.append(state + ("" if source.pushed else ", not pushed"))
-    return " ".join(words) + (f", snapshot {source.snapshot[:10]}" if source.snapshot else "")
+    commit = source.commit[:10] if source.commit else "no commit yet"
+    words = [commit + (f" on {source.branch}" if source.branch else "")]
+    words.append(f"{counted(len(source.changes), 'file')} not committed" if source.dirty else "clean")
+    words.append(f"on {source.remote_branch}" if source.pushed else "not pushed")
+    if source.snapshot:
+        words.append(f"snapshot {source.snapshot[:10]}")
+    return ", ".join(words)
 
 
 def describe_environment(environment: Environment) -> str:
@@ -41,6 +44,15 @@ def describe_environment(environment: Environment) -> str:
 def describe_inputs(inputs: Sequence[Fingerprint]) -> str:
     """One line: each input with the beginning of its hash."""
     return ", ".join(f"{found.path} {(found.sha256 or '')[:10]}" for found in inputs)
+
+
+def describe_process(outcome: Outcome) -> str:
+    """One line: how it ended and what it used."""
+    usage = outcome.usage
+    return (
+        f"{outcome.reason or 'exit code 0'}, after {duration(usage.wall)}"
+        f" (cpu {duration(usage.user + usage.system)}, peak memory {size(usage.peak_memory)})"
+    )
 
 
 def command_line(argv: Sequence[str]) -> str:

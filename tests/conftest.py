@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.repositories import Repository
+from tests.schemas import validate_store
 
 # Where nothing answers: a test that needs an index makes its own on loopback.
 NO_INDEX = "http://127.0.0.1:9/simple/"
@@ -31,6 +32,7 @@ def hostile_environment(
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     yield home
+    validate_store(home / "store")  # every document that the suite makes projrun write is as the schema says
 
 
 @pytest.fixture

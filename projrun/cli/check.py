@@ -21,11 +21,12 @@ def check(ctx: click.Context, directory: Path, as_json: bool) -> None:
     a lock out of step with its requirements, a path that leaves the project. Exits with 111 when there are any.
     """
     from projrun.checking import check as find_problems
+    from projrun.core.paths import cache_directory
 
-    checked = find_problems(directory)
+    checked = find_problems(directory, cache_directory())
     if as_json:
         from projrun.cli.main import problem_documents
-        from projrun.cli.run import print_document
+        from projrun.cli.render import print_document
 
         print_document({"spec": str(checked.spec), "problems": problem_documents(checked.problems)})
     else:

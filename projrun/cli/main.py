@@ -6,6 +6,7 @@ import dataclasses
 import importlib
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterable
 from typing import Any, NoReturn
@@ -15,6 +16,7 @@ import click
 import projrun
 from projrun.cli.render import printable
 from projrun.core.errors import Problem, ProjrunError, SpecError, UsageError
+from projrun.stopping import Interrupted
 
 # Written here so that `projrun --help` loads none of them; a test holds these lines to the verbs' own help.
 VERBS = {
@@ -82,7 +84,9 @@ def main() -> NoReturn:
     except click.UsageError as error:
         code = _fail(_usage(error), as_json=as_json)
     except (click.Abort, KeyboardInterrupt):
-        code = 130
+        code = _stopped(signal.SIGINT)
+    except Interrupted as stop:
+        code = _stopped(stop.number)
     except BrokenPipeError:
         # The reader of our output has gone (`projrun runs | head`): that is its right, and no error.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -90,6 +94,11 @@ def main() -> NoReturn:
     except Exception as error:
         code = _fail(_defect(error), as_json=as_json)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _stopped(number: int) -> int:
+    click.echo(f"projrun: stopped by {signal.Signals(number).name}", err=True)
+    return 128 + number
 
 
 def _usage(error: click.UsageError) -> UsageError:
@@ -125,6 +134,7 @@ def error_document(error: ProjrunError) -> dict[str, Any]:
         "what": error.what,
         "why": error.why,
         "hint": error.hint,
+        "run": error.run,
     }
     if isinstance(error, SpecError):
         document["problems"] = problem_documents(error.problems)
@@ -150,4 +160,6 @@ def error_lines(error: ProjrunError) -> list[str]:
     lines += [f"  {printable(line)}" for line in error.why.splitlines()]
     if error.hint:
         lines.append(click.style("  try: ", fg="cyan") + printable(error.hint))
+    if error.run:
+        lines.append(f"  recorded as run {error.run}; its log: projrun logs {error.run}")
     return lines

@@ -8,8 +8,7 @@ from typing import Any
 import click
 
 from projrun.choice import Options
-from projrun.cli.render import label, printable
-from projrun.cli.run import print_document
+from projrun.cli.render import label, print_document, printable
 from projrun.runner import Plan, plan_run
 from projrun.spec.parameters import to_document
 from projrun.telling import command_line, describe_inputs, describe_source

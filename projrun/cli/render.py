@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import sys
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import click
+
+from projrun.core.files import encode_json
 
 
 def printable(text: str) -> str:
@@ -20,29 +24,6 @@ def _escape(char: str) -> str:
     if 0xDC80 <= code <= 0xDCFF:  # a byte of a file name that is not UTF-8
         return f"\\x{code - 0xDC00:02x}"
     return char.encode("unicode_escape", "surrogatepass").decode()
-
-
-def size(count: int) -> str:
-    """Bytes for people: ``11 kB``, powers of 1000."""
-    amount = float(count)
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if amount < 999.5 or unit == "TB":
-            return f"{amount:.0f} {unit}" if unit == "B" or amount >= 9.95 else f"{amount:.1f} {unit}"
-        amount /= 1000
-    raise AssertionError("unreachable")
-
-
-def duration(seconds: float) -> str:
-    """``0.42 s``, ``12.3 s``, ``4 min 02 s``, ``3 h 05 min``."""
-    if seconds < 10:
-        return f"{seconds:.2f} s"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min"
 
 
 def local_time(text: str) -> str:
@@ -85,3 +66,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for row in rows:
         grid.add_row(*(Text.from_ansi(cell) for cell in row))
     console.print(grid)
+
+
+def print_document(document: Any) -> None:
+    """Prints a document as JSON on standard output."""
+    sys.stdout.buffer.write(encode_json(document))

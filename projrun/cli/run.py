@@ -6,11 +6,12 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from projrun.cli.options import Size, clean, json_option, pairs, store_option
+from projrun.cli.render import print_document
 from projrun.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -114,13 +115,6 @@ def _run(options: Options, *, as_json: bool, quiet: bool) -> int:
     elif result.outcome["status"] not in ("finished", "failed"):
         screen.line(result.outcome["status"], result.outcome["reason"])  # else the exit code would say it alone
     return result.exit_code
-
-
-def print_document(document: Any) -> None:
-    """Prints a document as JSON on standard output."""
-    from projrun.core.files import encode_json
-
-    sys.stdout.buffer.write(encode_json(document))
 
 
 def _directory(source: str) -> Path:

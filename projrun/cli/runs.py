@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from projrun.cli.options import json_option, store_option
-from projrun.cli.render import duration, local_time, number, printable, status, table
+from projrun.cli.render import local_time, number, print_document, printable, status, table
+from projrun.core.amounts import duration
 from projrun.core.errors import SpecError, UsageError
 
 if TYPE_CHECKING:
@@ -56,8 +57,6 @@ def runs(all_projects: bool, limit: int, sort: str, as_csv: bool, as_json: bool,
     root = None if all_projects else _project_here()
     found = Store(store_directory(store)).list_runs(RunQuery(root=root, sort=sort, limit=limit or None))
     if as_json:
-        from projrun.cli.run import print_document
-
         print_document([dataclasses.asdict(row) for row in found])
     elif as_csv:
         _print_csv(found)

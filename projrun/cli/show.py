@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from projrun.cli.options import json_option, store_option
-from projrun.cli.render import duration, label, local_time, number, printable, size, status
+from projrun.cli.render import label, local_time, number, print_document, printable, status
 from projrun.cli.summary import flag_line
+from projrun.core.amounts import duration, size
 
 if TYPE_CHECKING:
     from projrun.store.run import RunRecord
 
 Line = tuple[str, str]
 _CHANGES_SHOWN = 20
+_INSTALLED_SHOWN = 40
 
 
 @click.command()
@@ -36,8 +38,6 @@ def show(run: str, as_json: bool, store: Path | None) -> None:
     chosen = Store(store_directory(store))
     record = chosen.read(chosen.resolve(run))
     if as_json:
-        from projrun.cli.run import print_document
-
         print_document(document(record))
         return
     for name, text in lines(record):
@@ -139,7 +139,9 @@ def _environment(environment: Mapping[str, Any]) -> Iterator[Line]:
         lock = environment["lock"]
         yield "lock", f"{lock['path'] or 'resolved'} sha256 {lock['sha256']}"
     installed = environment["installed"]
-    if installed:
+    if len(installed) > _INSTALLED_SHOWN:
+        yield "installed", f"{len(installed)} distributions (--json lists them)"
+    elif installed:
         yield "installed", ", ".join(f"{found['name']} {found['version']}" for found in installed)
 
 

@@ -1,12 +1,13 @@
-"""The last lines of a run: what came of it, what is not reproducible by itself, and where to look."""
+"""The last lines of a run: what it wrote, what is not reproducible by itself, and where to look."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from projrun.cli.render import duration, number, size
+from projrun.cli.render import number
 from projrun.cli.screen import Screen
+from projrun.core.amounts import size
 from projrun.runner import Result
 
 _METRICS_SHOWN = 12
@@ -15,13 +16,6 @@ _METRICS_SHOWN = 12
 def summarise(result: Result, screen: Screen) -> None:
     """Prints the summary of a run that came to an end."""
     outcome = result.outcome
-    process = outcome["process"]
-    usage = process["usage"]
-    screen.line(
-        outcome["status"],
-        f"{outcome['reason'] or 'exit code 0'} after {duration(usage['wall'])}"
-        f" (cpu {duration(usage['user'] + usage['system'])}, peak memory {size(usage['peak_memory'])})",
-    )
     if outcome["metrics"]:
         screen.line("metrics", metrics_line(outcome["metrics"]))
     written = [one for one in outcome["outputs"] if one["kind"] in ("file", "directory")]

@@ -6,7 +6,9 @@ import os
 import stat
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from shlex import quote
 
 from projrun.core.errors import DataError
 from projrun.core.flags import Flag
@@ -66,10 +68,10 @@ def inputs(entries: Sequence[DataEntry], root: Path) -> tuple[Fingerprint, ...]:
     if absent:
         raise _missing(absent, root)
     found = tuple(fingerprint(entry.name, entry.path, root, entry.sha256) for entry in entries)
-    gone = [entry for entry, print_ in zip(entries, found, strict=True) if print_.kind == "missing"]
+    gone = [entry for entry, found_one in zip(entries, found, strict=True) if found_one.kind == "missing"]
     if gone:
         raise _missing(gone, root)
-    changed = [print_ for print_ in found if print_.pin and print_.pin != print_.sha256]
+    changed = [found_one for found_one in found if found_one.pin and found_one.pin != found_one.sha256]
     if changed:
         raise _mismatch(changed, root)
     return found
@@ -92,29 +94,23 @@ def outputs(
     flags = []
     for path in paths:
         try:
-            print_ = fingerprint(path, path, root, None)
+            found_one = fingerprint(path, path, root, None)
         except DataError as error:
-            print_ = Fingerprint(path, path, "unreadable")
+            found_one = Fingerprint(path, path, "unreadable")
             flags.append(Flag("output-unreadable", f"output {path!r} has no fingerprint: {error.why}", error.hint))
-        if print_.kind == "missing":
+        if found_one.kind == "missing":
             flags.append(Flag("output-missing", f"output {path!r} was not written"))
         elif before.get(path) is not None and before[path] == stat_mark(root / path):
-            print_ = _as_stale(print_)
+            found_one = replace(found_one, stale=True)
             flags.append(
                 Flag(
                     "output-stale",
                     f"output {path!r} was there before and this run did not touch it",
-                    f"rm -r {path}",
+                    f"rm -r {quote(path)}",
                 )
             )
-        found.append(print_)
+        found.append(found_one)
     return tuple(found), tuple(flags)
-
-
-def _as_stale(found: Fingerprint) -> Fingerprint:
-    import dataclasses
-
-    return dataclasses.replace(found, stale=True)
 
 
 def _is_absent(path: Path) -> bool:
@@ -183,7 +179,7 @@ def _unreadable(path: str, error: OSError) -> DataError:
     return DataError(
         f"{path!r} cannot be read",
         why=f"{place}: {error.strerror or error}",
-        hint=f"look at it with: ls -ld {place}",
+        hint=f"look at it with: ls -ld {quote(place)}",
     )
 
 

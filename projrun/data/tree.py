@@ -1,7 +1,8 @@
 """SHA-256 of files and of directories as they are on disk.
 
-The digest of a directory is the SHA-256 of one record for each entry below it, in the order of the entries'
-relative names as bytes, with ``/`` between the parts. A record is ``KIND SPACE CONTENT SPACE NAME NUL``:
+The digest of a directory is the SHA-256 of one record for each entry below it. The entries of a directory come
+by their names as bytes, what is in a directory right after it. A record is ``KIND SPACE CONTENT SPACE NAME NUL``
+with the name relative to the top, ``/`` between its parts:
 
 ======== ==================================== ===========================================================
 KIND     entry                                CONTENT
@@ -82,10 +83,9 @@ def digest_directory(path: Path, root: Path) -> Digest:
     top = os.fsencode(path)
     inside = os.path.realpath(top)
     project = os.path.realpath(os.fsencode(root))
-    total = hashlib.sha256()
+    total, marks = hashlib.sha256(), hashlib.sha256()
     size = files = 0
-    entries = sorted(walk(top), key=lambda entry: entry[0])
-    for name, status in entries:
+    for name, status in walk(top):
         full = os.path.join(top, name)  # noqa: PTH118 - names of raw bytes
         kind, content = "s", "-"
         if stat.S_ISREG(status.st_mode):
@@ -97,43 +97,51 @@ def digest_directory(path: Path, root: Path) -> Digest:
         elif stat.S_ISLNK(status.st_mode):
             kind, content = _link(full, inside, project)
         total.update(f"{kind} {content} ".encode() + name + b"\0")
-    if [(name, _mark(status)) for name, status in entries] != [
-        (name, _mark(status)) for name, status in sorted(walk(top), key=lambda entry: entry[0])
-    ]:
+        marks.update(_mark(name, status))
+    if marks.digest() != _marks(top):
         raise Unstable(os.fsdecode(top))
     return Digest(total.hexdigest(), size, files)
 
 
 def stat_mark(path: Path) -> str | None:
-    """A digest of the names and stat values of a file, or of all in a directory; None when it is not there.
+    """A digest of the names and stat values of a file, or of all in a directory; None when it cannot be had.
 
     Equal marks mean that nobody wrote in between. No file is read.
     """
     try:
         status = path.stat()
+        own = _mark(b"", status)
+        below = _marks(os.fsencode(path)) if stat.S_ISDIR(status.st_mode) else b""
     except OSError:
         return None
-    total = hashlib.sha256(repr(_mark(status)).encode())
-    if stat.S_ISDIR(status.st_mode):
-        try:
-            for name, below in sorted(walk(os.fsencode(path)), key=lambda entry: entry[0]):
-                total.update(name + b"\0" + repr(_mark(below)).encode() + b"\n")
-        except OSError:
-            return None
-    return total.hexdigest()
+    return hashlib.sha256(own + below).hexdigest()
 
 
 def walk(top: bytes) -> Iterator[tuple[bytes, os.stat_result]]:
-    """Relative name and own status (links not followed) of every entry below ``top``. Raises OSError."""
-    pending = [b""]
+    """Relative name and own status (links not followed) of every entry below ``top``, in the digest's order.
+
+    Raises OSError.
+    """
+    pending = _names(top, b"")
     while pending:
-        prefix = pending.pop()
-        with os.scandir(os.path.join(top, prefix)) as entries:  # noqa: PTH118 - names of raw bytes
-            for entry in entries:
-                status = entry.stat(follow_symlinks=False)
-                yield prefix + entry.name, status
-                if stat.S_ISDIR(status.st_mode):
-                    pending.append(prefix + entry.name + b"/")
+        name = pending.pop()
+        status = os.lstat(os.path.join(top, name))  # noqa: PTH118 - names of raw bytes
+        yield name, status
+        if stat.S_ISDIR(status.st_mode):
+            pending += _names(top, name + b"/")
+
+
+def _names(top: bytes, prefix: bytes) -> list[bytes]:
+    """The names in a directory, the first one last."""
+    names = os.listdir(os.path.join(top, prefix))  # noqa: PTH118, PTH208 - names of raw bytes
+    return [prefix + name for name in sorted(names, reverse=True)]
+
+
+def _marks(top: bytes) -> bytes:
+    marks = hashlib.sha256()
+    for name, status in walk(top):
+        marks.update(_mark(name, status))
+    return marks.digest()
 
 
 def kind_of(mode: int) -> str:
@@ -162,5 +170,6 @@ def _within(path: bytes, top: bytes) -> bool:
     return path == top or path.startswith(top.rstrip(b"/") + b"/")
 
 
-def _mark(status: os.stat_result) -> tuple[int, ...]:
-    return status.st_mode, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+def _mark(name: bytes, status: os.stat_result) -> bytes:
+    values = (status.st_mode, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return name + b"\0" + repr(values).encode()

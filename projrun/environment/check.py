@@ -16,18 +16,23 @@ def check(spec: EnvironmentSpec, root: Path, cache: Path) -> tuple[Problem, ...]
     A lock is judged for the interpreter that the spec asks for when this machine has it, else only for what
     holds on every machine. Files that are missing are the spec's own problems and are not told again.
     """
-    if spec.lock is None or not (root / spec.lock).is_file():
-        return ()
     markers = _markers(spec, cache)
+    found: tuple[Problem, ...] = ()
+    lines: tuple[lock.LockLine, ...] | None = None
     try:
-        text = requirements.read_text(root, spec.lock, "lock")
-        found = lock.problems(text, spec.lock, markers)
-        if found or spec.requirements is None or not (root / spec.requirements).is_file():
-            return found
-        files = requirements.collect(root, spec.requirements)
-        return requirements.out_of_step(lock.parse(text, spec.lock), spec.lock, files, markers)
+        if spec.lock is not None and (root / spec.lock).is_file():
+            text = requirements.read_text(root, spec.lock, "lock")
+            found = lock.problems(text, spec.lock, markers)
+            lines = None if found else lock.parse(text, spec.lock)
+        if spec.requirements is not None and (root / spec.requirements).is_file():
+            files = requirements.collect(root, spec.requirements)
+            found += requirements.unlockable(files)
+            if lines is not None:
+                found += requirements.out_of_step(lines, spec.lock or "", files, markers)
     except EnvironmentFailure as failure:
-        return (Problem(spec.lock, 0, 0, f"{failure.what}: {failure.why}", failure.hint),)
+        file = spec.lock or spec.requirements or ""
+        found += (Problem(file, 0, 0, f"{failure.what}: {failure.why}", failure.hint),)
+    return found
 
 
 def _markers(spec: EnvironmentSpec, cache: Path) -> Mapping[str, str] | None:

@@ -45,15 +45,23 @@ def without_userinfo(text: str) -> str:
     return _USERINFO.sub(clean, text)
 
 
-def redacted(document: Any, redact: Callable[[str], str]) -> Any:
-    """A copy of a JSON value in which every text, keys excepted, went through ``redact``."""
-    if isinstance(document, str):
-        return redact(document)
-    if isinstance(document, Mapping):
-        return {key: redacted(value, redact) for key, value in document.items()}
-    if isinstance(document, (list, tuple)):
-        return [redacted(value, redact) for value in document]
-    return document
+def redacted(document: Mapping[str, Any], redact: Callable[[str], str]) -> dict[str, Any]:
+    """A copy of a document in which every text, keys excepted, went through ``redact``.
+
+    What tells which document it is stays, whatever a secret may be.
+    """
+    kept = {key: document[key] for key in ("document", "run", "status") if key in document}
+    return {**{key: _redacted(value, redact) for key, value in document.items()}, **kept}
+
+
+def _redacted(value: Any, redact: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, Mapping):
+        return {key: _redacted(below, redact) for key, below in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_redacted(below, redact) for below in value]
+    return value
 
 
 def start_document(parts: StartParts) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import math
 import os
@@ -103,7 +102,15 @@ def _values(row: RunRow) -> tuple[object, ...]:
         _plain(row.name),
         _plain(row.entry_point),
         _plain(row.project),
-        json.dumps(dataclasses.asdict(row)),
+        _row_text(row),
+    )
+
+
+def _row_text(row: RunRow) -> str:
+    """The row as JSON that SQLite reads too: a number that only Python's JSON knows is its text."""
+    text = json.dumps(vars(row))
+    return (
+        text if "NaN" not in text and "Infinity" not in text else json.dumps(json.loads(text, parse_constant=str))
     )
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 
 LENGTH = 12
 # Digits and lower-case letters without the look-alikes 0 o, 1 i l.
 ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 LETTERS = ALPHABET[:23]
+
+_ID = re.compile(f"[{LETTERS}][{ALPHABET}]{{{LENGTH - 1}}}")
 
 
 def new_id() -> str:
@@ -17,4 +20,4 @@ def new_id() -> str:
 
 def is_id(text: str) -> bool:
     """Whether ``text`` could be a run's full id."""
-    return len(text) == LENGTH and text[0] in LETTERS and all(character in ALPHABET for character in text)
+    return _ID.fullmatch(text) is not None

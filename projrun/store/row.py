@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,8 +15,8 @@ from projrun.store.run import RunRecord
 class RunRow:
     """What a listing shows. ``started`` and ``ended`` are ISO 8601 in UTC, ``duration`` is in seconds.
 
-    ``root`` is the project's directory; ``parameters`` and ``metrics`` are values by name; what is not known
-    (yet) is None.
+    ``root`` is the project's directory; ``parameters`` and ``metrics`` are values by name, nested ones as
+    JSON text; what is not known (yet) is None.
     """
 
     id: str
@@ -82,10 +83,22 @@ def _by_name(values: object) -> dict[str, Any]:
     if not isinstance(values, list):
         return {}
     return {
-        value["name"]: value.get("value")
+        value["name"]: _shown(value.get("value"))
         for value in values
         if isinstance(value, dict) and isinstance(value.get("name"), str)
     }
+
+
+def _shown(value: object) -> object:
+    """A value for a listing: what is nested is its JSON text, which no reader of the row has to descend into."""
+    if isinstance(value, dict) or (
+        isinstance(value, list) and any(isinstance(item, (dict, list)) for item in value)
+    ):
+        try:
+            return json.dumps(value)
+        except RecursionError:
+            return "(too deep to show)"
+    return value
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -59,20 +59,22 @@ class Store:
         self.prepare()
         with writing(self.runs):
             while True:
-                run = new_id()
+                run = self.runs / new_id()
                 # Locked before it has its name: whoever sees a run sees whether it lives.
-                aside = self.runs / f".{run}.{os.getpid()}.new"
+                aside = self.runs / f".{run.name}.{os.getpid()}.new"
                 aside.mkdir(mode=0o700)
-                lock = take(aside / ALIVE)
                 try:
-                    aside.rename(self.runs / run)
-                except OSError:
-                    os.close(lock)
-                    shutil.rmtree(aside, ignore_errors=True)
-                    if not (self.runs / run).exists():
+                    lock = take(aside / ALIVE)
+                    try:
+                        aside.rename(run)
+                        return RunDirectory(run, lock)
+                    except OSError:
+                        os.close(lock)
                         raise
-                    continue
-                return RunDirectory(self.runs / run, lock)
+                except OSError:
+                    shutil.rmtree(aside, ignore_errors=True)
+                    if not run.exists():
+                        raise
 
     def read(self, run: str) -> RunRecord:
         """The run of that full id. Raises UsageError when there is none, StoreError for another's store."""
