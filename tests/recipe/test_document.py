@@ -146,6 +146,12 @@ def test_start_names_the_process_that_is_responsible() -> None:
     assert process["hostname"] == os.uname().nodename
 
 
+def test_redaction_leaves_a_document_readable_whatever_the_secret() -> None:
+    document = redacted(outcome_document(parts.outcome_parts()), lambda text: text.replace("e", "*"))
+    assert (document["document"], document["run"], document["status"]) == ("outcome", parts.RUN, "finished")
+    assert document["metrics"][0]["name"] == "t*st.rms*"
+
+
 def test_redaction_reaches_every_text_and_nothing_else() -> None:
     document = {"a": ["x", {"b": "xx"}], "x": 1, "c": (None, True, 1.5, "y")}
     assert redacted(document, lambda text: text.replace("x", "*")) == {

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -182,6 +183,14 @@ def test_documents_of_any_shape_never_crash_a_listing(store: Store, kind: str, d
     assert run in {row.id for row in store.list_runs(RunQuery())}
 
 
+@pytest.mark.parametrize("value", ["NaN", "1e400", "[[NaN]]", '{"a":' * 400 + "1" + "}" * 400, "[1, -Infinity]"])
+def test_a_parameter_of_any_json_is_listed_and_sorted(store: Store, value: str) -> None:
+    run = whole_run(store)
+    path = store.runs / run / "recipe.json"
+    path.write_text(json.dumps(json.loads(path.read_bytes())).replace('"value": 3', f'"value": {value}'))
+    assert [row.id for row in store.list_runs(RunQuery(sort="-param:depth"))] == [run]
+
+
 def test_an_empty_run_directory_is_lost_and_says_so(store: Store) -> None:
     store.prepare()
     (store.runs / "abcdefghjkmn").mkdir()
@@ -285,13 +294,26 @@ def test_a_store_on_a_path_that_cannot_be_made_is_a_store_error() -> None:
     assert "--store DIR" in caught.value.hint
 
 
+def test_a_file_system_without_locks_is_a_store_error_and_leaves_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_locks(path: Path) -> int:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(store_module, "take", no_locks)
+    with pytest.raises(StoreError) as caught:
+        store.begin()
+    assert "no locks" in caught.value.why
+    assert list(store.runs.iterdir()) == []
+
+
 def test_a_full_disk_is_a_store_error_and_leaves_a_readable_run(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = begin_run(store)
 
     def full(descriptor: int) -> None:
-        raise OSError(28, os.strerror(28))
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(StoreError) as caught:
