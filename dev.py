@@ -3,7 +3,7 @@
     python3 dev.py demo                  run the example in examples/wine
     python3 dev.py test                  lint, types and every test (words after it go to pytest alone)
     python3 dev.py test --every-python   the tests under every other Python 3.10 to 3.13 of this machine
-    python3 dev.py lock                  compile requirements-dev.lock again
+    python3 dev.py lock                  compile requirements-dev.lock again (--upgrade: with newer packages)
 
 The environment is .venv, installed from requirements-dev.lock, and made again when that changes.
 """
@@ -45,8 +45,8 @@ def main(words: list[str]) -> int:
         return demo(rest)
     if verb == "test":
         return every_python(rest) if "--every-python" in rest else test(rest)
-    if verb == "lock" and not rest:
-        return lock()
+    if verb == "lock":
+        return lock(rest)
     print(__doc__)
     return 0 if verb in ("-h", "--help", "help") else 2
 
@@ -78,7 +78,8 @@ def test(words: list[str]) -> int:
 def every_python(words: list[str]) -> int:
     """The fast tests under each supported series that is on this machine, but for the one of ``test``."""
     ours = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    found = {series: python for series in SERIES if series != ours and (python := interpreter(series))}
+    here = {series: interpreter(series) for series in SERIES if series != ours}
+    found = {series: python for series, python in here.items() if python}
     chosen = [word for word in words if word != "--every-python"] or ["-n", "auto"]
     failed = []
     for series, python in found.items():
@@ -89,11 +90,13 @@ def every_python(words: list[str]) -> int:
     return 1 if failed else 0
 
 
-def lock() -> int:
+def lock(words: list[str]) -> int:
     uv = environment(ROOT / ".venv") / "uv"
     options = ["--universal", "--python-version", "3.10", "--generate-hashes", "--no-annotate", "--quiet"]
     header = ["--custom-compile-command", "python3 dev.py lock"]
-    return run([uv, "pip", "compile", *options, *header, "pyproject.toml", "--group", "dev", "-o", LOCK.name])
+    return run(
+        [uv, "pip", "compile", *options, *header, "pyproject.toml", "--group", "dev", "-o", LOCK.name, *words]
+    )
 
 
 def environment(directory: Path, python: str = OWN_PYTHON) -> Path:
@@ -107,20 +110,14 @@ def environment(directory: Path, python: str = OWN_PYTHON) -> Path:
         print(f"setting up {directory.relative_to(ROOT)} with Python {identity[0]}: a minute, once", flush=True)
         if not fits(directory, identity):
             make(directory, python)
-        pip: Words = [tools / "python", "-m", "pip", "install", "-q", "--require-hashes", "--only-binary", ":all:"]
-        must([*pip, "-r", LOCK], "The locked packages cannot be installed")
+        locked: Words = ["install", "-qq", "--require-hashes", "--only-binary", ":all:", "-r", LOCK]
+        must([tools / "python", "-m", "pip", *locked], "The locked packages cannot be installed")
         # uv is one of them. It installs the checkout with nothing from elsewhere.
-        uv: Words = [
-            tools / "uv",
-            "pip",
-            "install",
-            "-q",
-            "--no-config",
-            "--offline",
-            "--python",
-            tools / "python",
-        ]
-        must([*uv, "--no-deps", "--no-build-isolation", "-e", ROOT], "projrun itself cannot be installed")
+        editable: Words = ["install", "-q", "--offline", "--no-deps", "--no-build-isolation", "-e", ROOT]
+        must(
+            [tools / "uv", "--no-config", "pip", *editable, "--python", tools / "python"],
+            "projrun cannot be installed",
+        )
         (directory / STAMP).write_text(json.dumps(wanted))
     return tools
 
