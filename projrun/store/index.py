@@ -63,7 +63,7 @@ class Index:
         self._runs = store / "runs"
 
     def record(self, run: Path) -> None:
-        """Notes a run as its directory has it now. Fails in silence: the next listing finds it anyway."""
+        """Notes the run of that directory as it is now. Fails in silence: the next listing finds it anyway."""
         import sqlite3
 
         from projrun.store.database import opened, put
@@ -130,7 +130,7 @@ class Index:
             )
 
     def _fresh(self, ask: Callable[[sqlite3.Connection], Answer]) -> Answer:
-        """The answer of an index that is up to date."""
+        """The answer of an index that is up to date: the kept one, mended if need be, or one in memory."""
         import sqlite3
 
         from projrun.store.database import in_memory, is_damage, opened, remove_damaged

@@ -128,7 +128,9 @@ class Store:
         )
 
     def _unknown(self, text: str) -> UsageError:
-        close = nearest(text.strip().lower(), self.index.ids(""))
+        wanted = text.strip().lower()
+        # Comparing with all of 100,000 ids would take seconds.
+        close = nearest(wanted, self.index.ids(wanted[0])) if wanted else None
         return UsageError(
             f"there is no run {text!r}",
             why=f"no run of the store begins so: {self.path}",
