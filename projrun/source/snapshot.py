@@ -6,8 +6,8 @@ For each work tree that repository keeps an index, so that a snapshot reads only
 
 from __future__ import annotations
 
+import contextlib
 import os
-import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -38,7 +38,8 @@ def snapshot(source: Source, sources_git: Path, *, limit: int) -> Source:
         commit = _capture(source, store, index, limit)
     except WriteFailed:
         # A file went away while it was read, or the kept index is of no use any more: once more, afresh.
-        index.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            index.unlink()
         try:
             commit = _capture(source, store, index, limit)
         except WriteFailed as failed:
@@ -70,6 +71,8 @@ def _capture(source: Source, store: SourcesGit, index: Path, limit: int) -> str:
 
 def _write_tree(files: Sequence[File], store: SourcesGit, kept: Path, index: Path) -> str:
     """The tree of ``files``, by way of a copy of the kept index."""
+    import shutil  # slow to import, and a clean tree needs no snapshot
+
     newest = 0
     try:
         # The copy keeps its time: git reads a file again that was written when the index was.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,6 +71,8 @@ class SourcesGit:
         """Makes the repository unless it is there; any number of processes may do so at once. Raises OSError."""
         if self.path.exists():
             return
+        import shutil  # slow to import, and only needed once
+
         self.path.parent.mkdir(parents=True, exist_ok=True)
         aside = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.part")
         try:
