@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 import subprocess
@@ -12,7 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from uv import find_uv_bin
+
+from projrun.environment.lock import parse, problems
+
+# Under its other name, tomli, before Python 3.11.
+tomllib = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
 
 ROOT = Path(__file__).resolve().parent.parent
 SCHEMAS = sorted(path.name for path in (ROOT / "schemas").glob("*.json"))
@@ -41,6 +49,19 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
         )
         assert done.returncode == 0, done.stdout + done.stderr
     return Built(*(next((place / folder).glob("*.whl")) for folder in ("direct", "both")))
+
+
+def test_the_lock_of_the_checkout_is_whole_and_in_step() -> None:
+    text = (ROOT / "requirements-dev.lock").read_text()
+    assert problems(text, "requirements-dev.lock") == ()
+    pins: dict[str, list[str]] = {}
+    for line in parse(text, "requirements-dev.lock"):
+        pins.setdefault(canonicalize_name(line.name), []).append(line.version)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    for declared in (*project["project"]["dependencies"], *project["dependency-groups"]["dev"]):
+        requirement = Requirement(declared)
+        versions = pins[canonicalize_name(requirement.name)]
+        assert all(requirement.specifier.contains(version) for version in versions), declared
 
 
 def test_a_checkout_reads_the_public_schemas() -> None:
