@@ -13,6 +13,9 @@ from projrun.environment.variables import require_secrets
 from projrun.spec import command, load, parameters
 from projrun.spec.model import BoundParameter, DataEntry, EntryPoint, ProjectSpec
 
+# Names an input that no data entry declares, but a path parameter points at.
+FROM_PARAMETER = "parameter:"
+
 SNAPSHOT_LIMIT = 100_000_000  # bytes of new untracked content that a snapshot takes in without being told
 
 
@@ -80,23 +83,30 @@ def _entry_point(spec: ProjectSpec, name: str | None) -> EntryPoint:
 
 
 def declared_inputs(choice: Choice) -> tuple[DataEntry, ...]:
-    """The data its parameters refer to and the data it lists; all the data when it does neither.
+    """The data its parameters refer to and what it lists as inputs; all the data when it does neither.
 
     A path parameter that points at something which is there, and is no output, is an input as well.
     """
     entry_point, data = choice.entry_point, choice.spec.data
-    names = dict.fromkeys(
-        [*(bound.data for bound in choice.parameters.values() if bound.data), *entry_point.inputs]
-    )
-    declared = [data[name] for name in names] or list(data.values())
+    by_path = {entry.path: entry for entry in data.values()}
+    referred = [data[bound.data] for bound in choice.parameters.values() if bound.data]
+    listed = [_listed(text, data, by_path) for text in entry_point.inputs]
+    declared = dict.fromkeys([*referred, *listed]) or dict.fromkeys(data.values())
     known = {entry.path for entry in declared} | set(entry_point.outputs) | set(entry_point.metrics)
     pointed_at = [
-        DataEntry(f"parameter:{name}", path)
+        by_path.get(path) or DataEntry(f"{FROM_PARAMETER}{name}", path)
         for name, bound in choice.parameters.items()
         if bound.parameter.type == "path" and isinstance(path := bound.value.raw, str) and path not in known
         if (choice.spec.root / path).exists()
     ]
     return (*declared, *pointed_at)
+
+
+def _listed(text: str, data: Mapping[str, DataEntry], by_path: Mapping[str, DataEntry]) -> DataEntry:
+    """What one of an entry point's ``inputs`` means: ``data:NAME``, or a path."""
+    if text.startswith("data:"):
+        return data[text.removeprefix("data:")]
+    return by_path.get(text) or DataEntry(text, text)
 
 
 def builtins(choice: Choice, run_dir: Path) -> command.Builtins:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
+from projrun.choice import FROM_PARAMETER
 from projrun.core.amounts import duration, size
 from projrun.core.errors import ProjrunError
 from projrun.core.flags import Flag
@@ -82,7 +83,7 @@ def input_flags(inputs: Sequence[Fingerprint]) -> tuple[Flag, ...]:
     """Inputs whose next version would go unnoticed."""
     flags = []
     for found in inputs:
-        if found.name.startswith("parameter:"):
+        if found.name.startswith(FROM_PARAMETER) or found.name == found.path:
             mend = "declare it under data in ProjectSpec.yaml, with its sha256"
             flags.append(Flag("input-undeclared", f"input {found.path} is not declared", mend))
         elif found.pin is None:

@@ -42,7 +42,9 @@ class Uv:
         lock = request.folder / "requirements.lock"
         lock.write_text(request.lock_text, encoding="utf-8")
         made = _Call(request.folder, write)
-        if made.run("venv", "--relocatable", "--no-project", *_python(request.interpreter.path), directory):
+        if made.run(
+            "venv", "--quiet", "--relocatable", "--no-project", *_python(request.interpreter.path), directory
+        ):
             raise EnvironmentFailure(
                 f"uv cannot make an environment of {request.interpreter.path}", why=_reason(made.output)
             )

@@ -1,0 +1,94 @@
+"""A new user's mistakes: each says what, why and what to type next, with the design's exit code."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Workspace
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["rnu"], 2, ["rnu", "run"]),
+        (["run", "-e", "mian"], 2, ["mian", "'main'"]),
+        (["run", "--entrypoint", "main"], 2, ["--entrypoint", "--entry-point"]),
+        (["run", "-P", "depht=3"], 2, ["depht", "'depth'"]),
+        (["run", "-P", "depth=three"], 2, ["depth", "three"]),
+        (["run", "-P", "depth=31"], 2, ["depth", "30"]),
+        (["run", "-P", "table=../secrets.csv"], 2, ["../secrets.csv"]),
+        (["run", "--params", "none.yaml"], 2, ["none.yaml"]),
+        (["run", "--seed", "-1"], 2, ["--seed"]),
+        (["run", "--tag", "paper"], 2, ["--tag", "key=value"]),
+        (["run", "nowhere"], 111, ["nowhere"]),
+        (["run", "git@host:org/repo.git"], 2, ["git clone"]),
+        (["show", "last~99"], 2, ["projrun runs"]),
+        (["runs", "--sort", "durration"], 2, ["durration", "duration"]),
+        (["logs", "--stream", "out"], 2, ["stdout"]),
+    ],
+)
+def test_a_mistake_is_explained(workspace: Workspace, words: list[str], code: int, said: list[str]) -> None:
+    done = workspace.projrun(*words)
+    assert done.code == code, done.err
+    assert "Traceback" not in done.err
+    for text in said:
+        assert text in done.err
+
+
+def test_outside_a_project(workspace: Workspace, tmp_path: Path) -> None:
+    for verb in ("run", "check"):
+        done = workspace.projrun(verb, cwd=tmp_path)
+        assert done.code == 111
+        assert "ProjectSpec.yaml" in done.err
+
+
+def test_check_lists_every_problem_in_its_place(workspace: Workspace) -> None:
+    spec = workspace.root / "ProjectSpec.yaml"
+    text = spec.read_text().replace("--rate {rate}", "--rate {rtae}").replace("minimum: 1", "minimun: 1")
+    spec.write_text(text)
+    (workspace.root / "requirements.lock").write_text("tinydep==1.5\n")
+    done = workspace.projrun("check")
+    assert done.code == 111
+    lines = text.splitlines()
+    depth = next(number for number, line in enumerate(lines, 1) if "minimun" in line)
+    assert f"ProjectSpec.yaml:{depth}:" in done.out
+    assert "'minimum'" in done.out
+    assert "'rate'" in done.out
+
+
+def test_check_finds_an_unhashed_lock_and_one_out_of_step(workspace: Workspace) -> None:
+    spec = workspace.root / "ProjectSpec.yaml"
+    spec.write_text(
+        spec.read_text().replace("lock: requirements.lock", "lock: requirements.lock, requirements: r.in")
+    )
+    (workspace.root / "r.in").write_text("tinydep>=2\n")
+    done = workspace.projrun("check")
+    assert done.code == 111
+    assert "r.in:1" in done.out
+    (workspace.root / "requirements.lock").write_text("tinydep==1.5\n")
+    done = workspace.projrun("check", "--json")
+    assert done.code == 111
+    assert done.data["problems"][0]["file"] == "requirements.lock"
+    assert done.data["problems"][0]["line"] == 1
+
+
+def test_a_right_spec_has_no_problems(workspace: Workspace) -> None:
+    done = workspace.projrun("check")
+    assert (done.code, done.out) == (0, "")
+
+
+def test_a_docker_environment_says_what_this_version_builds(workspace: Workspace) -> None:
+    workspace.entry_point("echo hi", environment="{docker: {file: Dockerfile}}")
+    done = workspace.projrun("run")
+    assert done.code == 113
+    assert "environment.lock" in done.err
+
+
+def test_listed_inputs_are_hashed_and_must_be_there(workspace: Workspace) -> None:
+    workspace.entry_point("echo hi", more="    inputs: [extra.txt]\n")
+    assert workspace.projrun("run").code == 114
+    workspace.repository.write("extra.txt", "x")
+    found = workspace.run()["recipe"]["inputs"]
+    assert [(one["path"], one["size"]) for one in found] == [("extra.txt", 1)]
