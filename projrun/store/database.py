@@ -83,19 +83,22 @@ def clear(connection: sqlite3.Connection) -> None:
 
 
 def from_text(text: str) -> RunRow:
-    """The run of a ``row`` column."""
-    return RunRow(**json.loads(text))
+    """The run of a ``row`` column. Raises sqlite3.DatabaseError when it is damaged."""
+    try:
+        return RunRow(**json.loads(text))
+    except (ValueError, TypeError) as error:
+        raise sqlite3.DatabaseError(f"damaged row: {error}") from error
 
 
 def root_key(root: str) -> bytes:
     """A project's directory as it is compared: bytes, for a path need not be Unicode."""
-    return os.fsencode(root)
+    return root.encode(errors="surrogatepass")
 
 
 def _values(row: RunRow) -> tuple[object, ...]:
     return (
         row.id,
-        row.started,
+        _plain(row.started),
         row.status,
         row.duration,
         root_key(row.root) if row.root is not None else None,

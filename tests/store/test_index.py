@@ -157,6 +157,14 @@ def test_an_index_that_is_damaged_or_anothers_gives_the_same_listing(store: Stor
     connection.close()
 
 
+def test_a_row_that_is_damaged_gives_the_same_listing(store: Store) -> None:
+    whole_run(store)
+    expected = store.list_runs(RunQuery())
+    for text in ("{", "[]", '{"odd": 1}'):
+        _statement(f"UPDATE runs SET row = '{text}'")(store.path / "index.sqlite")
+        assert store.list_runs(RunQuery()) == expected
+
+
 def test_runs_that_come_go_or_end_are_noticed(store: Store) -> None:
     first = whole_run(store, created=1.0)
     running = begin_run(store, created=2.0)
