@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from projrun.core.hashing import sha256_value
@@ -96,8 +96,8 @@ def _with_state(source: Source) -> Source:
         [
             source.commit,
             source.branch,
-            [asdict(change) for change in source.changes],
-            [asdict(submodule) for submodule in source.submodules],
+            [[change.path, change.kind, change.staged, change.old_path] for change in source.changes],
+            [[one.path, one.commit, one.dirty, one.pushed] for one in source.submodules],
             [[seen.path, seen.mark] for seen in source.seen],
         ]
     )

@@ -21,7 +21,7 @@ def pushed_branch(repository: Repository, status: Status) -> str | None:
     if status.ahead == 0 and remote and upstream.startswith(f"{remote}/"):
         return upstream  # spares a walk over every remote branch
     told = repository.read("for-each-ref", "--contains=HEAD", "--format=%(refname)%00%(symref)", "refs/remotes")
-    names = [line.split("\0")[0] for line in told.text.splitlines() if line.endswith("\0")]
+    names = [line.split("\0")[0] for line in told.text.split("\n") if line.endswith("\0")]
     branches = sorted(name.removeprefix("refs/remotes/") for name in names)
     preferred = [name for wish in (remote, "origin") for name in branches if wish and name.startswith(f"{wish}/")]
     return next(iter([*preferred, *branches]), None)

@@ -33,10 +33,11 @@ def restore(sources_git: Path, commit: str, destination: Path) -> None:
     """
     if not re.fullmatch(r"[0-9a-f]{40}", commit):
         raise SourceError(f"{commit!r} is not the name of a snapshot", why="a snapshot's name is 40 hex digits")
+    destination = destination.absolute()
     made = not os.path.lexists(destination)
     _take_place(destination)
     try:
-        with _reading(sources_git) as read:
+        with _reading(sources_git.absolute()) as read:
             _write_files(read, commit, os.fsencode(destination))
     except BaseException as error:
         _clear(destination, whole=made)

@@ -32,8 +32,8 @@ def snapshot(source: Source, sources_git: Path, *, limit: int) -> Source:
     ``limit`` is in bytes, for untracked content that is not yet captured. Raises SourceError above it, before
     anything is written, and when a file cannot be read; StoreError when the store cannot be written.
     """
-    store = SourcesGit(sources_git, source.worktree)
-    index = sources_git / "indexes" / sha256_bytes(os.fsencode(source.worktree))[:32]
+    store = SourcesGit(sources_git.absolute(), source.worktree)
+    index = store.path / "indexes" / sha256_bytes(os.fsencode(source.worktree))[:32]
     try:
         commit = _capture(source, store, index, limit)
     except WriteFailed:

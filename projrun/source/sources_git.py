@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from projrun.core.errors import SourceError
+from projrun.core.files import write_atomic
 from projrun.core.process import Completed
 from projrun.source import git
 
 # Files are taken as they are: gitattributes(5). What stands here wins over every .gitattributes.
-_ATTRIBUTES = "* -text !eol !crlf -ident !filter !working-tree-encoding\n"
+_ATTRIBUTES = b"* -text !eol !crlf -ident !filter !working-tree-encoding\n"
 _SETTINGS = (
     "core.autocrlf=false",
     "core.fileMode=true",
@@ -68,9 +69,18 @@ class SourcesGit:
     worktree: Path
 
     def create(self) -> None:
-        """Makes the repository unless it is there; any number of processes may do so at once. Raises OSError."""
-        if self.path.exists():
-            return
+        """Makes the repository unless it is there; any number of processes may do so at once.
+
+        Raises OSError, or WriteFailed when git fails.
+        """
+        if not self.path.exists():
+            self._make()
+        attributes = self.path / "info" / "attributes"
+        if not attributes.exists():
+            attributes.parent.mkdir(exist_ok=True)
+            write_atomic(attributes, _ATTRIBUTES)
+
+    def _make(self) -> None:
         import shutil  # slow to import, and only needed once
 
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -80,11 +90,9 @@ class SourcesGit:
             made = git.run(words, self.path.parent, variables=_VARIABLES, accept=None)
             if not made.ok:
                 raise WriteFailed(made)
-            (aside / "info").mkdir(exist_ok=True)
-            (aside / "info" / "attributes").write_text(_ATTRIBUTES)
             aside.rename(self.path)
         except OSError:
-            if not self.path.is_dir():  # another process was first
+            if not self.path.is_dir():  # otherwise another process was first
                 raise
         finally:
             shutil.rmtree(aside, ignore_errors=True)

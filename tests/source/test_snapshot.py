@@ -327,3 +327,13 @@ def test_restored_files_obey_the_umask(repository: Repository, sources: Path, tm
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "back/run.sh").stat().st_mode) == 0o700
+
+
+def test_a_repository_made_by_somebody_else_converts_nothing_either(
+    repository: Repository, sources: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subprocess.run(["git", "init", "-q", "--bare", str(sources)], check=True)
+    repository.write(".gitattributes", "* text=auto\n")
+    repository.write("crlf.txt", b"one\r\n")
+    monkeypatch.chdir(sources.parent)
+    assert_comes_back(repository.path, Path("sources.git"))
