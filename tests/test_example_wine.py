@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from projrun.checking import check
 from projrun.spec.load import load
 from tests.repositories import Repository
 from tests.schemas import validate_store
@@ -23,8 +22,8 @@ WINE = Path(__file__).resolve().parent.parent / "examples" / "wine"
 CALLER = dict(os.environ)
 
 
-def test_the_example_has_no_problems() -> None:
-    assert check(WINE).problems == ()
+def test_the_example_has_no_problems(tmp_path: Path) -> None:
+    assert check(WINE, tmp_path).problems == ()
 
 
 def test_the_example_shows_two_entry_points_and_five_types() -> None:
