@@ -22,5 +22,5 @@ def rebuild(store: Path | None) -> None:
     from projrun.store.store import Store
 
     directory = store_directory(store)
-    count = Store(directory).index.rebuild()
+    count = Store(directory).rebuild()
     click.echo(f"{directory}: {count} run{'s' * (count != 1)} in the index", err=True)
