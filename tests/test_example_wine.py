@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from projrun.checking import check
 from projrun.spec.load import load
 from tests.repositories import Repository
 from tests.schemas import validate_store
