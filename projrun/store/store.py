@@ -17,7 +17,7 @@ import shutil
 from pathlib import Path
 
 from projrun.core.errors import StoreError, UsageError
-from projrun.core.files import read_json, write_json
+from projrun.core.files import read_json, write_atomic, write_json
 from projrun.core.locks import take
 from projrun.core.nearest import nearest
 from projrun.store.failures import ANOTHER_STORE, writing
@@ -30,7 +30,7 @@ from projrun.store.run import ALIVE, RunDirectory, RunRecord, read_run
 FORMAT = 1
 
 _MARKER = "store.json"
-_ENTRIES = (_MARKER, "runs", "objects", "sources.git")
+_ENTRIES = (_MARKER, "runs", "objects", "sources.git", ".gitignore")
 _LAST = re.compile(r"last(?:~(?P<back>[0-9]{1,9}))?")
 _SHOWN = 8
 
@@ -51,6 +51,8 @@ class Store:
             self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
             if not self._is_marked():
                 self._refuse_foreign()
+                # A store inside a project is no part of its source.
+                write_atomic(self.path / ".gitignore", b"*\n", mode=0o600)
                 write_json(self.path / _MARKER, {"format": FORMAT}, mode=0o600)
             self.runs.mkdir(exist_ok=True, mode=0o700)
 

@@ -75,6 +75,12 @@ def test_the_log_tells_the_streams_apart_from_the_first_phase_on(workspace: Work
     )
 
 
+def test_a_store_inside_the_project_does_not_make_its_tree_dirty(workspace: Workspace) -> None:
+    workspace.run("--store", str(workspace.root / ".runs"))
+    document = workspace.run("--store", str(workspace.root / ".runs"))
+    assert document["recipe"]["flags"] == document["outcome"]["flags"] == []
+
+
 def test_the_childs_exit_code_is_ours(workspace: Workspace) -> None:
     workspace.entry_point('["python", "-c", "raise SystemExit(7)"]')
     assert workspace.run(code=7)["outcome"]["status"] == "failed"
