@@ -61,6 +61,7 @@ def test_an_interpreter_of_pyenv_is_found_without_its_shim(
     hostile_environment: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(hostile_environment))
+    monkeypatch.delenv("PYENV_ROOT", raising=False)
     place = hostile_environment / ".pyenv" / "versions" / f"{SERIES}.0" / "bin"
     place.mkdir(parents=True)
     (place / f"python{SERIES}").symlink_to(dev.OWN_PYTHON)
