@@ -43,6 +43,10 @@ _HARDENING = (
 _OWN_SCOPES = ("system", "global")
 
 
+# What git says, in the C locale, of a directory that it then leaves out.
+_UNLISTED = "could not open directory"
+
+
 @dataclass(frozen=True)
 class Repository:
     """A work tree and its configuration.
@@ -68,6 +72,7 @@ class Repository:
         for completed in done:
             if not completed.ok:
                 raise failure(completed, self.worktree)
+            _check_listed(completed, self.worktree)
         return done
 
 
@@ -98,6 +103,7 @@ def run(
         raise _not_started(error, directory) from error
     if accept is not None and completed.returncode not in accept:
         raise failure(completed, directory)
+    _check_listed(completed, directory)
     return completed
 
 
@@ -134,6 +140,17 @@ def without_repository(directory: Path) -> Iterator[dict[str, str]]:
         Path(made, "objects").mkdir()
         Path(made, "refs").mkdir()
         yield {"GIT_DIR": made, "GIT_WORK_TREE": str(directory)}
+
+
+def _check_listed(completed: process.Completed, directory: Path) -> None:
+    """git only warns when it leaves out the files of a directory; to us they would be lost without a word."""
+    lines = [line for line in completed.error_text.splitlines() if _UNLISTED in line]
+    if lines:
+        raise SourceError(
+            f"git cannot look into a directory of {directory}",
+            why=lines[0].removeprefix("warning: "),
+            hint="make it readable (chmod u+rx), name it in .gitignore, or allow more open files (ulimit -n)",
+        )
 
 
 def failure(completed: process.Completed, directory: Path) -> SourceError:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import TRAIN, Workspace
+from tests.cli.conftest import LOCKED, TRAIN, Workspace
 
 
 def seen(document: dict[str, object]) -> dict[str, object]:
@@ -163,7 +163,7 @@ def test_a_secret_is_passed_and_never_stored(workspace: Workspace, monkeypatch: 
     monkeypatch.setenv("TOKEN", "s3cr3t-value")
     workspace.entry_point(
         '["python", "-c", "import os, sys; print(os.environ[\'TOKEN\']); sys.exit(os.environ[\'TOKEN\'])"]',
-        environment="{system: true, secrets: [TOKEN]}",
+        environment=LOCKED.replace("}", ", secrets: [TOKEN]}"),
     )
     done = workspace.projrun("run")
     assert done.code == 1

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import resource
 import subprocess
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -147,13 +149,35 @@ def test_packed_snapshots_come_back(repository: Repository, tmp_path: Path) -> N
         assert (tmp_path / f"back/{number}.txt").read_text() == "a line\n" * 1000 + str(number)
 
 
-def test_a_deep_tree_comes_back(repository: Repository, tmp_path: Path) -> None:
+@pytest.fixture
+def deep_file(repository: Repository, tmp_path: Path) -> Iterator[Path]:
+    """A file in a tree that is deeper than Python's own recursion, which pytest could not remove itself."""
     deep = repository.path
-    for _ in range(1200):  # deeper than Python's own recursion
+    for _ in range(1200):
         deep /= "d"
         deep.mkdir()
     (deep / "file").write_text("x")
-    commit = snapshot(inspect(repository.path), tmp_path / "store/sources.git", limit=1_000_000).snapshot
+    yield deep / "file"
+    subprocess.run(["rm", "-rf", *tmp_path.iterdir()], check=True)
+
+
+def test_a_deep_tree_comes_back(deep_file: Path, repository: Repository, tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # git keeps a directory open for each level
+    try:
+        commit = snapshot(inspect(repository.path), tmp_path / "store/sources.git", limit=1_000_000).snapshot
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert commit is not None
     restore(tmp_path / "store/sources.git", commit, tmp_path / "back")
-    assert (tmp_path / "back" / deep.relative_to(repository.path) / "file").read_text() == "x"
+    assert (tmp_path / "back" / deep_file.relative_to(repository.path)).read_text() == "x"
+
+
+def test_a_directory_that_git_would_leave_out_is_an_error(deep_file: Path, repository: Repository) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        with pytest.raises(SourceError, match="cannot look into a directory"):
+            inspect(repository.path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
