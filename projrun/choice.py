@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import posixpath
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,9 +11,11 @@ from pathlib import Path
 
 from projrun.core.errors import UsageError
 from projrun.core.nearest import did_you_mean
+from projrun.core.paths import is_below
 from projrun.environment.variables import require_secrets
 from projrun.spec import command, load, parameters
 from projrun.spec.model import BoundParameter, DataEntry, EntryPoint, ProjectSpec
+from projrun.store.run import PARAMETERS
 
 # Names an input that no data entry declares, but a path parameter points at.
 FROM_PARAMETER = "parameter:"
@@ -92,12 +96,13 @@ def declared_inputs(choice: Choice) -> tuple[DataEntry, ...]:
     referred = [data[bound.data] for bound in choice.parameters.values() if bound.data]
     listed = [_listed(text, data, by_path) for text in entry_point.inputs]
     declared = dict.fromkeys([*referred, *listed]) or dict.fromkeys(data.values())
-    known = {entry.path for entry in declared} | set(entry_point.outputs) | set(entry_point.metrics)
+    known = {posixpath.normpath(entry.path) for entry in declared}
     pointed_at = [
         by_path.get(path) or DataEntry(f"{FROM_PARAMETER}{name}", path)
         for name, bound in choice.parameters.items()
-        if bound.parameter.type == "path" and isinstance(path := bound.value.raw, str) and path not in known
-        if (choice.spec.root / path).exists()
+        if bound.parameter.type == "path" and isinstance(path := bound.value.raw, str)
+        if posixpath.normpath(path) not in known and not is_below(path, entry_point.products)
+        if os.path.exists(choice.spec.root / path)  # noqa: PTH110 - pathlib's raises for a name that is too long
     ]
     return (*declared, *pointed_at)
 
@@ -110,4 +115,4 @@ def _listed(text: str, data: Mapping[str, DataEntry], by_path: Mapping[str, Data
 
 
 def builtins(choice: Choice, run_dir: Path) -> command.Builtins:
-    return command.Builtins(choice.seed, str(run_dir / "params.json"), str(run_dir))
+    return command.Builtins(choice.seed, str(run_dir / PARAMETERS), str(run_dir))

@@ -12,7 +12,6 @@ from typing import Any
 
 from projrun.choice import Choice, Options, builtins, choose, declared_inputs
 from projrun.core.errors import ProjrunError
-from projrun.core.files import write_json
 from projrun.core.flags import Flag
 from projrun.core.report import Reporter, Silent
 from projrun.data import fingerprint
@@ -138,7 +137,7 @@ def _carry_out(live: _Live) -> Result:
     environment = _prepare(live)
     request = _request(live, environment)
     recipe = _write_recipe(live, source, inputs, environment, request)
-    before = fingerprint.look(_products(live), live.choice.spec.root)
+    before = fingerprint.look(live.choice.entry_point.products, live.choice.spec.root)
     process = _execute(live, request)
     outcome = _write_outcome(live, _closed(live, source, process, before))
     return Result(live.directory.id, live.directory.path, process.exit_code, recipe, outcome)
@@ -192,7 +191,7 @@ def _request(live: _Live, environment: Environment) -> Request:
     choice, directory = live.choice, live.directory
     given = builtins(choice, directory.path)
     values = {name: bound.value.value for name, bound in choice.parameters.items()}
-    write_json(Path(given.params_file), values, mode=0o600)
+    directory.write_parameters(values)
     offered = {
         "PROJRUN_RUN_ID": directory.id,
         "PROJRUN_RUN_DIR": str(directory.path),
@@ -254,7 +253,7 @@ def _execute(live: _Live, request: Request) -> Outcome:
 def _closed(live: _Live, source: Source, process: Outcome, before: Mapping[str, str | None]) -> OutcomeParts:
     """What came of it: outputs and metrics, and whether the tree is still the one that was captured."""
     entry_point, root = live.choice.entry_point, live.choice.spec.root
-    outputs, output_flags = fingerprint.outputs(_products(live), root, before)
+    outputs, output_flags = fingerprint.outputs(entry_point.products, root, before)
     metrics, metric_flags = read_metrics(entry_point.metrics, root, before)
     return OutcomeParts(
         run=live.directory.id,
@@ -301,8 +300,3 @@ def _write_outcome(live: _Live, parts: OutcomeParts) -> dict[str, Any]:
 
 def _labels(live: _Live) -> Labels:
     return Labels(live.options.name, live.options.tags, live.options.note)
-
-
-def _products(live: _Live) -> tuple[str, ...]:
-    """The paths that the entry point declares to write."""
-    return (*live.choice.entry_point.outputs, *live.choice.entry_point.metrics)

@@ -27,9 +27,14 @@ def ended_by_signals() -> Iterator[None]:
     def stop(number: int, frame: FrameType | None) -> None:
         raise Interrupted(number)
 
-    earlier = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    # What the caller ignores stays ignored: nohup means it.
+    heard = [
+        number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is not signal.SIG_IGN
+    ]
+    earlier = {number: signal.signal(number, stop) for number in heard}
     try:
         yield
     finally:
         for number, handler in earlier.items():
-            signal.signal(number, handler)
+            if handler is not None:  # None: installed by something that is not Python, which cannot be put back
+                signal.signal(number, handler)

@@ -59,28 +59,42 @@ def document(record: RunRecord) -> dict[str, Any]:
 
 
 def lines(record: RunRecord) -> Iterator[Line]:
-    """A run for people: (label, text) line by line."""
+    """A run for people: (label, text) line by line. What cannot be read is told, never raised."""
     head: Mapping[str, Any] = record.start or record.recipe or {}
     yield "run", record.id + (f" · {head['name']}" if head.get("name") else "")
     yield "status", record.status
     if record.why_incomplete:
         yield "incomplete", record.why_incomplete
-    if head:
-        yield "started", local_time(head["created"])
-    if head.get("tags"):
-        yield "tags", ", ".join(f"{key}={value}" for key, value in head["tags"].items())
-    if head.get("note"):
-        yield "note", head["note"]
-    if record.start and not record.recipe:
-        yield "project", f"{record.start['project']['name']} in {record.start['project']['root']}"
-        yield "entry point", str(record.start["entry_point"])
+    parts = [(_head, head, "start.json"), (_begun, record.start, "start.json")] if head else []
+    parts += [(_recipe, record.recipe, "recipe.json"), (_outcome, record.outcome, "outcome.json")]
+    parts += [(_flags, record.recipe, "recipe.json"), (_flags, record.outcome, "outcome.json")]
     if record.recipe:
-        yield from _recipe(record.recipe)
-    if record.outcome:
-        yield from _outcome(record.outcome)
-    flags = [*(record.recipe or {}).get("flags", []), *(record.outcome or {}).get("flags", [])]
-    yield from (("flagged", flag_line(flag)) for flag in flags)
+        parts = [part for part in parts if part[0] is not _begun]
+    for tell, found, file in parts:
+        if found is None:
+            continue
+        try:
+            yield from tuple(tell(found))
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            yield "incomplete", f"{file} is damaged ({type(error).__name__}: {error})"
     yield "files", str(record.path)
+
+
+def _head(head: Mapping[str, Any]) -> Iterator[Line]:
+    yield "started", local_time(head["created"])
+    if head["tags"]:
+        yield "tags", ", ".join(f"{key}={value}" for key, value in head["tags"].items())
+    if head["note"]:
+        yield "note", head["note"]
+
+
+def _begun(start: Mapping[str, Any]) -> Iterator[Line]:
+    yield "project", f"{start['project']['name']} in {start['project']['root']}"
+    yield "entry point", str(start["entry_point"])
+
+
+def _flags(document: Mapping[str, Any]) -> Iterator[Line]:
+    yield from (("flagged", flag_line(flag)) for flag in document["flags"])
 
 
 def _recipe(recipe: Mapping[str, Any]) -> Iterator[Line]:

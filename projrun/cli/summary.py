@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from projrun.cli.render import number
 from projrun.cli.screen import Screen
 from projrun.core.amounts import size
-from projrun.runner import Result
+
+if TYPE_CHECKING:
+    from projrun.runner import Result
 
 _METRICS_SHOWN = 12
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import posixpath
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 
@@ -46,3 +48,9 @@ def escape_reason(root: Path, relative: str) -> str | None:
     if real != real_root and not real.startswith(real_root.rstrip("/") + "/"):
         return "a symbolic link leads out of the project"
     return None
+
+
+def is_below(path: str, directories: Iterable[str]) -> bool:
+    """Whether ``path`` is one of ``directories`` or lies below one, by name alone."""
+    plain = f"{posixpath.normpath(path)}/"
+    return any(plain.startswith(f"{posixpath.normpath(directory)}/") for directory in directories)

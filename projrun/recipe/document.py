@@ -45,13 +45,38 @@ def without_userinfo(text: str) -> str:
     return _USERINFO.sub(clean, text)
 
 
+# What projrun computed itself. Without it a recipe is of no use, and no secret can have come into it.
+_COMPUTED = frozenset(
+    {
+        *("document", "run", "status", "created", "started", "ended", "phase", "kind", "code", "boot_id"),
+        *("sha256", "pin", "commit", "snapshot", "key", "version", "soabi", "platform", "implementation"),
+    }
+)
+
+
+# Below these the names are the user's own and mean nothing.
+_FREE = frozenset({"tags", "variables", "value", "raw"})
+
+
 def redacted(document: Mapping[str, Any], redact: Callable[[str], str]) -> dict[str, Any]:
     """A copy of a document in which every text, keys excepted, went through ``redact``.
 
-    What tells which document it is stays, whatever a secret may be.
+    What projrun computed stays, whatever a secret may be, and so does the lock, which holds no secret: an
+    address in it is refused.
     """
-    kept = {key: document[key] for key in ("document", "run", "status") if key in document}
-    return {**{key: _redacted(value, redact) for key, value in document.items()}, **kept}
+    found = {}
+    for key, value in document.items():
+        if key in _FREE:
+            found[key] = _redacted(value, redact)
+        elif isinstance(value, Mapping):
+            found[key] = value if key == "lock" else redacted(value, redact)
+        elif isinstance(value, list):
+            found[key] = [
+                redacted(one, redact) if isinstance(one, Mapping) else _redacted(one, redact) for one in value
+            ]
+        else:
+            found[key] = value if key in _COMPUTED else _redacted(value, redact)
+    return found
 
 
 def _redacted(value: Any, redact: Callable[[str], str]) -> Any:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from projrun.core.nearest import did_you_mean
-from projrun.core.paths import escape_reason
+from projrun.core.paths import escape_reason, is_below
 from projrun.spec import command as commands
 from projrun.spec import parameters, tree
 from projrun.spec.declaration import NO_COMMAND, Declared
@@ -135,13 +135,9 @@ def _missing_files(declared: Declared, root: Path, left: set[tree.Path]) -> Iter
             hint = f"uv pip compile --generate-hashes {environment.requirements} -o {path}"
             makes = path == environment.lock and environment.requirements
             yield Fault(place, f"there is no file {path!r}", hint if makes else "", missing=True)
-    written = [
-        posixpath.normpath(path)
-        for entry_point in declared.entry_points.values()
-        for path in (*entry_point.outputs, *entry_point.metrics)
-    ]
+    written = [path for entry_point in declared.entry_points.values() for path in entry_point.products]
     for place, path in _read_paths(declared):
-        made = any(f"{posixpath.normpath(path)}/".startswith(f"{output}/") for output in written)
+        made = is_below(path, written)
         if place not in left and not made and not os.path.exists(root / path):  # noqa: PTH110 - see above
             hint = f"did you mean 'data:{path}'?" if place[0] == "entry_points" and path in declared.data else ""
             yield Fault(place, f"there is no {path!r}, and no entry point has it as an output", hint, missing=True)

@@ -73,6 +73,11 @@ class EntryPoint:
     metrics: tuple[str, ...] = ()
     timeout: float | None = None
 
+    @property
+    def products(self) -> tuple[str, ...]:
+        """The paths that it declares to write."""
+        return (*self.outputs, *self.metrics)
+
 
 @dataclass(frozen=True)
 class EnvironmentSpec:

@@ -16,6 +16,7 @@ from projrun.store.failures import writing
 DOCUMENTS = ("start", "recipe", "outcome")
 VERSION = 1
 ALIVE = "alive"
+PARAMETERS = "params.json"
 
 ENDED = ("finished", "failed", "timeout", "interrupted", "not-started")
 RUNNING = "running"
@@ -42,6 +43,13 @@ class RunDirectory:
     def write_outcome(self, document: Mapping[str, Any]) -> None:
         """Writes outcome.json, once: with it the run is over. Raises StoreError."""
         self._write("outcome", document)
+
+    def write_parameters(self, values: Mapping[str, Any]) -> Path:
+        """Writes params.json, for the program to read, and gives its path. Raises StoreError."""
+        path = self.path / PARAMETERS
+        with writing(self.path):
+            write_json(path, values, mode=0o600)
+        return path
 
     def close(self) -> None:
         """Lets go of the run. Without an outcome it is LOST from now on."""
