@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from projrun.core.errors import UsageError
-from projrun.core.nearest import did_you_mean
+from projrun.core.nearest import nearest
 from projrun.core.paths import is_below
-from projrun.environment.variables import require_secrets
 from projrun.spec import command, load, parameters
 from projrun.spec.model import BoundParameter, DataEntry, EntryPoint, ProjectSpec
 from projrun.store.run import PARAMETERS
@@ -54,14 +53,12 @@ class Choice:
 def choose(options: Options) -> Choice:
     """Reads the spec, finds the entry point and binds its parameters. Writes nothing.
 
-    Raises SpecError, UsageError for an unknown entry point or a bad parameter, and EnvironmentFailure for a
-    secret that is not set.
+    Raises SpecError, and UsageError for an unknown entry point or a bad parameter.
     """
     root = load.find_project(options.start)
     spec = load.load(root)
     entry_point = _entry_point(spec, options.entry_point)
     bound = parameters.bind(entry_point, options.given, options.params_file, spec.data, root)
-    require_secrets(spec.environment)
     seed = secrets.randbelow(2**31) if options.seed is None else options.seed
     return Choice(spec, entry_point, bound, seed)
 
@@ -80,22 +77,25 @@ def _entry_point(spec: ProjectSpec, name: str | None) -> EntryPoint:
     if name not in known:
         raise UsageError(
             f"there is no entry point {name!r}",
-            why=did_you_mean(name, known),
-            hint=f"the entry points of {spec.name}: {', '.join(known)}",
+            why=f"{spec.name} declares {', '.join(known)}",
+            hint=f"projrun run -e {nearest(name, known) or next(iter(known))}",
         )
     return known[name]
 
 
 def declared_inputs(choice: Choice) -> tuple[DataEntry, ...]:
-    """The data its parameters refer to and what it lists as inputs; all the data when it does neither.
+    """The data its parameters refer to and what it lists as inputs.
 
-    A path parameter that points at something which is there, and is no output, is an input as well.
+    When it does neither: all the data but what the project's own entry points make. A path parameter that
+    points at something which is there, and is no output, is an input as well.
     """
     entry_point, data = choice.entry_point, choice.spec.data
     by_path = {entry.path: entry for entry in data.values()}
     referred = [data[bound.data] for bound in choice.parameters.values() if bound.data]
     listed = [_listed(text, data, by_path) for text in entry_point.inputs]
-    declared = dict.fromkeys([*referred, *listed]) or dict.fromkeys(data.values())
+    made = [path for one in choice.spec.entry_points.values() for path in one.products]
+    given = [entry for entry in data.values() if not is_below(entry.path, made)]
+    declared = dict.fromkeys([*referred, *listed] or given)
     known = {posixpath.normpath(entry.path) for entry in declared}
     pointed_at = [
         by_path.get(path) or DataEntry(f"{FROM_PARAMETER}{name}", path)

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from projrun.choice import Choice, Options, builtins, choose, declared_inputs
-from projrun.core.errors import ProjrunError
+from projrun.core.errors import DataError, EnvironmentFailure, ProjrunError, SourceError
 from projrun.core.flags import Flag
 from projrun.core.report import Reporter, Silent
 from projrun.data import fingerprint
 from projrun.data.metrics import read_metrics
-from projrun.data.model import Fingerprint
+from projrun.data.model import Fingerprint, Metric
 from projrun.environment import build, plan, variables
 from projrun.environment.model import Environment, EnvironmentPlan
 from projrun.execution import local
@@ -28,7 +28,7 @@ from projrun.recording import Recording
 from projrun.source import inspect, snapshot
 from projrun.source.model import Source
 from projrun.spec import command, parameters
-from projrun.stopping import Interrupted, ended_by_signals
+from projrun.stopping import Interrupted, Stopped, ended_by_signals
 from projrun.store.run import RunDirectory
 from projrun.store.store import Store
 from projrun.telling import (
@@ -88,12 +88,23 @@ class _Live:
     created: float
 
 
+@dataclass(frozen=True)
+class _Found:
+    """What a run left behind."""
+
+    outputs: tuple[Fingerprint, ...] = ()
+    metrics: tuple[Metric, ...] = ()
+    flags: tuple[Flag, ...] = ()
+
+
 def run(options: Options, screen: Reporter) -> Result:
     """Runs an entry point and records it. What the user got wrong is found before anything is written.
 
-    Raises ProjrunError (its ``run`` tells where it was recorded), KeyboardInterrupt and Interrupted.
+    Raises ProjrunError, and Interrupted when it is told to stop while no program runs; their ``run`` tells
+    where it was recorded.
     """
     choice = choose(options)
+    variables.require_secrets(choice.spec.environment)
     store = Store(options.store)
     directory = store.begin()
     values = [os.environ.get(name, "") for name in choice.spec.environment.secrets]
@@ -106,11 +117,12 @@ def run(options: Options, screen: Reporter) -> Result:
             try:
                 return _carry_out(live)
             except BaseException as error:
-                parts = _gave_up(live, error)
-                if isinstance(error, ProjrunError):
-                    error.run = directory.id
-                recording.note(f"error: {parts.error.what}: {parts.error.why}" if parts.error else "error")
-                _write_outcome(live, parts)
+                told = _told(error)
+                told.run = directory.id
+                recording.note(f"error: {told.what}: {told.why}")
+                _write_outcome(live, _gave_up(live, told))
+                if isinstance(told, Stopped):
+                    raise Interrupted(told.exit_code - 128, directory.id) from error
                 raise
     finally:
         store.index.record(directory.path)
@@ -118,15 +130,48 @@ def run(options: Options, screen: Reporter) -> Result:
 
 
 def plan_run(options: Options) -> Plan:
-    """What :func:`run` would do. Builds, writes and runs nothing, and makes no network call."""
+    """What :func:`run` would do, and what would stop it. Builds, writes and runs nothing, and asks no network."""
     choice = choose(options)
     spec = choice.spec
     source = inspect.inspect(spec.root)
-    inputs = fingerprint.inputs(declared_inputs(choice), spec.root)
+    inputs, input_faults = _inputs_as_they_are(choice)
     environment = plan.plan(spec.environment, spec.root, options.cache, Silent(), resolve=False)
     argv = command.render(choice.entry_point.command, choice.parameters, builtins(choice, Path("<run_dir>")))
-    flags = (*source_flags(source), *input_flags(inputs), *environment.flags)
+    flags = (
+        *source_flags(source),
+        *_snapshot_fault(options, source),
+        *input_flags(inputs),
+        *input_faults,
+        *environment.flags,
+        *_secret_faults(choice),
+    )
     return Plan(choice, source, inputs, environment, argv, flags)
+
+
+def _inputs_as_they_are(choice: Choice) -> tuple[tuple[Fingerprint, ...], tuple[Flag, ...]]:
+    """The inputs, and what is wrong with them as a flag instead of an error."""
+    entries, root = declared_inputs(choice), choice.spec.root
+    try:
+        return fingerprint.inputs(entries, root), ()
+    except DataError as error:
+        return (), (Flag("input-refused", f"{error.what}: {error.why}", error.hint),)
+
+
+def _snapshot_fault(options: Options, source: Source) -> tuple[Flag, ...]:
+    try:
+        if source.needs_snapshot:
+            snapshot.check_limit(source, Store(options.store).sources, limit=options.snapshot_limit)
+    except SourceError as error:
+        return (Flag("snapshot-refused", f"{error.what}: {error.why}", error.hint),)
+    return ()
+
+
+def _secret_faults(choice: Choice) -> tuple[Flag, ...]:
+    try:
+        variables.require_secrets(choice.spec.environment)
+    except EnvironmentFailure as error:
+        return (Flag("secret-missing", error.what, error.hint),)
+    return ()
 
 
 def _carry_out(live: _Live) -> Result:
@@ -145,18 +190,15 @@ def _carry_out(live: _Live) -> Result:
 
 def _write_start(live: _Live) -> None:
     choice = live.choice
-    live.directory.write_start(
-        document.start_document(
-            StartParts(
-                run=live.directory.id,
-                created=live.created,
-                project=choice.spec.name,
-                root=choice.spec.root,
-                entry_point=choice.entry_point.name,
-                labels=_labels(live),
-            )
-        )
+    parts = StartParts(
+        run=live.directory.id,
+        created=live.created,
+        project=choice.spec.name,
+        root=choice.spec.root,
+        entry_point=choice.entry_point.name,
+        labels=_labels(live),
     )
+    live.directory.write_start(document.redacted(document.start_document(parts), live.recording.text))
     live.recording.phase("begin", f"{choice.spec.name} {choice.entry_point.name}, run {live.directory.id}")
 
 
@@ -240,21 +282,22 @@ def _write_recipe(
 
 def _execute(live: _Live, request: Request) -> Outcome:
     live.recording.phase("run", command_line(request.argv))
-
-    def note_in_index() -> None:
-        live.store.index.record(live.directory.path)
-
-    process = local.execute(request, live.recording.write, started=note_in_index)
-    live.recording.flush()
-    live.recording.phase("finish", describe_process(process))
-    return process
+    try:
+        return local.execute(request, live.recording.write)
+    finally:
+        live.directory.drop_parameters()  # the recipe has them, without secrets
 
 
 def _closed(live: _Live, source: Source, process: Outcome, before: Mapping[str, str | None]) -> OutcomeParts:
-    """What came of it: outputs and metrics, and whether the tree is still the one that was captured."""
-    entry_point, root = live.choice.entry_point, live.choice.spec.root
-    outputs, output_flags = fingerprint.outputs(entry_point.products, root, before)
-    metrics, metric_flags = read_metrics(entry_point.metrics, root, before)
+    """What came of it. The program has run: whatever goes wrong from here on is told beside that."""
+    found = _Found()
+    try:
+        live.recording.flush()
+        live.recording.phase("finish", describe_process(process))
+        found = _look_back(live, source, process, before)
+    except (ProjrunError, OSError, KeyboardInterrupt, Interrupted) as error:
+        message = f"what the program wrote is not known: {_told(error).what}"
+        found = _Found(flags=(Flag("outputs-unknown", message, "run it again"),))
     return OutcomeParts(
         run=live.directory.id,
         status=process.status,
@@ -264,31 +307,47 @@ def _closed(live: _Live, source: Source, process: Outcome, before: Mapping[str, 
         process=process,
         phase=None if process.status == "finished" else "run",
         phases=live.recording.phases(),
-        outputs=outputs,
-        metrics=metrics,
-        flags=(*output_flags, *metric_flags, *changed_meanwhile(source, entry_point)),
+        outputs=found.outputs,
+        metrics=found.metrics,
+        flags=found.flags,
     )
 
 
-def _gave_up(live: _Live, error: BaseException) -> OutcomeParts:
-    """The outcome of a run whose program never ran to an end."""
+def _look_back(live: _Live, source: Source, process: Outcome, before: Mapping[str, str | None]) -> _Found:
+    """Outputs and metrics, and whether the tree is still the one that was captured."""
+    entry_point, root = live.choice.entry_point, live.choice.spec.root
+    outputs, output_flags = fingerprint.outputs(entry_point.products, root, before)
+    metrics, metric_flags = read_metrics(entry_point.metrics, root, before)
+    # That a program which failed did not write everything is no news, and would hide what is.
+    flags = (*output_flags, *metric_flags) if process.status == "finished" else ()
+    return _Found(outputs, metrics, (*flags, *changed_meanwhile(source, entry_point)))
+
+
+def _told(error: BaseException) -> ProjrunError:
+    """What made projrun give up, as it is recorded."""
     if isinstance(error, ProjrunError):
-        told, status, code = error, "not-started", error.exit_code
-    elif isinstance(error, (KeyboardInterrupt, Interrupted)):
-        number = error.number if isinstance(error, Interrupted) else signal.SIGINT
-        told = ProjrunError(f"stopped by {signal.Signals(number).name}")
-        status, code = "interrupted", 128 + number
-    else:
-        told, status, code = ProjrunError(f"{type(error).__name__}: {error}"), "not-started", 125
+        return error
+    if isinstance(error, Interrupted):
+        return error.told()
+    if isinstance(error, KeyboardInterrupt):
+        return Stopped(signal.SIGINT)
+    return ProjrunError(f"{type(error).__name__}: {error}", why="this is a defect of projrun")
+
+
+def _gave_up(live: _Live, error: ProjrunError) -> OutcomeParts:
+    """The outcome of a run that projrun could not bring to an end."""
+    phase = live.recording.current
+    began = phase in ("run", "finish")
+    status = "interrupted" if isinstance(error, Stopped) else "failed" if began else "not-started"
     return OutcomeParts(
         run=live.directory.id,
         status=status,
-        exit_code=code,
+        exit_code=error.exit_code,
         started=live.created,
         ended=time.time(),
-        phase=live.recording.current,
+        phase=phase,
         phases=live.recording.phases(),
-        error=told,
+        error=error,
     )
 
 

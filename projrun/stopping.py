@@ -8,13 +8,35 @@ import threading
 from collections.abc import Iterator
 from types import FrameType
 
+from projrun.core.errors import ProjrunError
 
-class Interrupted(BaseException):
-    """The runner was told to end by a signal while no program ran. Like KeyboardInterrupt, no error."""
+
+class Stopped(ProjrunError):
+    """The same as an error, to be recorded and told."""
+
+    kind = "stopped"
 
     def __init__(self, number: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(number).name}", hint="run it again")
+        self.exit_code = 128 + number
+
+
+class Interrupted(BaseException):
+    """The runner was told to end by a signal while no program ran. Like KeyboardInterrupt, no error.
+
+    ``run`` is the id of the run that was begun, None when none was.
+    """
+
+    def __init__(self, number: int, run: str | None = None) -> None:
         super().__init__(signal.Signals(number).name)
         self.number = number
+        self.run = run
+
+    def told(self) -> Stopped:
+        """The error to tell of."""
+        stopped = Stopped(self.number)
+        stopped.run = self.run
+        return stopped
 
 
 @contextlib.contextmanager

@@ -24,7 +24,7 @@ def describe_source(source: Source) -> str:
     commit = source.commit[:10] if source.commit else "no commit yet"
     words = [commit + (f" on {source.branch}" if source.branch else "")]
     words.append(f"{counted(len(source.changes), 'file')} not committed" if source.dirty else "clean")
-    words.append(f"on {source.remote_branch}" if source.pushed else "not pushed")
+    words.append(f"on {source.remote_branch}" if source.remote_branch else "not pushed")
     if source.snapshot:
         words.append(f"snapshot {source.snapshot[:10]}")
     return ", ".join(words)
@@ -70,13 +70,23 @@ def source_flags(source: Source) -> tuple[Flag, ...]:
     flags = []
     if source.commit is None:
         flags.append(Flag("no-commit", "the repository has no commit yet", "git add -A && git commit"))
-    elif not source.pushed:
-        flags.append(Flag("unpushed", f"commit {source.commit[:10]} is on no remote branch", "git push"))
+    elif not source.remote_branch:
+        flags.append(Flag("unpushed", f"commit {source.commit[:10]} is on no remote branch", _push(source)))
+    for submodule in source.submodules:
+        if not submodule.pushed:
+            message = f"commit {submodule.commit[:10]} of submodule {submodule.path} is on no remote branch"
+            flags.append(Flag("unpushed", message, f"git -C {shlex.quote(submodule.path)} push"))
     if source.dirty:
         names = [change.path for change in source.changes]
         listed = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
         flags.append(Flag("dirty", f"{counted(len(names), 'file')} not committed: {listed}", "git commit"))
     return tuple(flags)
+
+
+def _push(source: Source) -> str:
+    if source.remote:
+        return "git push"
+    return f"git remote add origin ADDRESS && git push -u origin {source.branch or 'HEAD:main'}"
 
 
 def input_flags(inputs: Sequence[Fingerprint]) -> tuple[Flag, ...]:

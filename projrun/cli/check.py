@@ -25,12 +25,12 @@ def check(ctx: click.Context, directory: Path, as_json: bool) -> None:
 
     checked = find_problems(directory, cache_directory())
     if as_json:
-        from projrun.cli.main import problem_documents
+        from projrun.cli.failure import problem_documents
         from projrun.cli.render import print_document
 
         print_document({"spec": str(checked.spec), "problems": problem_documents(checked.problems)})
     else:
-        from projrun.cli.main import problem_line
+        from projrun.cli.failure import problem_line
 
         for problem in checked.problems:
             click.echo(problem_line(problem))

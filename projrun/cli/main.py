@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
-import json
-import os
 import signal
 import sys
-from collections.abc import Iterable
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import click
 
 import projrun
-from projrun.cli.render import printable
-from projrun.core.errors import Problem, ProjrunError, SpecError, UsageError
+from projrun.cli.failure import fail
+from projrun.cli.render import reader_gone
+from projrun.core.errors import ProjrunError, UsageError
 from projrun.stopping import Interrupted
 
 # Written here so that `projrun --help` loads none of them; a test holds these lines to the verbs' own help.
@@ -67,9 +64,9 @@ def cli() -> None:
     """Runs projects that declare what they need, and keeps the recipe that makes the run happen again.
 
     \b
-    projrun run -e train -P depth=3     run an entry point of the project around this directory
-    projrun runs                        what has been run
-    projrun show last                   everything about the last run
+    projrun run -e train -P depth=3   run an entry point of the project around here
+    projrun runs                      what has been run
+    projrun show last                 everything about the last run
     """
 
 
@@ -78,27 +75,35 @@ def main() -> NoReturn:
     arguments = sys.argv[1:]
     as_json = "--json" in arguments
     try:
-        code = cli.main(args=arguments, prog_name="projrun", standalone_mode=False)
+        code = _invoke(arguments)
     except ProjrunError as error:
-        code = _fail(error, as_json=as_json)
+        code = fail(error, as_json=as_json)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        code = error.exit_code
     except click.UsageError as error:
-        code = _fail(_usage(error), as_json=as_json)
+        code = fail(_usage(error), as_json=as_json)
     except (click.Abort, KeyboardInterrupt):
-        code = _stopped(signal.SIGINT)
+        code = fail(Interrupted(signal.SIGINT).told(), as_json=as_json)
     except Interrupted as stop:
-        code = _stopped(stop.number)
+        code = fail(stop.told(), as_json=as_json)
     except BrokenPipeError:
-        # The reader of our output has gone (`projrun runs | head`): that is its right, and no error.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        reader_gone()
         code = 0
     except Exception as error:
-        code = _fail(_defect(error), as_json=as_json)
-    sys.exit(code if isinstance(code, int) else 0)
+        code = fail(_defect(error), as_json=as_json)
+    sys.exit(code)
 
 
-def _stopped(number: int) -> int:
-    click.echo(f"projrun: stopped by {signal.Signals(number).name}", err=True)
-    return 128 + number
+def _invoke(arguments: list[str]) -> int:
+    # Not cli.main(), which answers a closed pipe itself, with a code of its own.
+    try:
+        with cli.make_context("projrun", arguments) as context:
+            cli.invoke(context)
+            sys.stdout.flush()
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    return 0
 
 
 def _usage(error: click.UsageError) -> UsageError:
@@ -116,50 +121,3 @@ def _defect(error: Exception) -> ProjrunError:
         why=f"this is a defect of projrun {projrun.__version__}, not yours\n{text.rstrip()}",
         hint="please report it with the lines above",
     )
-
-
-def _fail(error: ProjrunError, *, as_json: bool) -> int:
-    if as_json:
-        click.echo(json.dumps({"error": error_document(error)}, indent=2))
-    for line in error_lines(error):
-        click.echo(line, err=True)
-    return error.exit_code
-
-
-def error_document(error: ProjrunError) -> dict[str, Any]:
-    """The same as data: kind, exit code, the three lines, and every problem of a spec with its place."""
-    document: dict[str, Any] = {
-        "kind": error.kind,
-        "exit_code": error.exit_code,
-        "what": error.what,
-        "why": error.why,
-        "hint": error.hint,
-        "run": error.run,
-    }
-    if isinstance(error, SpecError):
-        document["problems"] = problem_documents(error.problems)
-    return document
-
-
-def problem_documents(problems: Iterable[Problem]) -> list[dict[str, Any]]:
-    """Problems as data."""
-    return [dataclasses.asdict(problem) for problem in problems]
-
-
-def problem_line(problem: Problem) -> str:
-    """``file:line:column: what is wrong (what would be right)``."""
-    hint = f" ({problem.hint})" if problem.hint else ""
-    return f"{click.style(printable(problem.place), bold=True)}: {printable(problem.message + hint)}"
-
-
-def error_lines(error: ProjrunError) -> list[str]:
-    """One line what, one line why, one line what to type next; a spec's problems one by one."""
-    lines = [click.style("error: ", fg="red", bold=True) + printable(error.what)]
-    if isinstance(error, SpecError):
-        lines += [f"  {problem_line(problem)}" for problem in error.problems]
-    lines += [f"  {printable(line)}" for line in error.why.splitlines()]
-    if error.hint:
-        lines.append(click.style("  try: ", fg="cyan") + printable(error.hint))
-    if error.run:
-        lines.append(f"  recorded as run {error.run}; its log: projrun logs {error.run}")
-    return lines

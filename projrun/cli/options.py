@@ -35,6 +35,17 @@ json_option: Callable[[Any], Any] = click.option(
 )
 
 
+def single(*names: str, **settings: Any) -> Callable[[Any], Any]:
+    """An option that may be given once; the last one never wins in silence."""
+    return click.option(*names, multiple=True, callback=_once, **settings)
+
+
+def _once(ctx: click.Context, option: click.Parameter, values: tuple[Any, ...]) -> Any:
+    if len(values) > 1:
+        raise UsageError(f"{option.opts[0]} is given {len(values)} times", hint=f"keep one {option.opts[0]}")
+    return values[0] if values else None
+
+
 def pairs(texts: tuple[str, ...], option: str) -> dict[str, str]:
     """``K=V`` texts as a mapping. Raises UsageError for one without ``=``, without a key, or given twice."""
     found: dict[str, str] = {}
@@ -43,7 +54,11 @@ def pairs(texts: tuple[str, ...], option: str) -> dict[str, str]:
         if not equals or not key:
             raise UsageError(f"{option} {text}: not of the form key=value", hint=f"{option} key=value")
         if key in found:
-            raise UsageError(f"{option} {key} is given twice", why=f"{found[key]!r} and {value!r}")
+            raise UsageError(
+                f"{option} {key} is given twice",
+                why=f"once as {found[key]!r}, once as {value!r}",
+                hint=f"keep one {option} {key}=...",
+            )
         found[key] = clean(value, option)
     return {clean(key, option): value for key, value in found.items()}
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from projrun.choice import Options
-from projrun.cli.render import label, print_document, printable
+from projrun.cli.render import label, print_document, printable, value_text
 from projrun.runner import Plan, plan_run
 from projrun.spec.parameters import to_document
 from projrun.telling import command_line, describe_inputs, describe_source
@@ -22,7 +22,7 @@ def show_plan(options: Options, *, as_json: bool) -> None:
     if as_json:
         print_document(plan_document(plan))
     else:
-        for name, text in _lines(plan):
+        for name, text in _lines(plan, options):
             click.echo(f"{label(name)} {printable(text)}")
 
 
@@ -61,7 +61,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _lines(plan: Plan) -> list[tuple[str, str]]:
+def _lines(plan: Plan, options: Options) -> list[tuple[str, str]]:
     choice, source, environment = plan.choice, plan.source, plan.environment
     lines = [("plan", f"{choice.spec.name} {choice.entry_point.name} in {choice.spec.root}")]
     lines.append(("source", describe_source(source) + (" (a snapshot will be taken)" * source.needs_snapshot)))
@@ -76,8 +76,8 @@ def _lines(plan: Plan) -> list[tuple[str, str]]:
     lines.append(("environment", f"{key}{interpreter.implementation} {interpreter.version}, {ready}"))
     for name, bound in choice.parameters.items():
         raw = bound.value.raw
-        lines.append(("parameter", f"{name} = {raw if isinstance(raw, str) else list(raw)} ({bound.origin})"))
-    lines.append(("seed", str(choice.seed)))
+        lines.append(("parameter", f"{name} = {value_text(raw)} ({bound.origin})"))
+    lines.append(("seed", "drawn when it runs" if options.seed is None else str(choice.seed)))
     lines.append(("command", command_line(plan.argv)))
     lines += [("flagged", flag.message + (f" ({flag.mend})" if flag.mend else "")) for flag in plan.flags]
     if not plan.flags:

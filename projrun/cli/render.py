@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+import os
+import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import click
 
 from projrun.core.files import encode_json
+
+_GAP = "  "
+_LEAST = 12  # characters of an elastic column that are still worth showing
 
 
 def printable(text: str) -> str:
@@ -40,6 +47,11 @@ def number(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else printable(str(value))
 
 
+def value_text(raw: str | Sequence[str]) -> str:
+    """A parameter's text as it was given; a list as the JSON that -P takes."""
+    return raw if isinstance(raw, str) else json.dumps(list(raw), ensure_ascii=False)
+
+
 def status(text: str) -> str:
     """A run's status in its colour."""
     colours = {"finished": "green", "running": "cyan", "lost": "magenta"}
@@ -51,23 +63,77 @@ def label(text: str) -> str:
     return click.style(f"{text:<12}", bold=True)
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Prints a table: fitted to a terminal, one unbroken line a row elsewhere."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+@dataclass(frozen=True)
+class Column:
+    """A column of a table. The highest ``rank`` gives way first when a terminal is narrow; 0 never does.
 
-    console = Console(highlight=False, emoji=False, markup=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, emoji=False, markup=False, width=10_000)
-    grid = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=True)
-    for column in columns:
-        grid.add_column(column, overflow="ellipsis", no_wrap=True)
+    An ``elastic`` one is cut to what the others leave. ``paint`` colours a cell that has its width already.
+    """
+
+    title: str
+    rank: int = 0
+    elastic: bool = False
+    paint: Callable[[str], str] = str
+
+
+def table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
+    """Prints a table: fitted to a terminal, with nothing cut elsewhere."""
+    from rich.cells import cell_len, set_cell_size
+
+    down = zip(*rows, strict=True)
+    lengths = [
+        max(cell_len(text) for text in (column.title, *cells)) for column, cells in zip(columns, down, strict=True)
+    ]
+    limit = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    shown = list(range(len(columns)))
+    if limit is not None:
+        told = [place for place in shown if any(row[place] for row in rows)]
+        shown = _fitting(columns, told, lengths, limit)
+
+    def line(cells: Sequence[str], *, title: bool = False) -> str:
+        sized = {place: set_cell_size(_cut(cells[place], lengths[place]), lengths[place]) for place in shown}
+        if title:
+            return click.style(_GAP.join(sized.values()).rstrip(), bold=True)
+        return _GAP.join(columns[place].paint(text) for place, text in sized.items()).rstrip()
+
+    click.echo(line([column.title for column in columns], title=True))
     for row in rows:
-        grid.add_row(*(Text.from_ansi(cell) for cell in row))
-    console.print(grid)
+        click.echo(line(row))
+
+
+def _fitting(columns: Sequence[Column], places: Sequence[int], lengths: list[int], limit: int) -> list[int]:
+    """The places of the columns that fit, with the lengths of the elastic ones cut to what is left for them."""
+    shown = list(places)
+    while True:
+        elastic = [place for place in shown if columns[place].elastic]
+        fixed = sum(lengths[place] for place in shown if place not in elastic)
+        left = limit - fixed - len(_GAP) * (len(shown) - 1)
+        last = max(shown, key=lambda place: columns[place].rank)
+        if left >= _LEAST * len(elastic) or not columns[last].rank:
+            break
+        shown.remove(last)
+    for count, place in enumerate(elastic):
+        share = max(_LEAST, left // (len(elastic) - count))
+        lengths[place] = min(lengths[place], share)
+        left -= lengths[place]
+    return shown
+
+
+def _cut(text: str, length: int) -> str:
+    from rich.cells import cell_len, set_cell_size
+
+    return text if cell_len(text) <= length else set_cell_size(text, length - 1) + "…"
 
 
 def print_document(document: Any) -> None:
-    """Prints a document as JSON on standard output."""
-    sys.stdout.buffer.write(encode_json(document))
+    """Prints a document as JSON on standard output. A reader that has gone wanted no more of it."""
+    try:
+        sys.stdout.buffer.write(encode_json(document))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        reader_gone()
+
+
+def reader_gone() -> None:
+    """Lets what is still to be written go nowhere: `projrun runs | head` is no error."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from projrun.cli.options import Size, clean, json_option, pairs, store_option
+from projrun.cli.options import Size, clean, json_option, pairs, single, store_option
 from projrun.cli.render import print_document
 from projrun.core.errors import UsageError
 
@@ -22,19 +22,29 @@ _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|[^/]+@[^/]+:|[^/@:]+:[^/\\]")
 
 @click.command()
 @click.argument("source", default=".", metavar="[SOURCE]")
-@click.option("-e", "--entry-point", metavar="NAME", help="What to run (default: main, or the only one).")
-@click.option("-P", "--param", "given", multiple=True, metavar="NAME=VALUE", help="A parameter; repeatable.")
 @click.option(
+    "-e",
+    "--entry-point",
+    metavar="NAME",
+    help="What to run (default: main, or the only one).",
+)
+@click.option("-P", "--param", "given", multiple=True, metavar="NAME=VALUE", help="A parameter; repeatable.")
+@single(
     "--params",
     "params_file",
     type=click.Path(path_type=Path),
     metavar="FILE",
     help="Parameters, YAML or JSON.",
 )
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), metavar="N", help="The seed (default: a random one).")
-@click.option("--name", metavar="TEXT", help="A name for the run.")
+@single(
+    "--seed",
+    type=click.IntRange(0, 2**32 - 1),
+    metavar="N",
+    help="The seed (default: a random one).",
+)
+@single("--name", metavar="TEXT", help="A name for the run.")
 @click.option("--tag", "tags", multiple=True, metavar="K=V", help="A tag for the run; repeatable.")
-@click.option("--note", metavar="TEXT", help="A note that is kept with the run.")
+@single("--note", metavar="TEXT", help="A note that is kept with the run.")
 @store_option
 @click.option(
     "--snapshot-limit",

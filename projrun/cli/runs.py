@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from projrun.cli.options import json_option, store_option
-from projrun.cli.render import local_time, number, print_document, printable, status, table
+from projrun.cli.render import Column, local_time, number, print_document, printable, status, table
 from projrun.core.amounts import duration
 from projrun.core.errors import SpecError, UsageError
 
@@ -78,9 +78,23 @@ def _project_here() -> Path | None:
         return None
 
 
+# Which columns give way on a narrow terminal, the highest number first.
+_COLUMNS = (
+    Column("run"),
+    Column("status", paint=lambda text: status(text.rstrip()) + " " * (len(text) - len(text.rstrip()))),
+    Column("started", rank=5),
+    Column("took", rank=4),
+    Column("project", rank=6),
+    Column("entry point", rank=2),
+    Column("name", rank=3),
+    Column("commit", rank=7),
+    Column("metrics", rank=1, elastic=True),
+    Column("parameters", rank=1, elastic=True),
+)
+
+
 def _print_table(rows: Sequence[RunRow], *, with_project: bool) -> None:
-    columns = ["run", "status", "started", "took", *(["project"] * with_project), "entry point", "name"]
-    columns += ["commit", "parameters", "metrics"]
+    columns = [column for column in _COLUMNS if with_project or column.title != "project"]
     table(columns, [_cells(row, with_project=with_project) for row in rows])
 
 
@@ -88,21 +102,24 @@ def _cells(row: RunRow, *, with_project: bool) -> list[str]:
     commit = (row.commit or "")[:8] + ("*" if row.dirty else "")
     return [
         row.id,
-        status(row.status),
+        row.status,
         local_time(row.started),
         "" if row.duration is None else duration(row.duration),
-        *([printable(row.project or "")] * with_project),
-        printable(row.entry_point or ""),
-        printable(row.name or ""),
+        *([_one_line(row.project or "")] * with_project),
+        _one_line(row.entry_point or ""),
+        _one_line(row.name or ""),
         commit,
-        " ".join(f"{printable(name)}={_short(value)}" for name, value in row.parameters.items()),
-        " ".join(f"{printable(name)}={number(value)}" for name, value in row.metrics.items()),
+        " ".join(f"{_one_line(name)}={number(value)}" for name, value in row.metrics.items()),
+        " ".join(f"{_one_line(name)}={_short(value)}" for name, value in row.parameters.items()),
     ]
 
 
+def _one_line(text: str) -> str:
+    return printable(text).replace("\n", "\\n")
+
+
 def _short(value: Any) -> str:
-    text = printable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
-    text = text.replace("\n", "\\n")
+    text = _one_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
     return text if len(text) <= 20 else text[:19] + "…"
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from projrun.cli.options import json_option, store_option
-from projrun.cli.render import label, local_time, number, print_document, printable, status
+from projrun.cli.render import label, local_time, number, print_document, printable, status, value_text
 from projrun.cli.summary import flag_line
 from projrun.core.amounts import duration, size
 
@@ -101,8 +101,7 @@ def _recipe(recipe: Mapping[str, Any]) -> Iterator[Line]:
     yield "project", f"{recipe['spec']['project']} in {recipe['spec']['root']}"
     yield "entry point", recipe["entry_point"]["name"]
     for parameter in recipe["parameters"]:
-        raw = parameter["raw"]
-        text = raw if isinstance(raw, str) else shlex.join(raw)
+        text = value_text(parameter["raw"])
         yield "parameter", f"{parameter['name']} = {text} ({parameter['type']}, {parameter['origin']})"
     yield "seed", str(recipe["seed"])
     yield "command", shlex.join(recipe["argv"])
@@ -141,7 +140,7 @@ def _source(source: Mapping[str, Any]) -> Iterator[Line]:
     for submodule in source["submodules"]:
         yield "submodule", f"{submodule['path']} at {submodule['commit']}" + " (dirty)" * submodule["dirty"]
     if source["snapshot"]:
-        yield "snapshot", f"{source['snapshot']} (projrun restore RUN DIR writes its files)"
+        yield "snapshot", f"{source['snapshot']} (projrun restore writes its files)"
 
 
 def _environment(environment: Mapping[str, Any]) -> Iterator[Line]:

@@ -33,7 +33,7 @@ class ProjrunError(Exception):
     ``run`` is the id of the run that recorded it, None when it came before there was one.
     """
 
-    exit_code: ClassVar[int] = 125
+    exit_code: int = 125
     kind: ClassVar[str] = "internal"
 
     def __init__(self, what: str, *, why: str = "", hint: str = "") -> None:

@@ -49,7 +49,8 @@ def without_userinfo(text: str) -> str:
 _COMPUTED = frozenset(
     {
         *("document", "run", "status", "created", "started", "ended", "phase", "kind", "code", "boot_id"),
-        *("sha256", "pin", "commit", "snapshot", "key", "version", "soabi", "platform", "implementation"),
+        *("sha256", "pin", "commit", "snapshot", "key", "version", "projrun", "process", "host", "phases"),
+        *("interpreter", "installed", "builder", "options", "platform", "type", "items", "lock"),
     }
 )
 
@@ -66,16 +67,18 @@ def redacted(document: Mapping[str, Any], redact: Callable[[str], str]) -> dict[
     """
     found = {}
     for key, value in document.items():
-        if key in _FREE:
+        if key in _COMPUTED:
+            found[key] = value
+        elif key in _FREE:
             found[key] = _redacted(value, redact)
         elif isinstance(value, Mapping):
-            found[key] = value if key == "lock" else redacted(value, redact)
+            found[key] = redacted(value, redact)
         elif isinstance(value, list):
             found[key] = [
                 redacted(one, redact) if isinstance(one, Mapping) else _redacted(one, redact) for one in value
             ]
         else:
-            found[key] = value if key in _COMPUTED else _redacted(value, redact)
+            found[key] = _redacted(value, redact)
     return found
 
 
@@ -215,7 +218,12 @@ def _source(source: Source) -> dict[str, Any]:
             for change in source.changes
         ],
         "submodules": [
-            {"path": submodule.path, "commit": submodule.commit, "dirty": submodule.dirty}
+            {
+                "path": submodule.path,
+                "commit": submodule.commit,
+                "dirty": submodule.dirty,
+                "pushed": submodule.pushed,
+            }
             for submodule in source.submodules
         ],
     }

@@ -47,6 +47,17 @@ def snapshot(source: Source, sources_git: Path, *, limit: int) -> Source:
     return replace(source, snapshot=commit)
 
 
+def check_limit(source: Source, sources_git: Path, *, limit: int) -> None:
+    """Raises SourceError when a snapshot would take in more than ``limit`` bytes of new content."""
+    store = SourcesGit(sources_git, source.worktree)
+    files = _without_store(list_files(source.worktree, repository=source.repository), source, store)
+    _check_limit(files, store, _index_of(source, sources_git), limit)
+
+
+def _index_of(source: Source, sources_git: Path) -> Path:
+    return sources_git / "indexes" / sha256_bytes(os.fsencode(source.worktree))[:32]
+
+
 def _capture(source: Source, store: SourcesGit, index: Path, limit: int) -> str:
     files = _without_store(list_files(source.worktree, repository=source.repository), source, store)
     _check_limit(files, store, index, limit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -50,6 +51,11 @@ class RunDirectory:
         with writing(self.path):
             write_json(path, values, mode=0o600)
         return path
+
+    def drop_parameters(self) -> None:
+        """Removes params.json: it holds values as they were given."""
+        with contextlib.suppress(OSError):
+            (self.path / PARAMETERS).unlink()
 
     def close(self) -> None:
         """Lets go of the run. Without an outcome it is LOST from now on."""

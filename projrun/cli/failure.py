@@ -1,0 +1,62 @@
+"""How an error looks: three lines for people, the same as data."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterable
+from typing import Any
+
+import click
+
+from projrun.cli.render import print_document, printable
+from projrun.core.errors import Problem, ProjrunError, SpecError
+
+
+def fail(error: ProjrunError, *, as_json: bool) -> int:
+    """Prints an error, with ``as_json`` as a document on standard output too, and gives its exit code."""
+    if as_json:
+        print_document({"error": error_document(error)})
+    with contextlib.suppress(OSError):
+        for line in error_lines(error):
+            click.echo(line, err=True)
+    return error.exit_code
+
+
+def error_document(error: ProjrunError) -> dict[str, Any]:
+    """The same as data: kind, exit code, the three lines, and every problem of a spec with its place."""
+    document: dict[str, Any] = {
+        "kind": error.kind,
+        "exit_code": error.exit_code,
+        "what": error.what,
+        "why": error.why,
+        "hint": error.hint,
+        "run": error.run,
+    }
+    if isinstance(error, SpecError):
+        document["problems"] = problem_documents(error.problems)
+    return document
+
+
+def problem_documents(problems: Iterable[Problem]) -> list[dict[str, Any]]:
+    """Problems as data."""
+    return [dataclasses.asdict(problem) for problem in problems]
+
+
+def problem_line(problem: Problem) -> str:
+    """``file:line:column: what is wrong (what would be right)``."""
+    hint = f" ({problem.hint})" if problem.hint else ""
+    return f"{click.style(printable(problem.place), bold=True)}: {printable(problem.message + hint)}"
+
+
+def error_lines(error: ProjrunError) -> list[str]:
+    """One line what, one line why, one line what to type next; a spec's problems one by one."""
+    lines = [click.style("error: ", fg="red", bold=True) + printable(error.what)]
+    if isinstance(error, SpecError):
+        lines += [f"  {problem_line(problem)}" for problem in error.problems]
+    lines += [f"  {printable(line)}" for line in error.why.splitlines()]
+    if error.hint:
+        lines.append(click.style("  try: ", fg="cyan") + printable(error.hint))
+    if error.run:
+        lines.append(f"  recorded as run {error.run}; its log: projrun logs {error.run}")
+    return lines
