@@ -13,7 +13,7 @@ from projrun.core.errors import UsageError
 from projrun.core.nearest import nearest
 from projrun.core.paths import is_below
 from projrun.spec import command, load, parameters
-from projrun.spec.model import BoundParameter, DataEntry, EntryPoint, ProjectSpec
+from projrun.spec.model import BoundParameter, DataEntry, EntryPoint, EnvironmentSpec, ProjectSpec
 from projrun.store.run import PARAMETERS
 
 # Names an input that no data entry declares, but a path parameter points at.
@@ -112,6 +112,11 @@ def _listed(text: str, data: Mapping[str, DataEntry], by_path: Mapping[str, Data
     if text.startswith("data:"):
         return data[text.removeprefix("data:")]
     return by_path.get(text) or DataEntry(text, text)
+
+
+def declared_secrets(environment: EnvironmentSpec) -> tuple[str, ...]:
+    """The values of the declared secrets, as the caller has them; never to be kept."""
+    return tuple(os.environ.get(name, "") for name in environment.secrets)
 
 
 def builtins(choice: Choice, run_dir: Path) -> command.Builtins:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 
+from projrun.core.errors import StoreError
 from projrun.core.report import OURS, Reporter
 from projrun.recipe.model import Phase
 from projrun.recipe.redaction import Redactor
@@ -36,8 +37,13 @@ class Recording:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.flush()
-        self._log.close()
+        try:
+            self.flush()
+        except StoreError:
+            if error is None:
+                raise  # else the log failed before, and that has been told
+        finally:
+            self._log.close()
 
     @property
     def current(self) -> str | None:
@@ -47,7 +53,7 @@ class Recording:
     def begin(self, name: str) -> None:
         """Notes that a phase begins; the one before it ends. Nothing is printed."""
         if self.current != name:
-            self.phases()
+            self._phases += self._so_far()
             self._current = (name, time.time(), time.monotonic())
 
     def phase(self, name: str, text: str) -> None:
@@ -76,12 +82,14 @@ class Recording:
         return self._redactor.text(text)
 
     def phases(self) -> tuple[Phase, ...]:
-        """All phases so far; the one under way ends here."""
-        if self._current:
-            name, started, began = self._current
-            self._phases.append(Phase(name, started, time.monotonic() - began))
-            self._current = None
-        return tuple(self._phases)
+        """All phases so far, the one under way up to now."""
+        return (*self._phases, *self._so_far())
+
+    def _so_far(self) -> tuple[Phase, ...]:
+        if self._current is None:
+            return ()
+        name, started, began = self._current
+        return (Phase(name, started, time.monotonic() - began),)
 
     def _pass_on(self, stream: str, data: bytes) -> None:
         if data:

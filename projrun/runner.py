@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
 import signal
 import time
 from collections.abc import Mapping
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from projrun.choice import Choice, Options, builtins, choose, declared_inputs
-from projrun.core.errors import DataError, EnvironmentFailure, ProjrunError, SourceError
+from projrun.choice import Choice, Options, builtins, choose, declared_inputs, declared_secrets
+from projrun.core.errors import DataError, EnvironmentFailure, ProjrunError, SourceError, StoreError
 from projrun.core.flags import Flag
 from projrun.core.report import Reporter, Silent
 from projrun.data import fingerprint
@@ -105,13 +105,13 @@ def run(options: Options, screen: Reporter) -> Result:
     """
     choice = choose(options)
     variables.require_secrets(choice.spec.environment)
+    secrets = declared_secrets(choice.spec.environment)
     store = Store(options.store)
     directory = store.begin()
-    values = [os.environ.get(name, "") for name in choice.spec.environment.secrets]
     try:
         with (
             ended_by_signals(),
-            Recording(directory.path, screen, secrets=values, terminals=options.terminals) as recording,
+            Recording(directory.path, screen, secrets=secrets, terminals=options.terminals) as recording,
         ):
             live = _Live(options, choice, store, directory, recording, time.time())
             try:
@@ -119,8 +119,10 @@ def run(options: Options, screen: Reporter) -> Result:
             except BaseException as error:
                 told = _told(error)
                 told.run = directory.id
-                recording.note(f"error: {told.what}: {told.why}")
-                _write_outcome(live, _gave_up(live, told))
+                with contextlib.suppress(StoreError):  # then the first error is the one to tell
+                    recording.note(f"error: {told.what}: {told.why}")
+                with contextlib.suppress(StoreError):
+                    _write_outcome(live, _gave_up(live, told))
                 if isinstance(told, Stopped):
                     raise Interrupted(told.exit_code - 128, directory.id) from error
                 raise
@@ -130,7 +132,7 @@ def run(options: Options, screen: Reporter) -> Result:
 
 
 def plan_run(options: Options) -> Plan:
-    """What :func:`run` would do, and what would stop it. Builds, writes and runs nothing, and asks no network."""
+    """What :func:`run` would do, and what would stop it. Builds and runs nothing, and asks no network."""
     choice = choose(options)
     spec = choice.spec
     source = inspect.inspect(spec.root)
@@ -283,7 +285,9 @@ def _write_recipe(
 def _execute(live: _Live, request: Request) -> Outcome:
     live.recording.phase("run", command_line(request.argv))
     try:
-        return local.execute(request, live.recording.write)
+        return local.execute(
+            request, live.recording.write, started=lambda: live.store.index.record(live.directory.path)
+        )
     finally:
         live.directory.drop_parameters()  # the recipe has them, without secrets
 

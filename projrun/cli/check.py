@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from projrun.cli.options import json_option
+from projrun.cli.render import styled
 
 
 @click.command()
@@ -35,6 +36,6 @@ def check(ctx: click.Context, directory: Path, as_json: bool) -> None:
         for problem in checked.problems:
             click.echo(problem_line(problem))
         count = len(checked.problems)
-        verdict = click.style("no problems", fg="green") if not count else f"{count} problem{'s' * (count > 1)}"
+        verdict = styled("no problems", fg="green") if not count else f"{count} problem{'s' * (count > 1)}"
         click.echo(f"{checked.spec}: {verdict}", err=True)
     ctx.exit(111 if checked.problems else 0)

@@ -9,14 +9,15 @@ from typing import Any
 
 import click
 
-from projrun.cli.render import print_document, printable
+from projrun.cli.render import print_document, printable, styled
 from projrun.core.errors import Problem, ProjrunError, SpecError
 
 
 def fail(error: ProjrunError, *, as_json: bool) -> int:
     """Prints an error, with ``as_json`` as a document on standard output too, and gives its exit code."""
-    if as_json:
-        print_document({"error": error_document(error)})
+    with contextlib.suppress(OSError, ProjrunError):  # there may be nobody left to tell
+        if as_json:
+            print_document({"error": error_document(error)})
     with contextlib.suppress(OSError):
         for line in error_lines(error):
             click.echo(line, err=True)
@@ -46,17 +47,17 @@ def problem_documents(problems: Iterable[Problem]) -> list[dict[str, Any]]:
 def problem_line(problem: Problem) -> str:
     """``file:line:column: what is wrong (what would be right)``."""
     hint = f" ({problem.hint})" if problem.hint else ""
-    return f"{click.style(printable(problem.place), bold=True)}: {printable(problem.message + hint)}"
+    return f"{styled(printable(problem.place), bold=True)}: {printable(problem.message + hint)}"
 
 
 def error_lines(error: ProjrunError) -> list[str]:
     """One line what, one line why, one line what to type next; a spec's problems one by one."""
-    lines = [click.style("error: ", fg="red", bold=True) + printable(error.what)]
+    lines = [styled("error: ", fg="red", bold=True) + printable(error.what)]
     if isinstance(error, SpecError):
         lines += [f"  {problem_line(problem)}" for problem in error.problems]
     lines += [f"  {printable(line)}" for line in error.why.splitlines()]
     if error.hint:
-        lines.append(click.style("  try: ", fg="cyan") + printable(error.hint))
+        lines.append(styled("  try: ", fg="cyan") + printable(error.hint))
     if error.run:
         lines.append(f"  recorded as run {error.run}; its log: projrun logs {error.run}")
     return lines

@@ -11,7 +11,7 @@ import click
 
 import projrun
 from projrun.cli.failure import fail
-from projrun.cli.render import reader_gone
+from projrun.cli.render import close_streams, open_streams, reader_gone
 from projrun.core.errors import ProjrunError, UsageError
 from projrun.stopping import Interrupted
 
@@ -72,6 +72,7 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Runs the command line and exits with its code; every error ends here."""
+    open_streams()
     arguments = sys.argv[1:]
     as_json = "--json" in arguments
     try:
@@ -92,6 +93,7 @@ def main() -> NoReturn:
         code = 0
     except Exception as error:
         code = fail(_defect(error), as_json=as_json)
+    close_streams()
     sys.exit(code)
 
 

@@ -7,8 +7,10 @@ from typing import Any
 
 import click
 
-from projrun.choice import Options
+from projrun.choice import Options, declared_secrets
 from projrun.cli.render import label, print_document, printable, value_text
+from projrun.recipe.document import redacted
+from projrun.recipe.redaction import Redactor
 from projrun.runner import Plan, plan_run
 from projrun.spec.parameters import to_document
 from projrun.telling import command_line, describe_inputs, describe_source
@@ -19,11 +21,12 @@ _CHANGES_SHOWN = 20
 def show_plan(options: Options, *, as_json: bool) -> None:
     """Finds out what a run would do and prints it. Raises what a run would raise before it starts."""
     plan = plan_run(options)
+    redact = Redactor(declared_secrets(plan.choice.spec.environment)).text
     if as_json:
-        print_document(plan_document(plan))
+        print_document(redacted(plan_document(plan), redact))
     else:
         for name, text in _lines(plan, options):
-            click.echo(f"{label(name)} {printable(text)}")
+            click.echo(f"{label(name)} {printable(redact(text))}")
 
 
 def plan_document(plan: Plan) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ from typing import Any
 
 import click
 
+from projrun.core.errors import ProjrunError
 from projrun.core.files import encode_json
 
 _GAP = "  "
@@ -20,10 +22,15 @@ _LEAST = 12  # characters of an elastic column that are still worth showing
 
 
 def printable(text: str) -> str:
-    """``text`` with everything a terminal would obey made visible: control characters, raw bytes, bidi marks."""
-    if text.isascii() and text.isprintable():
+    """``text`` on one line, with all that a terminal would obey made visible: control characters, raw bytes."""
+    if text.isprintable():
         return text
-    return "".join(char if char.isprintable() or char == "\n" else _escape(char) for char in text)
+    return "".join(char if char.isprintable() else _escape(char) for char in text)
+
+
+def styled(text: str, **style: Any) -> str:
+    """``text`` in a style, unless NO_COLOR is set. click itself drops it where there is no terminal."""
+    return text if os.environ.get("NO_COLOR") else click.style(text, **style)
 
 
 def _escape(char: str) -> str:
@@ -55,12 +62,12 @@ def value_text(raw: str | Sequence[str]) -> str:
 def status(text: str) -> str:
     """A run's status in its colour."""
     colours = {"finished": "green", "running": "cyan", "lost": "magenta"}
-    return click.style(text, fg=colours.get(text, "red"))
+    return styled(text, fg=colours.get(text, "red"))
 
 
 def label(text: str) -> str:
     """A word in the left column of what projrun says."""
-    return click.style(f"{text:<12}", bold=True)
+    return styled(f"{text:<12}", bold=True)
 
 
 @dataclass(frozen=True)
@@ -93,7 +100,7 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
     def line(cells: Sequence[str], *, title: bool = False) -> str:
         sized = {place: set_cell_size(_cut(cells[place], lengths[place]), lengths[place]) for place in shown}
         if title:
-            return click.style(_GAP.join(sized.values()).rstrip(), bold=True)
+            return styled(_GAP.join(sized.values()).rstrip(), bold=True)
         return _GAP.join(columns[place].paint(text) for place, text in sized.items()).rstrip()
 
     click.echo(line([column.title for column in columns], title=True))
@@ -126,12 +133,40 @@ def _cut(text: str, length: int) -> str:
 
 
 def print_document(document: Any) -> None:
-    """Prints a document as JSON on standard output. A reader that has gone wanted no more of it."""
+    """Prints a document as JSON on standard output. A reader that has gone wanted no more of it.
+
+    Raises ProjrunError when it cannot be written for another reason.
+    """
     try:
         sys.stdout.buffer.write(encode_json(document))
         sys.stdout.flush()
     except BrokenPipeError:
         reader_gone()
+    except OSError as error:
+        reader_gone()
+        raise ProjrunError(
+            "standard output cannot be written", why=error.strerror or str(error), hint="write it somewhere else"
+        ) from error
+
+
+def open_streams() -> None:
+    """Makes our three streams safe to use: one that the caller closed leads nowhere, no character is refused."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115 - it stays open
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def close_streams() -> None:
+    """Writes what is left. Where that fails the exit code stays, and is not Python's own."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def reader_gone() -> None:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from projrun.cli.failure import fail
 from projrun.cli.options import Size, clean, json_option, pairs, single, store_option
 from projrun.cli.render import print_document
-from projrun.core.errors import UsageError
+from projrun.core.errors import ProjrunError, UsageError
 
 if TYPE_CHECKING:
     from projrun.choice import Options
@@ -54,7 +55,7 @@ _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|[^/]+@[^/]+:|[^/@:]+:[^/\\]")
     envvar="PROJRUN_SNAPSHOT_LIMIT",
     help="How much new untracked content a snapshot may take in.",
 )
-@click.option("--dry-run", is_flag=True, help="Print the plan; build, write and run nothing.")
+@click.option("--dry-run", is_flag=True, help="Print the plan; build, record and run nothing.")
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="Only the program's own output, and errors.")
 @click.pass_context
@@ -117,7 +118,10 @@ def _run(options: Options, *, as_json: bool, quiet: bool) -> int:
     screen = Screen(quiet=quiet or (as_json and not sys.stderr.isatty()), data_on_stdout=as_json)
     result = runner.run(options, screen)
     if as_json:
-        print_document(result.document())
+        try:
+            print_document(result.document())
+        except ProjrunError as error:
+            fail(error, as_json=False)  # the run itself is over, and its exit code stands
     elif not quiet:
         from projrun.cli.summary import summarise
 

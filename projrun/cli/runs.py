@@ -105,21 +105,17 @@ def _cells(row: RunRow, *, with_project: bool) -> list[str]:
         row.status,
         local_time(row.started),
         "" if row.duration is None else duration(row.duration),
-        *([_one_line(row.project or "")] * with_project),
-        _one_line(row.entry_point or ""),
-        _one_line(row.name or ""),
+        *([printable(row.project or "")] * with_project),
+        printable(row.entry_point or ""),
+        printable(row.name or ""),
         commit,
-        " ".join(f"{_one_line(name)}={number(value)}" for name, value in row.metrics.items()),
-        " ".join(f"{_one_line(name)}={_short(value)}" for name, value in row.parameters.items()),
+        " ".join(f"{printable(name)}={number(value)}" for name, value in row.metrics.items()),
+        " ".join(f"{printable(name)}={_short(value)}" for name, value in row.parameters.items()),
     ]
 
 
-def _one_line(text: str) -> str:
-    return printable(text).replace("\n", "\\n")
-
-
 def _short(value: Any) -> str:
-    text = _one_line(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    text = printable(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
     return text if len(text) <= 20 else text[:19] + "…"
 
 

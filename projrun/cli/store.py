@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from projrun.cli.options import store_option
+from projrun.core.errors import UsageError
 
 
 @click.group()
@@ -22,5 +23,7 @@ def rebuild(store: Path | None) -> None:
     from projrun.store.store import Store
 
     directory = store_directory(store)
+    if not directory.is_dir():
+        raise UsageError(f"there is no store at {directory}", hint="projrun store rebuild --store DIR")
     count = Store(directory).rebuild()
     click.echo(f"{directory}: {count} run{'s' * (count != 1)} in the index", err=True)

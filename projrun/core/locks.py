@@ -36,7 +36,7 @@ def exclusive(path: Path, *, holder: str, waiting: Callable[[str], None] | None 
 
 def take(path: Path) -> int:
     """Creates ``path`` and locks it until the returned descriptor is closed or the process ends."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     return descriptor
 

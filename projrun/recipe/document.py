@@ -56,11 +56,11 @@ _COMPUTED = frozenset(
 
 
 # Below these the names are the user's own and mean nothing.
-_FREE = frozenset({"tags", "variables", "value", "raw"})
+_FREE = frozenset({"set", "inherited", "base", "value", "raw"})
 
 
 def redacted(document: Mapping[str, Any], redact: Callable[[str], str]) -> dict[str, Any]:
-    """A copy of a document in which every text, keys excepted, went through ``redact``.
+    """A copy of a document in which every text that is the user's or a program's went through ``redact``.
 
     What projrun computed stays, whatever a secret may be, and so does the lock, which holds no secret: an
     address in it is refused.
@@ -69,6 +69,8 @@ def redacted(document: Mapping[str, Any], redact: Callable[[str], str]) -> dict[
     for key, value in document.items():
         if key in _COMPUTED:
             found[key] = value
+        elif key == "tags":
+            found[key] = {redact(name): redact(text) for name, text in value.items()}
         elif key in _FREE:
             found[key] = _redacted(value, redact)
         elif isinstance(value, Mapping):

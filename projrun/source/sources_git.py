@@ -86,6 +86,7 @@ class SourcesGit:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         aside = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.part")
         try:
+            aside.mkdir(mode=0o700)  # it holds what the user did not publish
             words = ("init", "--quiet", "--bare", "--template=", str(aside))
             made = git.run(words, self.path.parent, variables=_VARIABLES, accept=None)
             if not made.ok:

@@ -38,6 +38,7 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
         if _version(connection) != VERSION:
             with exclusive(path.with_suffix(".lock"), holder=f"process {os.getpid()}"):
                 if _version(connection) != VERSION:
+                    path.chmod(0o600)
                     _make(connection)
         yield connection
 

@@ -109,7 +109,7 @@ class RunLog:
 
     def _open(self, name: str) -> int:
         try:
-            return os.open(self._directory / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+            return os.open(self._directory / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise self._failure(error) from error
 

@@ -13,7 +13,7 @@ from tests.cli.conftest import Workspace
     ("words", "code", "said"),
     [
         (["rnu"], 2, ["rnu", "run"]),
-        (["run", "-e", "mian"], 2, ["mian", "'main'"]),
+        (["run", "-e", "mian"], 2, ["mian", "-e main"]),
         (["run", "--entrypoint", "main"], 2, ["--entrypoint", "--entry-point"]),
         (["run", "-P", "depht=3"], 2, ["depht", "'depth'"]),
         (["run", "-P", "depth=three"], 2, ["depth", "three"]),

@@ -1,0 +1,67 @@
+"""No secret is stored or shown, and none can damage a record."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import LOCKED, Workspace
+
+SECRET = "s3cr3t-value"
+
+
+def with_secret(workspace: Workspace, command: str, more: str = "") -> None:
+    workspace.entry_point(command, environment=LOCKED.replace("}", ", secrets: [TOKEN]}"), more=more)
+
+
+def files_with(directory: Path, text: str) -> list[Path]:
+    return [path for path in directory.rglob("*") if path.is_file() and text.encode() in path.read_bytes()]
+
+
+def test_a_secret_given_as_anything_else_is_not_stored(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKEN", SECRET)
+    with_secret(workspace, "echo {x} {params_file}", "    parameters: {x: str}\n")
+    words = ["-P", f"x={SECRET}", "--name", f"n {SECRET}", "--tag", f"{SECRET}={SECRET}", "--note", SECRET]
+    done = workspace.projrun("run", *words)
+    assert done.code == 0
+    assert SECRET not in done.out + done.err
+    assert files_with(workspace.store, SECRET) == []
+    for verb in (
+        ["runs"],
+        ["runs", "--csv"],
+        ["show"],
+        ["show", "--json"],
+        ["logs"],
+        ["run", "--dry-run", *words],
+    ):
+        assert SECRET not in workspace.projrun(*verb).out
+
+
+def test_the_program_gets_what_the_record_hides(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN", SECRET)
+    script = "import json, os, sys; assert json.load(open(sys.argv[1]))['x'] == os.environ['TOKEN'] == sys.argv[2]"
+    with_secret(
+        workspace, json.dumps(["python", "-c", script, "{params_file}", "{x}"]), "    parameters: {x: str}\n"
+    )
+    assert workspace.projrun("run", "-P", f"x={SECRET}").code == 0
+
+
+@pytest.mark.parametrize(
+    "secret", ["0", "1", "2", "a", "e", ":", "-", "T", "main", "recipe", "finished", '"', "\n"]
+)
+def test_a_short_secret_does_not_damage_what_projrun_computed(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, secret: str
+) -> None:
+    monkeypatch.setenv("TOKEN", secret)
+    with_secret(workspace, "echo hi")
+    assert workspace.projrun("run").code == 0
+    shown = workspace.last()
+    source, environment = shown["recipe"]["source"], shown["recipe"]["environment"]
+    assert workspace.projrun("restore", "last", str(tmp_path / "back")).code == 0
+    assert len(source["commit"]) == len(source["snapshot"]) == 40
+    assert environment["lock"]["text"] == (workspace.root / "requirements.lock").read_text()
+    assert shown["status"] == "finished"
