@@ -177,7 +177,9 @@ class Store:
     def _refuse_foreign(self) -> None:
         """Keeps a mistyped --store from being strewn with runs."""
         names = sorted(entry.name for entry in self.path.iterdir())
-        foreign = [name for name in names if name not in _ENTRIES and not name.startswith(f".{_MARKER}.")]
+        # Another process may be making the same store: its files begin so before they have their name.
+        ours = tuple(f".{entry}." for entry in _ENTRIES)
+        foreign = [name for name in names if name not in _ENTRIES and not name.startswith(ours)]
         if foreign and not self._is_marked():
             raise StoreError(
                 f"{self.path} is not a run store",
