@@ -70,9 +70,18 @@ def _roots() -> Iterator[Path]:
     yield from _below(_told("ASDF_DATA_DIR", home / ".asdf") / "installs/python")
     yield from _below(_told("MISE_DATA_DIR", share / "mise") / "installs/python")
     yield from _below(_told("UV_PYTHON_INSTALL_DIR", share / "uv/python"))
+    yield from _beside_shims()
     yield from _conda(home)
     for pattern in _MACOS:
         yield from sorted(Path("/").glob(pattern[1:]))
+
+
+def _beside_shims() -> Iterator[Path]:
+    """The versions of a tool that nothing tells of but its shims on PATH: they lie beside those."""
+    for folder in map(Path, os.environ.get("PATH", os.defpath).split(os.pathsep)):
+        if folder.is_absolute() and is_shims(folder):
+            yield from _below(folder.parent / "versions")
+            yield from _below(folder.parent / "installs/python")
 
 
 def _conda(home: Path) -> Iterator[Path]:

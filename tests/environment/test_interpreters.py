@@ -144,6 +144,17 @@ def test_a_shim_is_never_run_and_what_it_hides_is_found(
     assert not (shims / "asked").exists()
 
 
+@pytest.mark.parametrize("below", ["versions", "installs/python"])
+def test_a_version_tool_that_only_its_shims_on_path_tell_of_is_searched(
+    below: str, tmp_path: Path, stand_in: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shims = stand_in(tmp_path / "tool" / "shims" / "python3", "3.11.99").parent
+    hidden = stand_in(tmp_path / "tool" / below / "3.11.7" / "bin" / "python3.11", "3.11.7")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'nothing'}:{shims}")
+    assert find("3.11", tmp_path).path == hidden
+    assert not (shims / "asked").exists()
+
+
 def test_the_first_that_fits_on_path_comes_before_newer_ones_elsewhere(
     hostile_environment: Path, tmp_path: Path, stand_in: Stand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
