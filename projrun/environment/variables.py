@@ -48,11 +48,11 @@ def child_variables(environment: Environment, spec: EnvironmentSpec, extra: Mapp
     values = {
         **{name: value for name, value in caller.items() if name in _ALLOWED or name.startswith(_ALLOWED_PREFIX)},
         "PATH": caller.get("PATH", os.defpath),
-        "PYTHONNOUSERSITE": "1",
         "PYTHONUNBUFFERED": "1",  # what the program prints is seen, and kept, when it prints it
         **environment.settings,
         **inherited,
         **spec.variables,
+        "PYTHONNOUSERSITE": "1",  # what lies in the user's home is in no lock
         **extra,
     }
     values["PATH"] = _path(environment, values["PATH"])

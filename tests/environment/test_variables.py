@@ -74,6 +74,10 @@ def test_the_specs_variables_win_over_inherited_ones_and_projruns_own_over_both(
     assert "NOT_THERE" not in given
 
 
+def test_no_spec_lets_the_packages_of_the_users_home_in() -> None:
+    assert seen(EnvironmentSpec(variables={"PYTHONNOUSERSITE": ""})).set["PYTHONNOUSERSITE"] == "1"
+
+
 def test_the_environments_programs_come_first_whatever_path_the_spec_sets() -> None:
     assert seen(EnvironmentSpec(variables={"PATH": "/opt/tool"})).set["PATH"] == "/envs/key/bin:/opt/tool"
 

@@ -71,6 +71,10 @@ PROBLEMS_ELSEWHERE = [
     (HEAD, "1:1 the specification needs 'entry_points'"),
     (HEAD + "entry_points: {}", "4:15 this must not be empty"),
     (HEAD + "entry_points: {a b: ls}", "4:16 'a b': a name is a letter or _"),
+    (
+        HEAD.replace("true", "true, variables: {PYTHONNOUSERSITE: ''}") + "entry_points: {main: ls}",
+        "3:41 'PYTHONNOUSERSITE': projrun sets it in every run, which never sees the packages in a user's home",
+    ),
     (HEAD + "entry_points: {main: 5}", "4:22 text, a list or a mapping is wanted here, found 5"),
     (HEAD + "entry_points: {main: {comand: ls}}", "4:23 'comand' is not a key of an entry point | did you"),
     (HEAD + "entry_points:\n  main:\n    help: x", "5:3 an entry point needs 'command'"),
