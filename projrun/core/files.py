@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-
 _KINDS = (
     (stat.S_ISDIR, "a directory"),
     (stat.S_ISFIFO, "a pipe"),
@@ -26,13 +25,14 @@ def irregular(path: Path) -> str:
     """What is there instead of a file: ``a directory``, ``a pipe``. Empty for a file and when nothing is there."""
     try:
         mode = path.stat().st_mode
-    except (OSError, RuntimeError):  # pathlib tells of links in a circle by RuntimeError
-        return "a link that leads to no file" if path.is_symlink() else ""
+    except OSError:
+        # Not pathlib's, which raises in a directory that is closed.
+        return "a link that leads nowhere" if os.path.islink(path) else ""  # noqa: PTH114
     return next((kind for is_one, kind in _KINDS if is_one(mode)), "")
 
 
 def read_regular(path: Path, limit: int) -> bytes:
-    """At most ``limit`` bytes of a file. Raises OSError, also for a pipe or device, which could keep us for ever."""
+    """At most ``limit`` bytes of a file. Raises OSError, also for a pipe or device: those can have no end."""
     if kind := irregular(path):
         raise OSError(errno.EINVAL, f"it is {kind} and not a file", str(path))
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # in case it is a pipe since

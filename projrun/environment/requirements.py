@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from projrun.core.errors import EnvironmentFailure, Problem
+from projrun.core.files import read_regular
 from projrun.core.paths import escape_reason
 from projrun.environment import lock
 
@@ -46,10 +47,9 @@ def read_text(root: Path, relative: str, role: str) -> str:
     if escape:
         raise EnvironmentFailure(f"{role} {relative} is not inside the project", why=f"{escape}.")
     try:
-        with (root / relative).open("rb") as file:
-            data = file.read(_SIZE_LIMIT + 1)
+        data = read_regular(root / relative, _SIZE_LIMIT + 1)
     except OSError as error:
-        why = "There is no such file." if isinstance(error, FileNotFoundError) else str(error)
+        why = "There is no such file." if isinstance(error, FileNotFoundError) else error.strerror or str(error)
         hint = f"make it, or change environment.{role} in ProjectSpec.yaml"
         raise EnvironmentFailure(f"{role} {relative} cannot be read", why=why, hint=hint) from error
     if len(data) > _SIZE_LIMIT:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from projrun.core.errors import Problem, SpecError
+from projrun.core.files import read_regular
 from projrun.spec import document, findings, schema, validate
 from projrun.spec.declaration import declare
 from projrun.spec.model import SPEC_NAME
@@ -44,13 +45,13 @@ def read_text(root: Path) -> str:
     """The text of ProjectSpec.yaml. Raises SpecError when it cannot be read, is too large or not UTF-8."""
     path = root / SPEC_NAME
     try:
-        with path.open("rb") as file:
-            data = file.read(document.LARGEST + 1)
+        data = read_regular(path, document.LARGEST + 1)
     except FileNotFoundError:
         hint = "run 'projrun check DIR' with the directory that holds it"
         raise SpecError(f"there is no {SPEC_NAME} in {root}", hint=hint) from None
     except OSError as error:
-        raise SpecError(f"{path} cannot be read", why=error.strerror or str(error)) from None
+        hint = f"{SPEC_NAME} must be a file that you may read"
+        raise SpecError(f"{path} cannot be read", why=error.strerror or str(error), hint=hint) from None
     return document.decode(data, shown_name(root))
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import projrun
 from projrun.core.errors import SpecError
-from projrun.core.files import write_atomic
+from projrun.core.files import irregular, write_atomic
 from projrun.core.hashing import sha256_bytes, sha256_value
 from projrun.core.paths import cache_directory
 from projrun.spec import findings, schema
@@ -26,18 +28,38 @@ _NEAR_NAMES = frozenset(("projectspec.yaml", "projectspec.yml", "projectspec.jso
 def find_project(start: Path) -> Path:
     """The directory that holds ProjectSpec.yaml: ``start``, or the nearest one above it, as git looks for its own.
 
-    ``start`` may be the file itself. Raises SpecError that names a file whose name comes near.
+    ``start`` may be the file itself. Raises SpecError, which names a file whose name comes near, and what is
+    called ProjectSpec.yaml and is no file: the search never goes past it to another project.
     """
-    if start.name == SPEC_NAME and start.is_file():
-        return start.parent.resolve()
-    place = start.resolve()
-    if not place.is_dir():
-        what = "is not a directory" if place.exists() else "does not exist"
-        raise SpecError(f"{start} {what}", hint=f"name a directory with a {SPEC_NAME}, or that file")
+    place = _place(start)
     for directory in (place, *place.parents):
-        if (directory / SPEC_NAME).is_file():
+        path = directory / SPEC_NAME
+        if kind := irregular(path):
+            why = "The project ends there, and nothing above it is run in its place."
+            raise SpecError(
+                f"{path} is {kind} and not a file", why=why, hint=f"put a file there, or remove {path}"
+            )
+        if os.path.isfile(path):  # noqa: PTH113 - pathlib's raises in a directory that is closed
             return directory
     raise SpecError(f"there is no {SPEC_NAME} in {place} or above it", hint=_near_miss(place))
+
+
+def _place(start: Path) -> Path:
+    """The directory to begin with: ``start``, or where it lies when it is the file. Raises SpecError."""
+    hint = f"name a directory with a {SPEC_NAME}, or that file"
+    try:
+        is_the_file = start.name == SPEC_NAME and os.path.lexists(start) and not start.is_dir()
+        place = (start.parent if is_the_file else start).resolve()
+        mode = place.stat().st_mode
+    except FileNotFoundError:
+        why = "The current directory was removed." if start == Path() else ""
+        raise SpecError(f"{start} does not exist", why=why, hint=hint) from None
+    except (OSError, RuntimeError) as error:  # links in a circle are a RuntimeError in pathlib
+        why = getattr(error, "strerror", None) or str(error)
+        raise SpecError(f"{start} cannot be found", why=why, hint=hint) from None
+    if not stat.S_ISDIR(mode):
+        raise SpecError(f"{start} is not a directory", hint=hint)
+    return place
 
 
 def _near_miss(place: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import sys
 from pathlib import Path
 
@@ -162,6 +163,15 @@ def test_a_lock_that_cannot_be_read_is_said_so(project: Project, content: bytes 
     with pytest.raises(EnvironmentFailure, match=r"lock requirements\.lock") as raised:
         project.plan()
     assert message in raised.value.why
+
+
+@pytest.mark.parametrize(("lock", "requirements"), [("pipe", None), ("requirements.lock", "pipe")])
+def test_a_pipe_is_refused_and_not_waited_for(project: Project, lock: str, requirements: str | None) -> None:
+    project.lock(text="")
+    os.mkfifo(project.root / "pipe")
+    with pytest.raises(EnvironmentFailure, match="pipe cannot be read") as raised:
+        project.having(lock=lock, requirements=requirements).plan()
+    assert raised.value.why == "it is a pipe and not a file"
 
 
 def test_an_include_that_leaves_the_project_is_refused(project: Project) -> None:

@@ -6,6 +6,7 @@ import math
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -221,9 +222,45 @@ def test_a_name_that_comes_near_is_pointed_out(tmp_path: Path, name: str) -> Non
 
 def test_what_is_no_directory_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    for name, told in (("file", "is not a directory"), ("nothing", "does not exist")):
+    write(tmp_path, BIKES)
+    (tmp_path / "below").mkdir()
+    for name, told in (
+        ("file", "is not a directory"),
+        ("nothing", "does not exist"),
+        ("below/ProjectSpec.yaml", "does not exist"),
+    ):
         with pytest.raises(SpecError, match=told):
             find_project(tmp_path / name)
+
+
+@pytest.mark.parametrize("kind", ["a directory", "a pipe", "a link that leads nowhere", "a device"])
+def test_what_only_has_the_name_of_a_specification_ends_the_search(tmp_path: Path, kind: str) -> None:
+    write(tmp_path, BIKES)
+    nearer = tmp_path / "nearer"
+    (nearer / "below").mkdir(parents=True)
+    spec = nearer / "ProjectSpec.yaml"
+    make: dict[str, Callable[[], None]] = {
+        "a directory": spec.mkdir,
+        "a pipe": lambda: os.mkfifo(spec),
+        "a link that leads nowhere": lambda: spec.symlink_to(spec.name),
+        "a device": lambda: spec.symlink_to("/dev/zero"),
+    }
+    make[kind]()
+    for start in (nearer / "below", nearer, spec):
+        with pytest.raises(SpecError) as caught:
+            find_project(start)
+        assert caught.value.what == f"{spec} is {kind} and not a file"
+        assert caught.value.hint
+
+
+def test_a_current_directory_that_was_removed_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(SpecError, match="does not exist") as caught:
+        find_project(Path())
+    assert caught.value.why == "The current directory was removed."
 
 
 def test_infinity_survives_the_cache(tmp_path: Path) -> None:
