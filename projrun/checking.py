@@ -8,8 +8,8 @@ from pathlib import Path
 from projrun.core.errors import Problem, SpecError
 from projrun.environment.check import check as check_environment
 from projrun.spec.check import check as check_spec
-from projrun.spec.check import shown_name
 from projrun.spec.load import find_project, load
+from projrun.spec.text import shown_name
 
 
 @dataclass(frozen=True)

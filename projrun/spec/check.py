@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from projrun.core.errors import Problem, SpecError
-from projrun.core.files import read_regular
 from projrun.spec import document, findings, schema, validate
 from projrun.spec.declaration import declare
-from projrun.spec.model import SPEC_NAME
-from projrun.spec.tree import Path as Place
+from projrun.spec.fault import Path as Place
+from projrun.spec.text import read_text, shown_name
 
 
 @dataclass(frozen=True)
@@ -39,29 +38,6 @@ def check(root: Path) -> tuple[Problem, ...]:
             raise
         return error.problems
     return examine(text, root).problems
-
-
-def read_text(root: Path) -> str:
-    """The text of ProjectSpec.yaml. Raises SpecError when it cannot be read, is too large or not UTF-8."""
-    path = root / SPEC_NAME
-    try:
-        data = read_regular(path, document.LARGEST + 1)
-    except FileNotFoundError:
-        hint = "run 'projrun check DIR' with the directory that holds it"
-        raise SpecError(f"there is no {SPEC_NAME} in {root}", hint=hint) from None
-    except OSError as error:
-        hint = f"{SPEC_NAME} must be a file that you may read"
-        raise SpecError(f"{path} cannot be read", why=error.strerror or str(error), hint=hint) from None
-    return document.decode(data, shown_name(root))
-
-
-def shown_name(root: Path) -> str:
-    """How problems name the file: from the current directory when it is below that, else whole."""
-    path = root / SPEC_NAME
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except (ValueError, FileNotFoundError):
-        return str(path)
 
 
 def examine(text: str, root: Path) -> Examined:

@@ -11,8 +11,8 @@ from typing import Any
 
 from projrun.spec import command as commands
 from projrun.spec import parameters
+from projrun.spec.fault import Fault, Path
 from projrun.spec.model import Command, DataEntry, EntryPoint, EnvironmentSpec, Parameter, Value
-from projrun.spec.tree import Fault, Path
 
 _CONSTRAINTS = (
     "minimum",

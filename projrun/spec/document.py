@@ -12,11 +12,9 @@ from typing import Any
 
 from projrun.core.errors import Problem, SpecError
 from projrun.spec import json_text
-from projrun.spec.tree import Document, Event, Malformed, Mark, Path, assemble
-
-__all__ = ["LARGEST", "Document", "Path", "decode", "examine", "read", "yaml_events"]
-
-LARGEST = 10_000_000
+from projrun.spec.fault import Mark
+from projrun.spec.text import LARGEST, mark
+from projrun.spec.tree import Document, Event, Malformed, assemble
 
 _NULL = frozenset(("", "~", "null", "Null", "NULL"))
 _BOOL = {
@@ -29,21 +27,8 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 
 # What YAML 1.2 does not call printable (section 5.1), and the line breaks of YAML 1.1 that 1.2 dropped and
-# the readers still see.
-_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_BREAK = re.compile("\r\n|\r|\n")
-
-
-def decode(data: bytes, file: str) -> str:
-    """The text of a file's bytes. Raises SpecError when it is too large or not UTF-8."""
-    if len(data) > LARGEST:
-        raise _error(file, (1, 1), f"the file is larger than {LARGEST // 1_000_000} MB")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = data[: error.start].decode("utf-8-sig", errors="replace")
-        message = f"byte 0x{data[error.start]:02x} is not UTF-8"
-        raise _error(file, _mark(before, len(before)), message, "save the file as UTF-8") from None
+# the readers still see. Compiled when it is needed: so wide a class takes milliseconds.
+_UNPRINTABLE = "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
 def read(text: str, file: str) -> Document:
@@ -95,10 +80,10 @@ def yaml_events(text: str, *, pure: bool = False) -> Iterator[Event]:
     """
     import yaml  # slow to import, and not needed for a text that was read before
 
-    if odd := _UNPRINTABLE.search(text):
+    if odd := re.search(_UNPRINTABLE, text):
         message = f"the character U+{ord(odd.group()):04X} cannot stand in a YAML file"
         hint = f"remove it, or write {_escaped(odd.group())} in double quotes"
-        raise Malformed(_mark(text, odd.start()), message, hint)
+        raise Malformed(mark(text, odd.start()), message, hint)
     compiled = getattr(yaml, "CSafeLoader", None)
     loader = yaml.SafeLoader if pure or compiled is None else compiled
     try:
@@ -160,9 +145,9 @@ def _written(tag: str) -> str:
 
 
 def _syntax_error(error: Any, text: str) -> Malformed:
-    mark = error.problem_mark or error.context_mark
-    place = (mark.line + 1, mark.column + 1)
-    if text[mark.index : mark.index + 1] == "\t":
+    found = error.problem_mark or error.context_mark
+    place = (found.line + 1, found.column + 1)
+    if text[found.index : found.index + 1] == "\t":
         return Malformed(place, "a tab cannot stand here in YAML", "use blanks")
     said = [part for part in (error.problem, error.context) if part]
     return Malformed(place, f"this is not YAML: {', '.join(said)}")
@@ -172,15 +157,6 @@ def _place(event: Any) -> Mark:
     return event.start_mark.line + 1, event.start_mark.column + 1
 
 
-def _mark(text: str, offset: int) -> Mark:
-    breaks = list(_BREAK.finditer(text, 0, offset))
-    return len(breaks) + 1, offset - (breaks[-1].end() if breaks else 0) + 1
-
-
 def _escaped(character: str) -> str:
     number = ord(character)
     return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
-
-
-def _error(file: str, mark: Mark, message: str, hint: str = "") -> SpecError:
-    return SpecError(f"{file} cannot be read", problems=(Problem(file, *mark, message, hint),))

@@ -11,10 +11,11 @@ from pathlib import Path
 from projrun.core.nearest import did_you_mean
 from projrun.core.paths import escape_reason, is_below
 from projrun.spec import command as commands
-from projrun.spec import parameters, tree
+from projrun.spec import parameters
 from projrun.spec.declaration import NO_COMMAND, Declared
+from projrun.spec.fault import Fault
+from projrun.spec.fault import Path as Place
 from projrun.spec.model import BUILTIN_PLACEHOLDERS, Command, DataEntry, EntryPoint, Parameter
-from projrun.spec.tree import Fault
 
 _DATA = "data:"
 
@@ -54,14 +55,14 @@ def _overlapping_variables(declared: Declared) -> Iterator[Fault]:
                     yield Fault(("environment", key, index), message)
 
 
-def _reserved_names(here: tree.Path, entry_point: EntryPoint) -> Iterator[Fault]:
+def _reserved_names(here: Place, entry_point: EntryPoint) -> Iterator[Fault]:
     for name in entry_point.parameters:
         if name in BUILTIN_PLACEHOLDERS:
             message = f"{{{name}}} is filled by projrun, so no parameter can have this name"
             yield Fault((*here, "parameters", name), message, "choose another name", key=True)
 
 
-def _placeholders(here: tree.Path, entry_point: EntryPoint, declared: Declared) -> Iterator[Fault]:
+def _placeholders(here: Place, entry_point: EntryPoint, declared: Declared) -> Iterator[Fault]:
     unread = {str(path[3]): Parameter(str(path[3]), "json") for path in declared.unread if path[:2] == here}
     declared_here = {**entry_point.parameters, **unread}
     for message in commands.problems(_using_all(entry_point.command), declared_here):
@@ -84,7 +85,7 @@ def _using_all(command: Command) -> Command:
     return replace(command, words=(*command.words, "{params_file}"))
 
 
-def _data_references(here: tree.Path, entry_point: EntryPoint, data: Mapping[str, DataEntry]) -> Iterator[Fault]:
+def _data_references(here: Place, entry_point: EntryPoint, data: Mapping[str, DataEntry]) -> Iterator[Fault]:
     references = [
         ((*here, "parameters", name, "default"), str(parameter.default.raw))
         for name, parameter in entry_point.parameters.items()
@@ -97,7 +98,7 @@ def _data_references(here: tree.Path, entry_point: EntryPoint, data: Mapping[str
             yield Fault(place, f"{name!r} is not declared under 'data'", did_you_mean(name, data))
 
 
-def _outputs(here: tree.Path, entry_point: EntryPoint, data: Mapping[str, DataEntry]) -> Iterator[Fault]:
+def _outputs(here: Place, entry_point: EntryPoint, data: Mapping[str, DataEntry]) -> Iterator[Fault]:
     pinned = {posixpath.normpath(data[name].path) for name in _data_used(entry_point, data) if data[name].sha256}
     for key, paths in (("outputs", entry_point.outputs), ("metrics", entry_point.metrics)):
         seen = set()
@@ -121,11 +122,11 @@ def _data_used(entry_point: EntryPoint, data: Mapping[str, DataEntry]) -> Iterat
     yield from (name for name in data if _DATA + name in texts)
 
 
-def _missing_files(declared: Declared, root: Path, left: set[tree.Path]) -> Iterator[Fault]:
+def _missing_files(declared: Declared, root: Path, left: set[Place]) -> Iterator[Fault]:
     # os.path and not pathlib, whose questions raise for a name that is too long or a directory that is closed.
     environment = declared.environment
     docker = environment.docker or {}
-    files: dict[tree.Path, str | None] = {
+    files: dict[Place, str | None] = {
         ("environment", "lock"): environment.lock,
         ("environment", "requirements"): environment.requirements,
         ("environment", "docker", "file"): docker.get("file"),
@@ -143,7 +144,7 @@ def _missing_files(declared: Declared, root: Path, left: set[tree.Path]) -> Iter
             yield Fault(place, f"there is no {path!r}, and no entry point has it as an output", hint, missing=True)
 
 
-def _read_paths(declared: Declared) -> Iterator[tuple[tree.Path, str]]:
+def _read_paths(declared: Declared) -> Iterator[tuple[Place, str]]:
     for name, entry in declared.data.items():
         yield ("data", name, "path"), entry.path
     for name, entry_point in declared.entry_points.items():
@@ -152,7 +153,7 @@ def _read_paths(declared: Declared) -> Iterator[tuple[tree.Path, str]]:
                 yield ("entry_points", name, "inputs", index), path
 
 
-def _paths(declared: Declared) -> Iterator[tuple[tree.Path, str]]:
+def _paths(declared: Declared) -> Iterator[tuple[Place, str]]:
     environment = declared.environment
     docker = environment.docker or {}
     named = {

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from json.decoder import scanstring  # type: ignore[attr-defined]  # there since 3.0, not in the stubs
 from typing import Any
 
-from projrun.spec.tree import Event, Malformed, Mark
+from projrun.spec.fault import Mark
+from projrun.spec.tree import Event, Malformed
 
 _BLANKS = re.compile(r"[ \t\r\n]*")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")

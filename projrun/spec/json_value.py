@@ -8,8 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from projrun.spec import json_text
-from projrun.spec.tree import Malformed, Path, assemble
+from projrun.spec.fault import Path
 
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
@@ -19,6 +18,9 @@ def parse(text: str) -> tuple[Any, Mapping[Path, str]]:
 
     Raises ValueError where RFC 8259 is not met, for a key that is there twice, and for half a surrogate pair.
     """
+    from projrun.spec import json_text  # most specifications have no JSON in them
+    from projrun.spec.tree import Malformed, assemble
+
     try:
         document, problems = assemble(json_text.events(text), "")
     except Malformed as error:

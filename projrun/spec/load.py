@@ -16,10 +16,10 @@ from projrun.core.files import irregular, write_atomic
 from projrun.core.hashing import sha256_bytes, sha256_value
 from projrun.core.paths import cache_directory
 from projrun.spec import findings, schema
-from projrun.spec.check import examine, read_text, shown_name
 from projrun.spec.declaration import Declared, declare
+from projrun.spec.fault import Path as Place
 from projrun.spec.model import SPEC_NAME, ProjectSpec
-from projrun.spec.tree import Path as Place
+from projrun.spec.text import read_text, shown_name
 
 # What the file is called by mistake, and what the specifications of similar tools are called.
 _NEAR_NAMES = frozenset(("projectspec.yaml", "projectspec.yml", "projectspec.json", "projectspec", "mlproject"))
@@ -101,6 +101,8 @@ def _from_kept(kept: Path, text: str, root: Path) -> ProjectSpec | None:
 
 
 def _from_text(kept: Path, text: str, root: Path) -> ProjectSpec:
+    from projrun.spec.check import examine  # brings all that reads YAML
+
     found = examine(text, root)
     if found.refusing:
         count = "a problem" if len(found.refusing) == 1 else f"{len(found.refusing)} problems"

@@ -6,17 +6,19 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from projrun.core.errors import SpecError, UsageError
 from projrun.core.nearest import did_you_mean
 from projrun.core.paths import escape_reason
-from projrun.spec import document
 from projrun.spec.argument import shown
 from projrun.spec.model import BoundParameter, DataEntry, EntryPoint, Parameter, Value
 from projrun.spec.values import read_native, read_text
+
+if TYPE_CHECKING:
+    from projrun.spec.tree import Document
 
 __all__ = ["bind", "from_document", "is_name", "read_native", "read_text", "to_document"]
 
@@ -24,8 +26,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _DATA = "data:"
 
 
-@dataclass(frozen=True)
-class _Setting:
+class _Setting(NamedTuple):
     """A value that somebody gave: for which name, where, and how it is read."""
 
     name: str
@@ -34,8 +35,7 @@ class _Setting:
     read: Callable[[Parameter], Value]
 
 
-@dataclass(frozen=True)
-class _Complaint:
+class _Complaint(NamedTuple):
     """One thing wrong with what was given, and what to type instead."""
 
     message: str
@@ -133,10 +133,13 @@ def _no_value(parameter: Parameter) -> Value:
 
 
 def _read_file(file: Path) -> _Settings:
+    from projrun.spec import document  # most runs have no such file
+    from projrun.spec.text import LARGEST, decode
+
     try:
         with file.open("rb") as stream:
-            data = stream.read(document.LARGEST + 1)
-        found = document.read(document.decode(data, str(file)), str(file))
+            data = stream.read(LARGEST + 1)
+        found = document.read(decode(data, str(file)), str(file))
     except OSError as error:
         raise UsageError(
             f"the parameters file {str(file)!r} cannot be read",
@@ -155,7 +158,7 @@ def _read_file(file: Path) -> _Settings:
     return [_entry(found, name, file) for name in found.value], ()
 
 
-def _entry(found: document.Document, name: str, file: Path) -> _Setting:
+def _entry(found: Document, name: str, file: Path) -> _Setting:
     line, column = found.key_marks[(name,)]
     texts = {path[1:]: text for path, text in found.texts.items() if path[:1] == (name,)}
     return _Setting(

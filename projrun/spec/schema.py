@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from projrun.spec import tree
+if TYPE_CHECKING:
+    from projrun.spec.fault import Path as Place
+    from projrun.spec.tree import Document
 
 SCHEMA_FILE = Path(__file__).parent.parent / "schemas" / "project-spec.v1.json"
 
@@ -25,7 +27,7 @@ def definition() -> dict[str, Any]:
     return schema
 
 
-def with_texts(document: tree.Document, schema: Mapping[str, Any]) -> Any:
+def with_texts(document: Document, schema: Mapping[str, Any]) -> Any:
     """The document's value with the source text of plain scalars wherever the schema wants text.
 
     So ``python: 3.10`` is "3.10" and a variable's ``1`` is "1". Null is never text.
@@ -34,11 +36,11 @@ def with_texts(document: tree.Document, schema: Mapping[str, Any]) -> Any:
 
 
 class _Walk:
-    def __init__(self, document: tree.Document, definitions: Mapping[str, Any]) -> None:
+    def __init__(self, document: Document, definitions: Mapping[str, Any]) -> None:
         self.texts = document.texts
         self.definitions = definitions
 
-    def value(self, value: Any, schema: Mapping[str, Any], path: tree.Path) -> Any:
+    def value(self, value: Any, schema: Mapping[str, Any], path: Place) -> Any:
         text_is_wanted = False
         while reference := schema.get("$ref"):
             text_is_wanted = text_is_wanted or reference == _TEXT

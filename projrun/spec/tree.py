@@ -7,25 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from projrun.core.errors import Problem
-
-Path = tuple[str | int, ...]
-Mark = tuple[int, int]
+from projrun.spec.fault import Fault, Mark, Path
 
 DEEPEST = 100
-
-
-@dataclass(frozen=True)
-class Fault:
-    """Something wrong at a path of a document. ``key`` puts it at the entry's key and not at its value.
-
-    ``missing`` marks a file that is not there, which is no fault of the document itself.
-    """
-
-    path: Path
-    message: str
-    hint: str = ""
-    key: bool = False
-    missing: bool = False
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from projrun.core.nearest import did_you_mean
-from projrun.spec.tree import Fault, Path
+from projrun.spec.fault import Fault, Path
 
 _TYPES = {
     "string": "text",

@@ -12,8 +12,8 @@ from typing import Any
 
 from projrun.spec import constraints, json_value, numerals
 from projrun.spec.argument import shown, unfit
+from projrun.spec.fault import Path
 from projrun.spec.model import Parameter, Value
-from projrun.spec.tree import Path
 
 # RFC 3986, section 3: a scheme, a colon, and something after it.
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\x00-\x1f\x7f]+")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from projrun.core.errors import SpecError
 from projrun.spec import document
+from projrun.spec.text import LARGEST, decode
 from projrun.spec.tree import DEEPEST, Malformed, assemble
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
@@ -202,15 +203,15 @@ def test_an_alias_bomb_is_not_expanded() -> None:
 
 def test_a_file_that_is_not_utf_8_is_refused_with_its_place() -> None:
     with pytest.raises(SpecError) as caught:
-        document.decode(b"a: \xc3\xa9\nb: \xe9\n", "a.yaml")
+        decode(b"a: \xc3\xa9\nb: \xe9\n", "a.yaml")
     (problem,) = caught.value.problems
     assert (problem.line, problem.column) == (2, 4)
 
 
 def test_a_byte_order_mark_is_not_content() -> None:
-    assert value_of(document.decode(b"\xef\xbb\xbfa: 1", "a.yaml")) == {"a": 1}
+    assert value_of(decode(b"\xef\xbb\xbfa: 1", "a.yaml")) == {"a": 1}
 
 
 def test_a_huge_file_is_refused() -> None:
     with pytest.raises(SpecError, match="cannot be read"):
-        document.decode(b" " * (document.LARGEST + 1), "a.yaml")
+        decode(b" " * (LARGEST + 1), "a.yaml")
