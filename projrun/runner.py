@@ -33,6 +33,7 @@ from projrun.store.run import RunDirectory
 from projrun.store.store import Store
 from projrun.telling import (
     changed_meanwhile,
+    choice_flags,
     command_line,
     describe_environment,
     describe_inputs,
@@ -140,6 +141,7 @@ def plan_run(options: Options) -> Plan:
     environment = plan.plan(spec.environment, spec.root, options.cache, Silent(), resolve=False)
     argv = command.render(choice.entry_point.command, choice.parameters, builtins(choice, Path("<run_dir>")))
     flags = (
+        *choice_flags(choice),
         *source_flags(source),
         *_snapshot_fault(options, source),
         *input_flags(inputs),
@@ -274,7 +276,13 @@ def _write_recipe(
         environment=environment,
         inputs=inputs,
         host=host(),
-        flags=(*source_flags(source), *input_flags(inputs), *environment.plan.flags, *environment.flags),
+        flags=(
+            *choice_flags(choice),
+            *source_flags(source),
+            *input_flags(inputs),
+            *environment.plan.flags,
+            *environment.flags,
+        ),
         labels=_labels(live),
     )
     recipe: dict[str, Any] = document.redacted(document.recipe_document(parts), live.recording.text)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shlex
 from collections.abc import Sequence
 
-from projrun.choice import FROM_PARAMETER
+from projrun.choice import FROM_PARAMETER, Choice
 from projrun.core.amounts import duration, size
 from projrun.core.errors import ProjrunError
 from projrun.core.flags import Flag
@@ -15,6 +17,9 @@ from projrun.execution.model import Outcome
 from projrun.source import inspect
 from projrun.source.model import Source
 from projrun.spec.model import EntryPoint
+
+_SHORT = 4  # characters below which a secret is likely to occur in text that is none
+_PASSWORD = re.compile(r"://[^/?#@]*:[^/?#]*@")
 
 
 def describe_source(source: Source) -> str:
@@ -59,6 +64,21 @@ def describe_process(outcome: Outcome) -> str:
 def command_line(argv: Sequence[str]) -> str:
     """argv as a shell would take it."""
     return shlex.join(argv)
+
+
+def choice_flags(choice: Choice) -> tuple[Flag, ...]:
+    """What was chosen that the record either keeps in clear or cannot keep whole."""
+    flags = []
+    for name in choice.spec.environment.secrets:
+        if 0 < len(os.environ.get(name, "")) < _SHORT:
+            message = f"secret {name} is so short that masking it also masks other text of the record"
+            flags.append(Flag("secret-short", message, f"use one of {_SHORT} characters or more"))
+    for name, bound in choice.parameters.items():
+        texts = (bound.value.raw,) if isinstance(bound.value.raw, str) else bound.value.raw
+        if "uri" in (bound.parameter.type, bound.parameter.items) and any(map(_PASSWORD.search, texts)):
+            mend = "take it out of the address and pass it as one of environment.secrets"
+            flags.append(Flag("password-recorded", f"parameter {name} holds a password, which is recorded", mend))
+    return tuple(flags)
 
 
 def source_flags(source: Source) -> tuple[Flag, ...]:

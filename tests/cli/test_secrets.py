@@ -65,3 +65,14 @@ def test_a_short_secret_does_not_damage_what_projrun_computed(
     assert len(source["commit"]) == len(source["snapshot"]) == 40
     assert environment["lock"]["text"] == (workspace.root / "requirements.lock").read_text()
     assert shown["status"] == "finished"
+    assert "secret-short" in [flag["code"] for flag in shown["recipe"]["flags"]] or len(secret) > 3
+
+
+def test_a_password_in_an_address_reaches_the_program_and_is_flagged(workspace: Workspace) -> None:
+    workspace.entry_point("echo {where}", more="    parameters: {where: uri}\n")
+    address = "postgres://me:pass@host/db"
+    assert workspace.projrun("run", "-q", "-P", f"where={address}").out == f"{address}\n"
+    assert "password-recorded" in [flag["code"] for flag in workspace.last()["recipe"]["flags"]]
+    assert "password-recorded" not in [
+        flag["code"] for flag in workspace.run("-P", "where=s3://me@host/a:b@c")["recipe"]["flags"]
+    ]
