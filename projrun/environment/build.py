@@ -69,7 +69,7 @@ def _ready(plan: EnvironmentPlan, directory: Path, *, reused: bool) -> Environme
         installed=there.installed,
         reused=reused,
         settings={"VIRTUAL_ENV": str(directory)},
-        flags=there.flags,
+        flags=tuple(flag for flag in there.flags if flag not in plan.flags),
     )
 
 

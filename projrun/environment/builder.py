@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from projrun.environment import lock
 from projrun.environment.lock import LockLine
 from projrun.environment.model import Interpreter
 
@@ -15,7 +16,8 @@ from projrun.environment.model import Interpreter
 class BuildRequest:
     """An environment to be made in ``folder``, which is empty and ours alone.
 
-    ``lines`` are those of ``lock_text``; ``lock_file`` is how the user knows it, for errors.
+    ``lines`` are those of ``lock_text``; ``lock_file`` is how the user knows it and ``compile_command`` what
+    compiles it again, for errors.
     """
 
     folder: Path
@@ -24,6 +26,7 @@ class BuildRequest:
     lock_file: str
     lines: tuple[LockLine, ...]
     source_distributions: tuple[str, ...] = ()
+    compile_command: str = lock.COMPILE
 
 
 @dataclass(frozen=True)

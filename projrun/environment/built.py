@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from projrun.core.errors import EnvironmentFailure
 from projrun.core.files import read_json, write_json
 from projrun.core.flags import Flag
 from projrun.environment.model import Distribution
@@ -49,8 +51,21 @@ def write_marker(directory: Path, built: Built) -> None:
 
 
 def look(directory: Path, key: str) -> Built | str:
-    """The environment of ``key`` as its marker tells it, or why what is in ``directory`` cannot be used."""
-    if not directory.is_dir():
+    """The environment of ``key`` as its marker tells it, or why what is in ``directory`` cannot be used.
+
+    Raises EnvironmentFailure when the cache cannot be looked into.
+    """
+    try:
+        is_there = stat.S_ISDIR(directory.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        is_there = False
+    except OSError as error:
+        raise EnvironmentFailure(
+            f"the environments in {directory.parent} cannot be looked at",
+            why=error.strerror or str(error),
+            hint="choose another folder: PROJRUN_CACHE=DIR",
+        ) from error
+    if not is_there:
         return "it was never built here"
     try:
         document = read_json(directory / MARKER)

@@ -22,13 +22,13 @@ def check(spec: EnvironmentSpec, root: Path, cache: Path) -> tuple[Problem, ...]
     try:
         if spec.lock is not None and (root / spec.lock).is_file():
             text = requirements.read_text(root, spec.lock, "lock")
-            found = lock.problems(text, spec.lock, markers)
+            found = lock.problems(text, spec.lock, markers, spec.compile_command)
             lines = None if found else lock.parse(text, spec.lock)
         if spec.requirements is not None and (root / spec.requirements).is_file():
             files = requirements.collect(root, spec.requirements)
             found += requirements.unlockable(files)
             if lines is not None:
-                found += requirements.out_of_step(lines, spec.lock or "", files, markers)
+                found += requirements.out_of_step(lines, spec.lock or "", files, markers, spec.compile_command)
     except EnvironmentFailure as failure:
         file = spec.lock or spec.requirements or ""
         found += (Problem(file, 0, 0, f"{failure.what}: {failure.why}", failure.hint),)

@@ -23,7 +23,7 @@ _VERSION = "import platform; print(platform.python_version())"
 def construct(plan: EnvironmentPlan, directory: Path, report: Reporter) -> None:
     """Builds the environment of ``plan`` into ``directory``, marker last. Raises EnvironmentFailure or OSError."""
     lock_file = plan.lock_path or "the resolved lock"
-    lines = lock.parse(plan.lock_text or "", lock_file)
+    lines = lock.parse(plan.lock_text or "", lock_file, plan.compile_command)
     builder = builder_named(plan.builder or "")
     _remove_leftovers(directory.parent, plan.key)
     aside = directory.parent / f"{_ASIDE}{plan.key}-{secrets.token_hex(4)}"
@@ -37,6 +37,7 @@ def construct(plan: EnvironmentPlan, directory: Path, report: Reporter) -> None:
                 lock_file=lock_file,
                 lines=lines,
                 source_distributions=plan.source_distributions,
+                compile_command=plan.compile_command,
             ),
             lambda data: report.write(BUILD, data),
         )
@@ -64,14 +65,14 @@ def _checked(plan: EnvironmentPlan, made: Path, lines: tuple[lock.LockLine, ...]
     differences = installed.differences(distributions, applying)
     if differences:
         raise EnvironmentFailure("what was installed is not what the lock names", why="\n".join(differences))
-    lock_file = plan.lock_path or "the resolved lock"
+    lock_file, command = plan.lock_path or "the resolved lock", plan.compile_command
     unfit = installed.unfit(folders, interpreter.version)
     for line in applying:
         if line.name in unfit:
             raise EnvironmentFailure(
                 f"{lock_file}:{line.line}: {line.name}=={line.version} is not for Python {interpreter.version}",
                 why=f"It is for Python {unfit[line.name]}.",
-                hint="compile the lock again for this Python, or change environment.python",
+                hint=f"compile the lock again ({command}), or change environment.python",
             )
     return built.Built(
         key=plan.key,
@@ -81,7 +82,7 @@ def _checked(plan: EnvironmentPlan, made: Path, lines: tuple[lock.LockLine, ...]
         builder_version=version,
         installed=distributions,
         flags=tuple(
-            Flag("dependency-missing", f"{lock_file}: {text}", "compile the lock again with all that is needed")
+            Flag("dependency-missing", f"{lock_file}: {text}", f"compile the lock with all of them: {command}")
             for text in installed.unmet(folders, interpreter.markers)
         ),
     )

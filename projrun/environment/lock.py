@@ -25,7 +25,8 @@ _HASH_OPTION = re.compile(r"\s--hash(?:=|\s+)(\S+)")
 _OTHER_FORMAT = re.compile(r"\s*(\[\[?[\w.-]+\]\]?|[\w-]+ = .*|\{.*)")
 _ADDRESS = re.compile(r"(git|hg|svn|bzr)\+|\w+://|[./~]|file:")
 _NAME_A_VERSION = "name a released version"
-_COMPILE = "compile it again: uv pip compile --generate-hashes REQUIREMENTS -o LOCK"
+_COMPILE_AGAIN = "compile it again"
+COMPILE = "uv pip compile --generate-hashes REQUIREMENTS -o LOCK"  # where what they are called is not known
 
 _REFUSED_OPTIONS = {
     ("-e", "--editable"): ("an editable install has no hash", "lock what it stands for, or run from its source"),
@@ -65,17 +66,25 @@ class LockLine:
         return Marker(self.marker).evaluate({**markers, "extra": ""})
 
 
-def parse(text: str, file: str) -> tuple[LockLine, ...]:
-    """The lines of a lock. Raises EnvironmentFailure that lists every line that is not pinned and hashed."""
-    lines, found = _read(text, file)
+def parse(text: str, file: str, command: str = COMPILE) -> tuple[LockLine, ...]:
+    """The lines of a lock. Raises EnvironmentFailure that lists every line that is not pinned and hashed.
+
+    ``command`` is what the user types to compile the lock, for errors.
+    """
+    lines, found = _read(text, file, command)
     found += _duplicates(list(lines), file, same_marker=True)
     raise_for(found, f"{file} is not a lock that can be trusted")
     return lines
 
 
-def problems(text: str, file: str, markers: Mapping[str, str] | None = None) -> tuple[Problem, ...]:
-    """Everything wrong with a lock; with the ``markers`` of an interpreter, also what is wrong for that one."""
-    lines, found = _read(text, file)
+def problems(
+    text: str, file: str, markers: Mapping[str, str] | None = None, command: str = COMPILE
+) -> tuple[Problem, ...]:
+    """Everything wrong with a lock; with the ``markers`` of an interpreter, also what is wrong for that one.
+
+    ``command`` is what the user types to compile the lock.
+    """
+    lines, found = _read(text, file, command)
     applying = [line for line in lines if markers is None or line.applies(markers)]
     if lines and not applying and not found:
         found.append(
@@ -84,7 +93,7 @@ def problems(text: str, file: str, markers: Mapping[str, str] | None = None) -> 
                 lines[0].line,
                 1,
                 "no line of the lock applies to this platform and interpreter",
-                "compile the lock for this platform, or with --universal",
+                f"compile it for this platform, or with --universal: {command}",
             )
         )
     return (*found, *_duplicates(applying, file, same_marker=markers is None))
@@ -143,7 +152,7 @@ def _without_comment(number: int, line: str) -> Iterator[tuple[int, str]]:
         yield number, stripped
 
 
-def _read(text: str, file: str) -> tuple[tuple[LockLine, ...], list[Problem]]:
+def _read(text: str, file: str, command: str) -> tuple[tuple[LockLine, ...], list[Problem]]:
     lines: list[LockLine] = []
     found: list[Problem] = []
     for number, content in logical_lines(text.removeprefix("\ufeff")):
@@ -155,7 +164,10 @@ def _read(text: str, file: str) -> tuple[tuple[LockLine, ...], list[Problem]]:
         if isinstance(line, LockLine):
             lines.append(line)
         else:
-            found.append(Problem(file, number, 1, *line))
+            message, mend = line
+            found.append(
+                Problem(file, number, 1, message, f"{mend}: {command}" if mend is _COMPILE_AGAIN else mend)
+            )
     return tuple(lines), found
 
 
@@ -171,7 +183,7 @@ def _line(number: int, content: str) -> LockLine | tuple[str, str]:
         return requirement
     wrong = _wrong_hashes(requirement.name, hashes)
     if wrong:
-        return wrong, _COMPILE
+        return wrong, _COMPILE_AGAIN
     marker = str(requirement.marker or "")
     version = next(iter(requirement.specifier)).version
     extras = tuple(sorted(requirement.extras))
@@ -182,17 +194,17 @@ def _pinned(text: str) -> Requirement | tuple[str, str]:
     """A requirement of exactly one released version, or what is wrong with the text and what mends it."""
     stray = re.search(r"\s(--?[a-z][\w-]*)", text)
     if stray:
-        return f"{stray.group(1)} is an option that no line of a lock has", _COMPILE
+        return f"{stray.group(1)} is an option that no line of a lock has", _COMPILE_AGAIN
     if _ADDRESS.match(text) or (" @ " not in text and text.endswith((".whl", ".tar.gz", ".zip"))):
         return f"{text.split(maxsplit=1)[0]!r} is an address or a path, which no hash pins", _NAME_A_VERSION
     requirement = as_requirement(text)
     if requirement is None:
-        return f"{text!r} is not a requirement", _COMPILE
+        return f"{text!r} is not a requirement", _COMPILE_AGAIN
     if requirement.url:
         return f"{requirement.name} comes from an address, which is not pinned", _NAME_A_VERSION
     pins = list(requirement.specifier)
     if len(pins) != 1 or pins[0].operator != "==" or pins[0].version.endswith("*"):
-        return f"{requirement.name} is not pinned to one version with '=='", _COMPILE
+        return f"{requirement.name} is not pinned to one version with '=='", _COMPILE_AGAIN
     return requirement
 
 
@@ -215,7 +227,7 @@ def _refused_option(option: str) -> tuple[str, str]:
     for names, (message, hint) in _REFUSED_OPTIONS.items():
         if option in names:
             return f"{option}: {message}", hint
-    return f"{option} is no line of a lock", _COMPILE
+    return f"{option} is no line of a lock", _COMPILE_AGAIN
 
 
 def _duplicates(lines: list[LockLine], file: str, *, same_marker: bool) -> list[Problem]:

@@ -41,7 +41,8 @@ class EnvironmentPlan:
 
     ``kind``: ``lock`` or ``system``. ``key`` is the digest of all that goes into it; ``inputs`` is that very
     document. ``lock_origin``: ``file``, ``resolved`` (from requirements, now or earlier) or None. ``reason``
-    says why it must be built, or None when ``directory`` holds it, ready.
+    says why it must be built, or None when ``directory`` holds it, ready; ``flags`` then are the built one's too.
+    ``compile_command`` is what to type to compile its lock again.
     """
 
     kind: str
@@ -57,11 +58,15 @@ class EnvironmentPlan:
     source_distributions: tuple[str, ...] = ()
     reason: str | None = None
     flags: tuple[Flag, ...] = ()
+    compile_command: str = ""
 
 
 @dataclass(frozen=True)
 class Environment:
-    """A ready environment. ``bin`` comes first on the child's PATH; ``reused`` tells whether it was there."""
+    """A ready environment. ``bin`` comes first on the child's PATH; ``reused`` tells whether it was there.
+
+    ``flags`` are those that its plan does not have.
+    """
 
     plan: EnvironmentPlan
     bin: Path

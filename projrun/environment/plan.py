@@ -60,7 +60,7 @@ def plan(
     files = requirements.collect(root, spec.requirements or "")
     unlocked = resolution.Unlocked(root, files, interpreter, spec.builder, spec.source_distributions)
     answer = resolution.resolve(unlocked, cache, report) if resolve else resolution.remembered(unlocked, cache)
-    return _lock_plan(spec, cache, interpreter, _resolved(answer, files[0]))
+    return _lock_plan(spec, cache, interpreter, _resolved(answer, files[0], spec))
 
 
 def _lock_plan(spec: EnvironmentSpec, cache: Path, interpreter: Interpreter, found: _Lock) -> EnvironmentPlan:
@@ -78,27 +78,25 @@ def _lock_plan(spec: EnvironmentSpec, cache: Path, interpreter: Interpreter, fou
         source_distributions=spec.source_distributions,
         reason="its lock is not resolved yet",
         flags=(*_python_flags(interpreter, spec), *found.flags, *_source_flags(spec)),
+        compile_command=spec.compile_command,
     )
     if found.text is None:
         return unfinished
     inputs = key.inputs_of_lock(interpreter, found.text, spec.builder, spec.source_distributions)
     digest = key.key_of(inputs)
     directory = built.directory_of(cache, digest)
+    known = replace(unfinished, key=digest, inputs=inputs, directory=directory)
     there = built.look(directory, digest)
     if isinstance(there, str):
-        _check_lock(found, interpreter)
-        reason = there
-    else:
-        # Another installation of the same version may have been found now: tell the one that will run.
-        interpreter = replace(interpreter, path=there.interpreter)
-        reason = None
-    return replace(
-        unfinished, key=digest, inputs=inputs, directory=directory, interpreter=interpreter, reason=reason
-    )
+        _check_lock(found, interpreter, spec.compile_command)
+        return replace(known, reason=there)
+    # Another installation of the same version may have been found now: tell the one that will run.
+    interpreter = replace(interpreter, path=there.interpreter)
+    return replace(known, interpreter=interpreter, reason=None, flags=(*known.flags, *there.flags))
 
 
-def _check_lock(found: _Lock, interpreter: Interpreter) -> None:
-    faults = lock.problems(found.text or "", found.name, interpreter.markers)
+def _check_lock(found: _Lock, interpreter: Interpreter, command: str) -> None:
+    faults = lock.problems(found.text or "", found.name, interpreter.markers, command)
     lock.raise_for(faults, f"{found.name} cannot be used as a lock")
 
 
@@ -108,32 +106,36 @@ def _locked(spec: EnvironmentSpec, root: Path, cache: Path, interpreter: Interpr
     if spec.requirements is None:
         return _Lock(text, name, name, "file", None, ())
     files = requirements.collect(root, spec.requirements)
-    problems = _drift(text, name, files, interpreter, cache)
+    problems = _drift(text, spec, files, interpreter, cache)
     flags = tuple(Flag("lock-out-of-step", f"{one.place}: {one.message}", one.hint) for one in problems)
     return _Lock(text, name, name, "file", files[0].text, flags)
 
 
-def _resolved(text: str | None, file: requirements.RequirementsFile) -> _Lock:
+def _resolved(text: str | None, file: requirements.RequirementsFile, spec: EnvironmentSpec) -> _Lock:
     flag = Flag(
         "lock-missing",
         f"{file.path} has no lock: it was resolved to what the package index had when it was first run here",
-        f"uv pip compile --generate-hashes {file.path} -o requirements.lock, and name it as environment.lock",
+        f"{spec.compile_command}, and name it as environment.lock",
     )
     return _Lock(text, None, "the resolved lock", "resolved", file.text, (flag,))
 
 
 def _drift(
-    text: str, name: str, files: tuple[requirements.RequirementsFile, ...], interpreter: Interpreter, cache: Path
+    text: str,
+    spec: EnvironmentSpec,
+    files: tuple[requirements.RequirementsFile, ...],
+    interpreter: Interpreter,
+    cache: Path,
 ) -> tuple[Problem, ...]:
     """Where the lock is out of step, remembered by the content of all that was compared."""
-    markers = dict(interpreter.markers)
-    question = [_CHECK_FORMAT, text, name, [[one.path, one.text] for one in files], markers]
+    name, command, markers = spec.lock or "", spec.compile_command, dict(interpreter.markers)
+    question = [_CHECK_FORMAT, text, name, [[one.path, one.text] for one in files], markers, command]
     file = cache / "locks" / f"{sha256_value(question)}.json"
     try:
         return tuple(Problem(**entry) for entry in read_json(file))
     except (OSError, ValueError, TypeError):
         pass
-    found = requirements.out_of_step(lock.parse(text, name), name, files, markers)
+    found = requirements.out_of_step(lock.parse(text, name, command), name, files, markers, command)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         write_json(file, [vars(problem) for problem in found], durable=False)

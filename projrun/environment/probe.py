@@ -105,7 +105,7 @@ def base_interpreter(executable: Path) -> Path:
         if home is None:
             return real
         names = (real.name, "python3", "python")
-        at_home = [home / name for name in names if (home / name).exists()]
+        at_home = [home / name for name in names if os.access(home / name, os.F_OK)]
         if not at_home:
             return real
         real = Path(os.path.realpath(at_home[0]))

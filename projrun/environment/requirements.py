@@ -91,10 +91,12 @@ def out_of_step(
     lock_file: str,
     files: tuple[RequirementsFile, ...],
     markers: Mapping[str, str] | None,
+    command: str,
 ) -> tuple[Problem, ...]:
     """Requirements that the lock does not fulfil: their package is missing, or its version is another one.
 
-    Without the ``markers`` of an interpreter only what holds for every interpreter is found.
+    ``command`` is what the user types to compile the lock. Without the ``markers`` of an interpreter only what
+    holds for every interpreter is found.
     """
     pinned = {line.name: line for line in lock_lines if markers is None or line.applies(markers)}
     found = []
@@ -104,7 +106,7 @@ def out_of_step(
             continue
         message = _unfulfilled(requirement, line, pinned, lock_file)
         if message:
-            found.append(Problem(line.file, line.line, 1, message, _compile_command(files[0].path, lock_file)))
+            found.append(Problem(line.file, line.line, 1, message, command))
     return tuple(found)
 
 
@@ -125,10 +127,6 @@ def _applies(requirement: Requirement, markers: Mapping[str, str] | None) -> boo
     if requirement.marker is None:
         return True
     return markers is not None and requirement.marker.evaluate({**markers, "extra": ""})
-
-
-def _compile_command(requirements: str, lock_file: str) -> str:
-    return f"uv pip compile --generate-hashes {requirements} -o {lock_file}"
 
 
 def _collect(root: Path, file: RequirementsFile, found: dict[str, RequirementsFile], depth: int) -> None:

@@ -146,7 +146,10 @@ def _not_installed(output: str, request: BuildRequest) -> EnvironmentFailure:
     places = [f"{request.lock_file}:{line.line}: {line.name}=={line.version}" for line in culprits]
     if "Hash mismatch" in output and culprits:
         what = f"{places[0]}: the archive is not the one that was locked"
-        hint = "do not use it before you know why; then compile the lock again"
+        hint = (
+            "do not use it before you know why; if it was locked for another platform or interpreter, compile the"
+            f" lock again: {request.compile_command}"
+        )
     elif _any(output, _NO_WHEEL) and culprits:
         what = f"{places[0]} has no wheel for this platform and interpreter"
         hint = (

@@ -133,9 +133,9 @@ def _missing_files(declared: Declared, root: Path, left: set[Place]) -> Iterator
     }
     for place, path in files.items():
         if path and place not in left and not os.path.isfile(root / path):  # noqa: PTH113 - see above
-            hint = f"uv pip compile --generate-hashes {environment.requirements} -o {path}"
-            makes = path == environment.lock and environment.requirements
-            yield Fault(place, f"there is no file {path!r}", hint if makes else "", missing=True)
+            makes = place[-1] == "lock" and environment.requirements
+            hint = environment.compile_command if makes else ""
+            yield Fault(place, f"there is no file {path!r}", hint, missing=True)
     written = [path for entry_point in declared.entry_points.values() for path in entry_point.products]
     for place, path in _read_paths(declared):
         made = is_below(path, written)

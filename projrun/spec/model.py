@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 SPEC_NAME = "ProjectSpec.yaml"
+
+_LOWEST = re.compile(r"(?:>=|~=|==|>)\s*(\d+(?:\.\d+)*)")
 
 # Placeholders that projrun fills itself; no parameter may take their names.
 BUILTIN_PLACEHOLDERS = ("params", "seed", "params_file", "run_dir")
@@ -98,6 +101,21 @@ class EnvironmentSpec:
     variables: Mapping[str, str] = field(default_factory=dict)
     inherit: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
+
+    @property
+    def compile_command(self) -> str:
+        """What to type to compile the lock for the declared Python; of a range, for all from its lowest on."""
+        from shlex import quote  # only to tell what went wrong
+
+        python = self.python or ""
+        lowest = _LOWEST.search(python)
+        words = ["uv pip compile --generate-hashes"]
+        if python and not python[0].isdigit():
+            words.append("--universal")
+            python = lowest[1] if lowest else ""
+        words += [f"--python-version {python}"] if python else []
+        requirements = quote(self.requirements) if self.requirements else "REQUIREMENTS"
+        return " ".join((*words, requirements, "-o", quote(self.lock or "requirements.lock")))
 
 
 @dataclass(frozen=True)

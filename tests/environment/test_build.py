@@ -7,6 +7,8 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,10 @@ import pytest
 from projrun.core.errors import EnvironmentFailure
 from projrun.environment import built
 from projrun.environment.build import ensure
+from projrun.environment.builder import BuildRequest
+from projrun.environment.builders import BUILDERS
 from projrun.environment.model import Environment
+from projrun.environment.uv import Uv
 from tests.environment.conftest import Project
 from tests.wheels import lock_of, make_source_distribution, make_wheel, sha256_of
 
@@ -154,6 +159,8 @@ def test_a_wrong_hash_is_refused_with_its_line_and_leaves_nothing(project: Proje
         project.ensure()
     assert raised.value.what.startswith("requirements.lock:3: alpha==1.0: the archive is not the one")
     assert sha256_of(alpha) in raised.value.why
+    assert "another platform or interpreter" in raised.value.hint
+    assert project.spec.compile_command in raised.value.hint
     assert remains(project) == []
     assert project.plan().reason == "it was never built here"
 
@@ -187,7 +194,8 @@ def test_a_dependency_that_the_lock_forgot_is_flagged_now_and_later(project: Pro
     assert [flag.code for flag in first.flags] == ["dependency-missing"]
     assert "alpha 1.0 needs beta, which is not there" in first.flags[0].message
     assert second.reused
-    assert second.flags == first.flags
+    for flags in (second.plan.flags, project.plan().flags, (*second.plan.flags, *second.flags)):
+        assert flags == first.flags  # told by a plan already, and once
 
 
 def test_two_processes_build_one_environment_and_the_second_says_for_whom_it_waits(project: Project) -> None:
@@ -301,6 +309,67 @@ def test_a_cache_that_cannot_be_written_is_said_so(project: Project) -> None:
     with pytest.raises(EnvironmentFailure, match="cannot be built in") as raised:
         project.ensure()
     assert "PROJRUN_CACHE" in raised.value.hint
+
+
+@pytest.mark.parametrize("cache", ["x" * 300, "closed"])
+def test_a_cache_that_cannot_be_looked_into_is_said_so(project: Project, cache: str) -> None:
+    project.lock(text="")
+    folder = project.cache.with_name(cache)
+    if cache == "closed":
+        folder.mkdir(mode=0)
+        if os.access(folder, os.X_OK):
+            pytest.skip("this user may look everywhere")
+    with pytest.raises(EnvironmentFailure, match="cannot be looked at") as raised:
+        replace(project, cache=folder).plan()
+    assert "PROJRUN_CACHE" in raised.value.hint
+
+
+class Careless(Uv):
+    """Builds as it should, and then spoils what it made."""
+
+    def __init__(self, spoil: Callable[[Path], None]) -> None:
+        self._spoil = spoil
+
+    def create(self, request: BuildRequest, write: Callable[[bytes], None]) -> Path:
+        directory = super().create(request, write)
+        self._spoil(directory)
+        return directory
+
+
+def add_a_package(directory: Path) -> None:
+    info = next(directory.rglob("site-packages")) / "extra-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: extra\nVersion: 1.0\n")
+
+
+def remove_a_package(directory: Path) -> None:
+    shutil.rmtree(next(directory.rglob("alpha-1.0.dist-info")))
+
+
+def put_another_python_in(directory: Path) -> None:
+    python = directory / "bin" / "python"
+    python.unlink()
+    python.write_text("#!/bin/sh\necho 3.99.0\n")
+    python.chmod(0o755)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (add_a_package, "extra is installed and not in the lock"),
+        (remove_a_package, "alpha==1.0 is not installed"),
+        (put_another_python_in, "3.99.0"),
+    ],
+)
+def test_what_a_builder_made_wrong_is_refused_and_not_kept(
+    project: Project, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Path], None], told: str
+) -> None:
+    monkeypatch.setitem(BUILDERS, "uv", Careless(spoil))
+    project.lock(make_wheel(project.archives, "alpha"))
+    with pytest.raises(EnvironmentFailure) as raised:
+        project.ensure()
+    assert told in raised.value.why
+    assert remains(project) == []
 
 
 def remains(project: Project) -> list[str]:

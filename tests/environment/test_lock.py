@@ -101,6 +101,7 @@ def test_a_package_pinned_twice_for_one_interpreter_is_refused() -> None:
 def test_a_lock_of_which_nothing_applies_is_refused_and_an_empty_one_is_not() -> None:
     problems = lock.problems(f'a==1 ; sys_platform == "win32" {HASH}\n', "a.lock", LINUX)
     assert ["no line of the lock applies" in one.message for one in problems] == [True]
+    assert lock.COMPILE in problems[0].hint
     assert lock.problems("# nothing\n", "a.lock", LINUX) == ()
 
 

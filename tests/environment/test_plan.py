@@ -85,7 +85,7 @@ def test_a_lock_out_of_step_is_flagged_with_the_place_and_the_command(project: P
                 "constraints.txt:1:1: alpha<1 is asked for, but requirements.lock:1 pins 1.0",
             ),
         ]
-        assert flags[0].mend == "uv pip compile --generate-hashes requirements.in -o requirements.lock"
+        assert flags[0].mend == with_requirements.spec.compile_command
     project.write("requirements.in", "alpha\n")
     assert with_requirements.plan().flags == ()
 
@@ -117,6 +117,7 @@ def test_requirements_without_a_lock_are_resolved_once_and_flagged(project: Proj
     assert first.plan.lock_origin == "resolved"
     assert first.plan.requirements_text == "alpha\n"
     assert [flag.code for flag in first.plan.flags] == ["lock-missing"]
+    assert first.plan.flags[0].mend.startswith(unlocked.spec.compile_command)
 
     make_wheel(project.archives, "alpha", "2.0")
     again = unlocked.ensure()
@@ -150,6 +151,7 @@ def test_a_lock_that_is_not_hashed_is_refused_before_anything_is_built(project: 
     with pytest.raises(EnvironmentFailure, match=r"requirements\.lock cannot be used as a lock") as raised:
         project.plan()
     assert raised.value.why == "requirements.lock:1:1: alpha has no hash"
+    assert raised.value.hint == f"compile it again: {project.spec.compile_command}"
     assert project.index.requests == []
 
 

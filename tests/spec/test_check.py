@@ -163,7 +163,7 @@ def test_a_placeholder_for_all_uses_every_parameter(tmp_path: Path, command: str
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
-    compiled = "uv pip compile --generate-hashes requirements.in -o requirements.lock"
+    compiled = "uv pip compile --generate-hashes --python-version 3.11 requirements.in -o requirements.lock"
     assert found(tmp_path, BIKES) == [
         f"5:9 there is no file 'requirements.lock' | {compiled}",
         "6:17 there is no file 'requirements.in'",
