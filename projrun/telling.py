@@ -125,8 +125,7 @@ def input_flags(inputs: Sequence[Fingerprint]) -> tuple[Flag, ...]:
 def changed_meanwhile(source: Source, entry_point: EntryPoint) -> tuple[Flag, ...]:
     """Whether the tree is still what it was; what the entry point declares to write does not count."""
     try:
-        after = inspect.inspect(source.directory)
-        changed = inspect.changed_between(source, after, entry_point.products)
+        changed = inspect.changed_since(source, entry_point.products)
     except ProjrunError as error:
         return (Flag("tree-unknown", f"whether the tree changed while it ran is not known: {error.what}"),)
     if not changed:

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from projrun.core import process
 from projrun.core.errors import SourceError
+from projrun.spec.model import SPEC_NAME
 
 # These say which configuration is the user's and where to stop searching, not which repository is meant.
 _KEPT = (
@@ -41,23 +44,24 @@ _HARDENING = (
     "core.trustctime=true",
 )
 _OWN_SCOPES = ("system", "global")
-
+_OBJECT = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 
 # What git says, in the C locale, of a directory that it then leaves out.
 _UNLISTED = "could not open directory"
 
 
-@dataclass(frozen=True)
-class Repository:
+class Repository(NamedTuple):
     """A work tree and its configuration.
 
     ``values`` has every setting by its name, sections and keys in lower case, the last value last.
     ``disarmed`` are the settings that switch off what the repository's own configuration would execute.
+    ``tracked`` is True when it is known to track a specification in the directory that was asked about.
     """
 
     worktree: Path
     values: Mapping[str, tuple[str, ...]]
     disarmed: tuple[str, ...] = ()
+    tracked: bool = False
 
     def read(self, *words: str, stdin: bytes = b"", accept: Sequence[int] = (0,)) -> process.Completed:
         """Runs a git command that only looks, at the root of the work tree.
@@ -112,21 +116,26 @@ def discover(directory: Path) -> Repository | None:
 
     Raises SourceError when there is a repository that git does not trust or cannot read.
     """
+    # At the root of a work tree nobody needs to know what it tracks.
+    asked = () if os.path.lexists(directory / ".git") else ("--revs-only", f":./{SPEC_NAME}")
     place, listed = _run_together(
         (
-            ("rev-parse", "--is-inside-work-tree", "--show-toplevel"),
+            ("rev-parse", "--is-inside-work-tree", "--show-toplevel", *asked),
             ("config", "--list", "-z", "--show-scope"),
         ),
         directory,
     )
-    inside, _, toplevel = place.text.removesuffix("\n").partition("\n")
+    inside, _, told = place.text.removesuffix("\n").partition("\n")
     if inside == "false" or (not place.ok and _is_no_repository(place.error_text)):
         return None
     for completed in (place, listed):
         if not completed.ok:
             raise failure(completed, directory)
     values, disarmed = _read_settings(listed.text)
-    return Repository(Path(toplevel), values, disarmed)
+    toplevel, _, last = told.rpartition("\n") if asked else (told, "", "")
+    if _OBJECT.fullmatch(last):
+        return Repository(Path(toplevel), values, disarmed, tracked=True)
+    return Repository(Path(told), values, disarmed)
 
 
 @contextlib.contextmanager
@@ -170,7 +179,16 @@ def failure(completed: process.Completed, directory: Path) -> SourceError:
 
 
 def _argv(words: Sequence[str]) -> list[str]:
-    return ["git", "--no-pager", *_options(_HARDENING), *words]
+    return [_program(os.environ.get("PATH", os.defpath)), "--no-pager", *_options(_HARDENING), *words]
+
+
+@cache
+def _program(path: str) -> str:
+    """git by its whole path, so that starting it tries one place only."""
+    import shutil
+
+    found = shutil.which("git", path=path)
+    return found if found and Path(found).is_absolute() else "git"
 
 
 def _options(settings: Sequence[str]) -> list[str]:

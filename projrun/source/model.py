@@ -5,8 +5,12 @@ Paths are text relative to the work tree, with forward slashes; bytes that are n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from projrun.source.git import Repository
 
 
 @dataclass(frozen=True)
@@ -51,9 +55,9 @@ class Source:
     is no repository), ``subdirectory`` the one seen from the other ("" when they are the same). ``commit``
     is HEAD (None: no repository, or no commit yet); ``remote`` is an address without credentials;
     ``remote_branch`` a remote branch that holds HEAD (None: not pushed). ``snapshot`` is the commit in the
-    store's sources.git that stands for the files as they were, None while there is none. ``state`` is a
-    digest of what was seen, equal for two looks between which nothing changed; ``seen`` has every path that
-    went into it (every file, when there is no repository).
+    store's sources.git that stands for the files as they were, None while there is none. ``seen`` has
+    every path that was not as committed (every file, when there is no repository). ``opened`` is what git told
+    of the repository itself, so that a second look need not ask.
     """
 
     directory: Path
@@ -66,9 +70,9 @@ class Source:
     remote_branch: str | None
     changes: tuple[Change, ...]
     submodules: tuple[Submodule, ...]
-    state: str
     snapshot: str | None = None
     seen: tuple[Seen, ...] = ()
+    opened: Repository | None = field(default=None, repr=False, compare=False)
 
     @property
     def dirty(self) -> bool:

@@ -67,7 +67,6 @@ SOURCE = Source(
     remote_branch=None,
     changes=(Change("odd\udcff\nname", "renamed", True, "before"), Change("new", "untracked")),
     submodules=(Submodule("lib", COMMIT, True),),
-    state="whatever",
     snapshot="b" * 40,
 )
 ENVIRONMENT = Environment(

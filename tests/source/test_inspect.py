@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from projrun.core.errors import SourceError
-from projrun.source.inspect import changed_between, inspect
+from projrun.source.inspect import changed_since, inspect
 from projrun.source.model import Source
 from tests.repositories import Repository
 
@@ -147,7 +147,7 @@ def test_a_dirty_submodule_is_dirty_however_it_is_configured(committed: Reposito
     dirty = inspect(committed.path)
     assert kinds(dirty) == {"vendor/inner": "submodule"}
     assert dirty.submodules[0].dirty
-    assert changed_between(clean, dirty) == ("vendor/inner/new.txt",)
+    assert changed_since(clean) == ("vendor/inner/new.txt",)
     moved = Repository(committed.path / "vendor/inner")
     moved.git("config", "user.name", "Tester")
     moved.git("config", "user.email", "tester@example.invalid")
@@ -334,9 +334,7 @@ def test_what_changed_between_two_looks_is_named(committed: Repository) -> None:
     committed.write("pkg/__pycache__/run.pyc", "cache")
     committed.write("renamed.txt", "back\n")
     (committed.path / "removed.txt").unlink()
-    after = inspect(committed.path)
-    assert before.state != after.state
-    assert changed_between(before, after, ["./results/", "metrics.json"]) == (
+    assert changed_since(before, ["./results/", "metrics.json"]) == (
         "edited.txt",
         "kept.txt",
         "removed.txt",
@@ -351,7 +349,7 @@ def test_an_edit_that_keeps_size_and_times_is_seen(committed: Repository) -> Non
     known = path.stat()
     path.write_text("two")
     os.utime(path, ns=(known.st_atime_ns, known.st_mtime_ns))
-    assert changed_between(before, inspect(committed.path)) == ("edited.txt",)
+    assert changed_since(before) == ("edited.txt",)
 
 
 def test_declared_outputs_are_relative_to_the_project(committed: Repository) -> None:
@@ -360,15 +358,30 @@ def test_declared_outputs_are_relative_to_the_project(committed: Repository) -> 
     before = inspect(committed.path / "project")
     committed.write("project/out/a", "a")
     committed.write("out/a", "a")
-    after = inspect(committed.path / "project")
-    assert changed_between(before, after, ["out"]) == ("out/a",)
-    assert changed_between(before, after, ["."]) == ("out/a",)
+    assert changed_since(before, ["out"]) == ("out/a",)
+    assert changed_since(before, ["."]) == ("out/a",)
 
 
 def test_a_new_commit_is_a_change_and_staging_is_none(committed: Repository) -> None:
     committed.write("edited.txt", "other\n")
     before = inspect(committed.path)
     committed.git("add", "edited.txt")
-    assert changed_between(before, inspect(committed.path)) == ()
+    assert changed_since(before) == ()
     committed.commit()
-    assert "HEAD" in changed_between(before, inspect(committed.path))
+    assert "HEAD" in changed_since(before)
+
+
+def test_an_ignored_directory_is_no_part_of_the_repository_unless_it_is_tracked(committed: Repository) -> None:
+    committed.write(".gitignore", "project/\n")
+    committed.write("project/ProjectSpec.yaml", "version: 1\n")
+    assert not inspect(committed.path / "project").repository
+    committed.git("add", "--force", "project/ProjectSpec.yaml")
+    source = inspect(committed.path / "project")
+    assert (source.repository, source.worktree, source.subdirectory) == (True, committed.path, "project")
+
+
+def test_files_without_repository_are_compared_too(tmp_path: Path) -> None:
+    (tmp_path / "kept").write_text("same")
+    before = inspect(tmp_path)
+    (tmp_path / "new").write_text("new")
+    assert changed_since(before) == ("new",)
