@@ -13,11 +13,12 @@ _SPLIT = re.compile(
       | \\(?P<escaped>.)
       | '(?P<single>[^']*)'
       | "(?P<double>(?:[^"\\]|\\.)*)"
+      | (?P<operator>[|&;<>()]+)
       | (?P<bare>[^ \t\n\\'"])""",
     re.VERBOSE | re.DOTALL,
 )
 _ESCAPED_IN_DOUBLE = re.compile(r'\\(?:\n|([$`"\\]))')
-_OPERATOR = re.compile(r"[0-9]*(?:[|&;]{1,2}|<{1,3}|>{1,2}|>\||[<>]&[0-9-]|&>)")
+_ASSIGNMENT = re.compile(r"(?:[ \t\n]|\\\n)*(?P<name>[A-Za-z_][A-Za-z0-9_]*)=")
 
 # Double quotes that open no quotes of their own: "$x", "${x}" and "$(pwd)" are plain enough.
 _BRACED = r"\$\{[^{}'\"`\\$()\0]*\}"
@@ -44,38 +45,44 @@ _SEPARATORS = " \t\n;|&()<>"
 def split(text: str) -> tuple[str, ...]:
     """The words of a command line, quotes and backslashes taken away; nothing is expanded and ``#`` is no comment.
 
-    Raises ValueError for a quote that is not closed and for what only a shell could do (``|``, ``>``).
+    Raises ValueError for a quote that is not closed and for what only a shell could do: operators (``|``, ``>``),
+    several lines, a variable in front (2.9.1 Simple Commands).
     """
+    if assignment := _ASSIGNMENT.match(text):
+        name = assignment["name"]
+        raise ValueError(
+            f"{name}= in front of a command is for a shell: write `environment: {{variables: {{{name}: ...}}}}`,"
+            " or `shell: true`"
+        )
     words: list[str] = []
     word: str | None = None
-    bare = True
+    broken = False
     at = 0
     while at < len(text):
         found = _SPLIT.match(text, at)
         if found is None:
             raise ValueError(_unclosed(text, at))
         at = found.end()
+        if found["operator"]:
+            sign = found["operator"]
+            raise ValueError(f"{sign} is for a shell: put it in quotes if a word has it, or write `shell: true`")
         if found["blank"]:
-            words += _finished(word, bare)
-            word, bare = None, True
+            words += [] if word is None else [word]
+            word = None
+            broken = broken or (bool(words) and "\n" in found["blank"])
         elif found.lastgroup:
-            bare = bare and found["bare"] is not None
+            if broken:
+                raise ValueError(
+                    "the command goes on in another line: fold the lines with >-, or use `shell: true`"
+                )
             word = (word or "") + _meaning(found)
-    return (*words, *_finished(word, bare))
+    return (*words, *([] if word is None else [word]))
 
 
 def _meaning(found: re.Match[str]) -> str:
     if found["double"] is not None:
         return _ESCAPED_IN_DOUBLE.sub(lambda escape: escape[1] or "", found["double"])
     return next(part for part in found.groups()[1:] if part is not None)
-
-
-def _finished(word: str | None, bare: bool) -> list[str]:
-    if word is None:
-        return []
-    if bare and _OPERATOR.fullmatch(word):
-        raise ValueError(f"{word} is for a shell: write `shell: true`, or '{word}' in quotes if it is a word")
-    return [word]
 
 
 def _unclosed(text: str, at: int) -> str:

@@ -65,8 +65,11 @@ def argv(
         ('a "b\\\nc"', ["a", "bc"]),
         ("a '\\'", ["a", "\\"]),
         ("a #b c#d", ["a", "#b", "c#d"]),
-        ("a $HOME *.csv ~ x>y a&b", ["a", "$HOME", "*.csv", "~", "x>y", "a&b"]),
-        ("a '|' \\> \"&&\"", ["a", "|", ">", "&&"]),
+        ("a $HOME *.csv ~", ["a", "$HOME", "*.csv", "~"]),
+        ("a '|' \\> \"&&\" 'f(x); g'", ["a", "|", ">", "&&", "f(x); g"]),
+        ("\n a b\n\n", ["a", "b"]),
+        ("a 'b\nc' A=b", ["a", "b\nc", "A=b"]),
+        ("'A=b' c", ["A=b", "c"]),
         ("a\u00a0b c\rd", ["a\u00a0b", "c\rd"]),
     ],
 )
@@ -76,7 +79,7 @@ def test_a_text_is_split_as_a_shell_splits_it(text: str, words: list[str]) -> No
 
 @given(st.lists(TEXT, min_size=1).filter(lambda words: words[0] != ""))
 def test_any_words_that_were_quoted_for_a_shell_come_back(words: list[str]) -> None:
-    assert posix_shell.split(shlex.join(words)) == tuple(words)
+    assert posix_shell.split(f"prog {shlex.join(words)}") == ("prog", *words)
 
 
 @by_children
@@ -113,10 +116,20 @@ def test_quotes_and_backslashes_mean_what_they_mean_to_a_real_shell(text: str) -
         ("a {2}", "'{2}' is no placeholder"),
         ("a {x.y}", "is no placeholder"),
         (["a", "{x"], "'{x' is no placeholder"),
-        ("a | b", "| is for a shell: write `shell: true`"),
+        ("a | b", "| is for a shell: put it in quotes if a word has it, or write `shell: true`"),
+        ("a x>y", "> is for a shell"),
+        ("a b; c", "; is for a shell"),
+        ("a b&", "& is for a shell"),
+        ("a b|c", "| is for a shell"),
+        ("a <b", "< is for a shell"),
+        ("a $(b)", "( is for a shell"),
+        ("a\nb", "another line: fold the lines with >-, or use `shell: true`"),
+        ("a \\\n b\n c", "another line"),
+        ("A_1=b c", "A_1= in front of a command is for a shell: write `environment: {variables: {A_1: ...}}`"),
+        (" \\\nA={x} c", "A= in front of a command is for a shell"),
         ("a > b", "> is for a shell"),
         ("a && b", "&& is for a shell"),
-        ("a 2>&1", "2>&1 is for a shell"),
+        ("a 2>&1", ">& is for a shell"),
         ("a\0", "NUL"),
         ("a \ud800", "UTF-8"),
     ],
