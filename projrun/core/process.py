@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 PIPE = subprocess.PIPE
 DEVNULL = subprocess.DEVNULL
@@ -28,8 +27,7 @@ _GIT_KEPT = (
 )
 
 
-@dataclass(frozen=True)
-class Completed:
+class Completed(NamedTuple):
     """A finished process: its exit code (negative: killed by that signal) and all it wrote."""
 
     argv: tuple[str, ...]

@@ -28,8 +28,8 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 _BLOCK = 1 << 20
 
@@ -42,8 +42,7 @@ class Uncovered(Exception):
     """An entry cannot be part of a digest. The text names it and says why."""
 
 
-@dataclass(frozen=True)
-class Digest:
+class Digest(NamedTuple):
     """What a file or directory holds: ``size`` in bytes, of ``files`` files."""
 
     sha256: str

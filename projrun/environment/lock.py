@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from projrun.core.errors import EnvironmentFailure, Problem
 
@@ -46,8 +45,7 @@ _REFUSED_OPTIONS = {
 }
 
 
-@dataclass(frozen=True)
-class LockLine:
+class LockLine(NamedTuple):
     """One pinned distribution. ``name`` is normalised (PEP 503), ``hashes`` are ``algorithm:hex``."""
 
     name: str

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from projrun.core.errors import EnvironmentFailure, Problem
 from projrun.core.files import read_json, write_json
@@ -18,8 +19,7 @@ from projrun.spec.model import EnvironmentSpec
 _CHECK_FORMAT = 1  # counts up when what counts as a fault of a lock changes
 
 
-@dataclass(frozen=True)
-class _Lock:
+class _Lock(NamedTuple):
     """A lock and where it came from. ``path`` is None when it was resolved; text None: not resolved yet."""
 
     text: str | None

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from projrun.core import process
 from projrun.core.files import read_json, write_json
@@ -45,8 +44,7 @@ print(json.dumps({
 """
 
 
-@dataclass(frozen=True)
-class Described:
+class Described(NamedTuple):
     """An interpreter, and whether it is the ordinary kind: CPython, with its lock, not a debug build."""
 
     interpreter: Interpreter

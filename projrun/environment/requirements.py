@@ -5,9 +5,8 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from projrun.core.errors import EnvironmentFailure, Problem
 from projrun.core.files import read_regular
@@ -22,8 +21,7 @@ _DEPTH_LIMIT = 20
 _INCLUDES = {"-r": False, "--requirement": False, "-c": True, "--constraint": True}
 
 
-@dataclass(frozen=True)
-class RequirementsFile:
+class RequirementsFile(NamedTuple):
     """A file of requirements with its text. ``path`` is relative to the project."""
 
     path: str
@@ -31,8 +29,7 @@ class RequirementsFile:
     constraints: bool = False
 
 
-@dataclass(frozen=True)
-class RequirementLine:
+class RequirementLine(NamedTuple):
     """One requirement in its place. ``constraint`` marks one that limits a package and does not ask for it."""
 
     file: str

@@ -7,7 +7,7 @@ import math
 import os
 import signal
 import time
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from projrun.execution import system
 
@@ -15,8 +15,7 @@ from projrun.execution import system
 _SAME_SIGNAL_SECONDS = 0.1
 
 
-@dataclass(frozen=True)
-class Graces:
+class Graces(NamedTuple):
     """The seconds a process group is given.
 
     ``first``: after the first signal (the one we got; INT for a timeout). ``term``: after TERM. ``kill``:

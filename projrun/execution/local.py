@@ -8,7 +8,7 @@ import selectors
 import signal
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from projrun.execution import program, signals, system
 from projrun.execution.channels import Channels
@@ -29,16 +29,14 @@ _EXIT_TIMEOUT = 124
 Write = Callable[[str, bytes], None]
 
 
-@dataclass(frozen=True)
-class _Child:
+class _Child(NamedTuple):
     """The child's process id, and when it was started by the monotonic clock."""
 
     pid: int
     started: float
 
 
-@dataclass(frozen=True)
-class _End:
+class _End(NamedTuple):
     """How the child ended.
 
     ``status`` is as wait4 gives it, None when the child could not be ended. ``cause`` is why we had begun
@@ -172,7 +170,7 @@ def _watch(child: _Child, channels: Channels, ladder: Ladder, sink: _Sink, wake:
     if end is None:
         usage = Usage(wall=time.monotonic() - child.started, user=0.0, system=0.0, peak_memory=0)
         return _End(None, usage, ladder.cause)
-    return replace(end, stragglers=left or ladder.stragglers)
+    return end._replace(stragglers=left or ladder.stragglers)
 
 
 def _drain(channels: Channels, sink: _Sink) -> bool:

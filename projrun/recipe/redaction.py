@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import AnyStr
+from typing import AnyStr, NamedTuple
 
 MASK = "***"
 
 
-@dataclass(frozen=True)
-class _Held:
+class _Held(NamedTuple):
     """The end of a stream that may be the beginning of a secret.
 
     ``covered`` counts its leading bytes that are part of a secret already; ``masked`` tells whether the last

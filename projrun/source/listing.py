@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from projrun.core.errors import SourceError
 from projrun.source import git
@@ -13,8 +13,7 @@ from projrun.source import git
 _LIST = ("ls-files", "-z", "-t", "--cached", "--others", "--exclude-standard")
 
 
-@dataclass(frozen=True)
-class File:
+class File(NamedTuple):
     """A regular file or symbolic link on disk. ``path`` is relative to the listed directory."""
 
     path: str

@@ -6,8 +6,9 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from projrun.source.git import Repository
 from projrun.source.listing import File, check_nested, list_files, lstat
@@ -16,8 +17,7 @@ from projrun.source.remote import pushed_branch
 from projrun.source.status import INDEX, STATUS, IndexEntry, Status, parse_index, parse_status
 
 
-@dataclass(frozen=True)
-class Look:
+class Look(NamedTuple):
     """What one look at a work tree found. Paths are relative to its root."""
 
     status: Status

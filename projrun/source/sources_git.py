@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import secrets
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from projrun.core.errors import SourceError
 from projrun.core.files import write_atomic
@@ -61,8 +61,7 @@ class WriteFailed(Exception):
         )
 
 
-@dataclass(frozen=True)
-class SourcesGit:
+class SourcesGit(NamedTuple):
     """The bare repository at ``path``, used with ``worktree`` as the files it looks at."""
 
     path: Path
@@ -74,13 +73,13 @@ class SourcesGit:
         Raises OSError, or WriteFailed when git fails.
         """
         if not self.path.exists():
-            self._make()
+            self._initialise()
         attributes = self.path / "info" / "attributes"
         if not attributes.exists():
             attributes.parent.mkdir(exist_ok=True)
             write_atomic(attributes, _ATTRIBUTES)
 
-    def _make(self) -> None:
+    def _initialise(self) -> None:
         import shutil  # slow to import, and only needed once
 
         self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from projrun.source.model import Change
 
@@ -25,8 +25,7 @@ _GITLINK = b"160000"
 _USUAL = (b"\0H 100", b"\0H 120")
 
 
-@dataclass(frozen=True)
-class Status:
+class Status(NamedTuple):
     """``ahead`` is None when nothing is known of an upstream. Untracked directories are nested repositories.
 
     ``mode_changes`` maps a path whose mode differs to the blob its content must be for that to be all.
@@ -37,11 +36,10 @@ class Status:
     upstream: str | None
     ahead: int | None
     changes: tuple[Change, ...]
-    mode_changes: dict[str, str] = field(default_factory=dict)
+    mode_changes: dict[str, str]
 
 
-@dataclass(frozen=True)
-class IndexEntry:
+class IndexEntry(NamedTuple):
     """An entry of the index that status does not tell about. ``hidden``: git was told not to look at the file."""
 
     path: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,7 @@ def examine(text: str, root: Path) -> Examined:
     unsound = [*(fault.path for fault in wrong), *read.refused]
     declared = declare(_sound(value, unsound), read.texts)
     left_out = {path[:4] for path in unsound if path[2:3] == ("parameters",) and len(path) > 3}
-    declared = replace(declared, unread=declared.unread | left_out)
+    declared = declared._replace(unread=declared.unread | left_out)
     found = (*wrong, *declared.faults, *findings.all_of(declared, root))
     told = [fault for fault in found if not _inside(fault.path, read.refused)]
     problems = [*unreadable, *(read.problem(fault) for fault in told)]

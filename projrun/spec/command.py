@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from projrun.core.errors import UsageError
 from projrun.core.nearest import did_you_mean
@@ -30,8 +31,7 @@ class Builtins:
     run_dir: str
 
 
-@dataclass(frozen=True)
-class _Slot:
+class _Slot(NamedTuple):
     """The place of a value."""
 
     name: str

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from projrun.spec import command as commands
 from projrun.spec import parameters
@@ -34,8 +34,7 @@ _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 NO_COMMAND = Command((), "")
 
 
-@dataclass(frozen=True)
-class Declared:
+class Declared(NamedTuple):
     """What a specification declares, as far as it can be read; ``faults`` are what could not.
 
     ``unread`` are the paths of parameters that are declared and could not be read. An entry point whose

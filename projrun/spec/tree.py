@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from projrun.core.errors import Problem
 from projrun.spec.fault import Fault, Mark, Path
@@ -61,8 +61,7 @@ class Malformed(Exception):
         self.hint = hint
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(NamedTuple):
     """A step through a document. ``kind``: ``mapping``, ``sequence`` (both open something), ``end``, ``scalar``.
 
     ``text`` is the source text of a plain scalar that is not text. ``refusal`` says why the value cannot be

@@ -13,7 +13,7 @@ from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from projrun.core.errors import StoreError
 from projrun.store.drawing import DrawnLine
@@ -121,8 +121,7 @@ class RunLog:
         )
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(NamedTuple):
     """Bytes of one stream and when they came (seconds since the epoch).
 
     ``time`` is None and ``stream`` empty when the index does not tell.
@@ -133,8 +132,7 @@ class Piece:
     data: bytes
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """One line without its end (``\\n`` or ``\\r\\n``), or a part of one longer than 64 KiB."""
 
     time: float | None
@@ -189,8 +187,7 @@ def _joined(before: Line | None, piece: Piece, data: bytes) -> Line:
     return Line(before.time, piece.stream, before.data + data)
 
 
-@dataclass(frozen=True)
-class _Mark:
+class _Mark(NamedTuple):
     offset: int
     time: float | None = None
     stream: str = ""
