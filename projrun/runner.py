@@ -236,8 +236,7 @@ def _request(live: _Live, environment: Environment) -> Request:
     """The process as plain data, and the parameters as a file for it to read."""
     choice, directory = live.choice, live.directory
     given = builtins(choice, directory.path)
-    values = {name: bound.value.value for name, bound in choice.parameters.items()}
-    directory.write_parameters(values)
+    directory.write_parameters(parameters.file_text(choice.parameters))
     offered = {
         "PROJRUN_RUN_ID": directory.id,
         "PROJRUN_RUN_DIR": str(directory.path),

@@ -40,6 +40,16 @@ def real(text: str) -> float | str:
     return value if math.isfinite(value) else text
 
 
+def in_json(text: str) -> str:
+    """A decimal number as JSON writes it (RFC 8259, section 6), digit for digit, never as an integer."""
+    sign = "-" if text.startswith("-") else ""
+    mantissa, mark, exponent = text.lstrip("+-").lower().partition("e")
+    whole_part, _, fraction = mantissa.partition(".")
+    if not (fraction or exponent):
+        fraction = "0"
+    return sign + (whole_part.lstrip("0") or "0") + (f".{fraction}" if fraction else "") + mark + exponent
+
+
 def exact(text: str) -> int | Decimal:
     """The number ``text`` without rounding, for comparisons; infinity and NaN are Decimal's own.
 

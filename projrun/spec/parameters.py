@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from projrun.core.errors import SpecError, UsageError
 from projrun.core.nearest import did_you_mean
 from projrun.core.paths import escape_reason
+from projrun.spec import numerals
 from projrun.spec.argument import shown
 from projrun.spec.model import BoundParameter, DataEntry, EntryPoint, Parameter, Value
 from projrun.spec.values import read_native, read_text
@@ -20,7 +21,7 @@ from projrun.spec.values import read_native, read_text
 if TYPE_CHECKING:
     from projrun.spec.tree import Document
 
-__all__ = ["bind", "from_document", "is_name", "read_native", "read_text", "to_document"]
+__all__ = ["bind", "file_text", "from_document", "is_name", "read_native", "read_text", "to_document"]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _DATA = "data:"
@@ -100,6 +101,38 @@ def to_document(bound: BoundParameter) -> dict[str, Any]:
     if bound.data is not None:
         entry["data"] = bound.data
     return entry
+
+
+def file_text(bound: Mapping[str, BoundParameter]) -> bytes:
+    """The JSON of the file behind ``{params_file}``: each name with its value, numbers digit for digit.
+
+    A number that JSON cannot hold, or that no ordinary reader of it can, is its text.
+    """
+    entries = (f"  {_quoted(name)}: {_token(one.parameter, one.value)}" for name, one in bound.items())
+    return ("{\n" + ",\n".join(entries) + "\n}\n").encode() if bound else b"{}\n"
+
+
+def _token(parameter: Parameter, value: Value) -> str:
+    """A value as JSON."""
+    if parameter.type != "list":
+        return _scalar_token(parameter.type, str(value.raw), value.value)
+    items = zip(value.raw, value.value, strict=True)
+    return f"[{', '.join(_scalar_token(parameter.items, raw, item) for raw, item in items)}]"
+
+
+def _scalar_token(kind: str, raw: str, value: Any) -> str:
+    if kind == "float" and isinstance(value, float):
+        return numerals.in_json(raw)
+    if kind == "json":
+        from projrun.spec import json_value  # few programs have one
+
+        found, texts = json_value.parse(raw)
+        return json_value.write(json_value.holdable(found, texts), texts)
+    return _quoted(value)
+
+
+def _quoted(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def from_document(entry: Mapping[str, Any]) -> BoundParameter:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from projrun.core.errors import StoreError
-from projrun.core.files import read_json, write_json
+from projrun.core.files import read_json, write_atomic, write_json
 from projrun.core.locks import is_held
 from projrun.store.failures import writing
 
@@ -45,12 +45,10 @@ class RunDirectory:
         """Writes outcome.json, once: with it the run is over. Raises StoreError."""
         self._write("outcome", document)
 
-    def write_parameters(self, values: Mapping[str, Any]) -> Path:
-        """Writes params.json, for the program to read, and gives its path. Raises StoreError."""
-        path = self.path / PARAMETERS
+    def write_parameters(self, data: bytes) -> None:
+        """Writes params.json, for the program to read. Raises StoreError."""
         with writing(self.path):
-            write_json(path, values, mode=0o600)
-        return path
+            write_atomic(self.path / PARAMETERS, data, mode=0o600)
 
     def drop_parameters(self) -> None:
         """Removes params.json: it holds values as they were given."""

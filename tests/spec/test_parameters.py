@@ -578,6 +578,51 @@ def test_hostile_texts_come_back_from_the_record(text: str) -> None:
     assert after.value.raw == text
 
 
+@pytest.mark.parametrize(
+    ("kind", "text", "token"),
+    [
+        ("int", "+08", "8"),
+        ("int", "-" + "9" * 400, "-" + "9" * 400),
+        ("int", "1" * 5000, f'"{"1" * 5000}"'),
+        ("float", "1e-400", "1e-400"),
+        ("float", "12345678901234567890.5", "12345678901234567890.5"),
+        ("float", "+.50", "0.50"),
+        ("float", "-007.", "-7.0"),
+        ("float", "3", "3.0"),
+        ("float", "1E+05", "1e+05"),
+        ("float", "1e400", '"1e400"'),
+        ("float", "-inf", '"-inf"'),
+        ("float", "nan", '"nan"'),
+        ("bool", "true", "true"),
+        ("str", 'é"\n', '"é\\"\\n"'),
+        ("list", "a,b c", '["a", "b c"]'),
+        (
+            "json",
+            '{"a": [1e-400, 1e400, 12345678901234567890.5]}',
+            '{"a":[1e-400,"1e400",12345678901234567890.5]}',
+        ),
+    ],
+)
+def test_the_parameters_file_keeps_every_digit(kind: str, text: str, token: str) -> None:
+    found = parameters.file_text(bound(f"p={text}", declared=(parameter(kind),)))
+    assert found.decode() == f'{{\n  "p": {token}\n}}\n'
+
+
+def test_the_parameters_file_keeps_the_digits_of_a_list() -> None:
+    declared = (Parameter("p", "list", items="float"), Parameter("q", "list", items="int"))
+    found = parameters.file_text(bound("p=1e-400,2,inf", "q=", declared=declared))
+    assert found.decode() == '{\n  "p": [1e-400, 2.0, "inf"],\n  "q": []\n}\n'
+    assert parameters.file_text({}) == b"{}\n"
+
+
+@given(st.from_regex(r"[+-]?([0-9]{1,30}(\.[0-9]{0,30})?|\.[0-9]{1,30})([eE][+-]?[0-9]{1,3})?", fullmatch=True))
+def test_a_float_in_the_parameters_file_is_that_number_exactly(text: str) -> None:
+    found = json.loads(
+        parameters.file_text(bound(f"p={text}", declared=(parameter("float"),))), parse_float=Decimal
+    )
+    assert Decimal(found["p"]) == Decimal(text)
+
+
 def test_a_record_keeps_what_the_command_needs() -> None:
     declared = (
         Parameter("quiet", "bool", flag="-q"),
