@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import posixpath
 import secrets
@@ -9,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from projrun.core.errors import UsageError
+from projrun.core.errors import SpecError, UsageError
 from projrun.core.nearest import nearest
 from projrun.core.paths import is_below
 from projrun.spec import command, load, parameters
@@ -55,12 +56,27 @@ def choose(options: Options) -> Choice:
 
     Raises SpecError, and UsageError for an unknown entry point or a bad parameter.
     """
-    root = load.find_project(options.start)
+    root = _project(options)
     spec = load.load(root)
     entry_point = _entry_point(spec, options.entry_point)
     bound = parameters.bind(entry_point, options.given, options.params_file, spec.data, root)
     seed = secrets.randbelow(2**31) if options.seed is None else options.seed
     return Choice(spec, entry_point, bound, seed)
+
+
+def _project(options: Options) -> Path:
+    """Where ProjectSpec.yaml is. Raises UsageError when an entry point was given in place of a directory."""
+    try:
+        return load.find_project(options.start)
+    except SpecError:
+        name = str(options.start)
+        with contextlib.suppress(SpecError):
+            root = load.find_project(Path())
+            if name in load.load(root).entry_points:
+                raise UsageError(
+                    f"{name!r} is an entry point; SOURCE is a directory", hint=f"projrun run -e {name}"
+                ) from None
+        raise
 
 
 def _entry_point(spec: ProjectSpec, name: str | None) -> EntryPoint:

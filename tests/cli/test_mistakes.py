@@ -23,6 +23,7 @@ from tests.cli.conftest import Workspace
         (["run", "--seed", "-1"], 2, ["--seed"]),
         (["run", "--tag", "paper"], 2, ["--tag", "key=value"]),
         (["run", "nowhere"], 111, ["nowhere"]),
+        (["run", "free"], 2, ["'free' is an entry point", "projrun run -e free"]),
         (["run", "git@host:org/repo.git"], 2, ["git clone"]),
         (["show", "last~99"], 2, ["projrun runs"]),
         (["runs", "--sort", "durration"], 2, ["durration", "duration"]),
