@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from projrun.core.errors import EnvironmentFailure, Problem
 from projrun.core.files import read_regular
+from projrun.core.nearest import nearest_file
 from projrun.core.paths import escape_reason
 from projrun.environment import lock
 
@@ -47,7 +48,7 @@ def read_text(root: Path, relative: str, role: str) -> str:
         data = read_regular(root / relative, _SIZE_LIMIT + 1)
     except OSError as error:
         why = "There is no such file." if isinstance(error, FileNotFoundError) else error.strerror or str(error)
-        hint = f"make it, or change environment.{role} in ProjectSpec.yaml"
+        hint = nearest_file(root, relative) or f"make it, or change environment.{role} in ProjectSpec.yaml"
         raise EnvironmentFailure(f"{role} {relative} cannot be read", why=why, hint=hint) from error
     if len(data) > _SIZE_LIMIT:
         raise EnvironmentFailure(f"{role} {relative} is too large", why=f"The limit is {_SIZE_LIMIT:,} bytes.")

@@ -31,6 +31,19 @@ _NOT_FINITE = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _UNPRINTABLE = "[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 
+# What mends an error of the readers, by their words.
+_SYNTAX_HINTS = (
+    (
+        "mapping values are not allowed",
+        "put quotes around the text, if the ': ' belongs to one; else mind the indentation",
+    ),
+    ("cannot start any token", "put quotes around the text"),
+    ("quoted scalar", "close the quote; inside '...' a ' is written twice"),
+    ("' or '", "close the bracket, or put quotes around the text"),
+)
+_QUOTE_OR_INDENT = "put quotes around a text that has signs of YAML in it, and mind the indentation"
+
+
 def read(text: str, file: str) -> Document:
     """What a YAML or JSON text says; ``file`` names it in errors. Raises SpecError with every problem found."""
     document, problems = examine(text, file)
@@ -150,7 +163,9 @@ def _syntax_error(error: Any, text: str) -> Malformed:
     if text[found.index : found.index + 1] == "\t":
         return Malformed(place, "a tab cannot stand here in YAML", "use blanks")
     said = [part for part in (error.problem, error.context) if part]
-    return Malformed(place, f"this is not YAML: {', '.join(said)}")
+    told = ", ".join(said)
+    hint = next((hint for sign, hint in _SYNTAX_HINTS if sign in told), _QUOTE_OR_INDENT)
+    return Malformed(place, f"this is not YAML: {told}", hint)
 
 
 def _place(event: Any) -> Mark:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from projrun.core.nearest import did_you_mean
+from projrun.core.nearest import did_you_mean, nearest_file
 from projrun.core.paths import escape_reason, is_below
 from projrun.spec import command as commands
 from projrun.spec import parameters
@@ -134,13 +134,14 @@ def _missing_files(declared: Declared, root: Path, left: set[Place]) -> Iterator
     for place, path in files.items():
         if path and place not in left and not os.path.isfile(root / path):  # noqa: PTH113 - see above
             makes = place[-1] == "lock" and environment.requirements
-            hint = environment.compile_command if makes else ""
-            yield Fault(place, f"there is no file {path!r}", hint, missing=True)
+            hints = (nearest_file(root, path), environment.compile_command if makes else "")
+            yield Fault(place, f"there is no file {path!r}", " else: ".join(filter(None, hints)), missing=True)
     written = [path for entry_point in declared.entry_points.values() for path in entry_point.products]
     for place, path in _read_paths(declared):
         made = is_below(path, written)
         if place not in left and not made and not os.path.exists(root / path):  # noqa: PTH110 - see above
-            hint = f"did you mean 'data:{path}'?" if place[0] == "entry_points" and path in declared.data else ""
+            is_name = place[0] == "entry_points" and path in declared.data
+            hint = f"did you mean 'data:{path}'?" if is_name else nearest_file(root, path)
             yield Fault(place, f"there is no {path!r}, and no entry point has it as an output", hint, missing=True)
 
 

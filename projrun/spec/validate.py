@@ -74,7 +74,7 @@ def _explained(error: Any) -> Iterator[Fault]:
         message = f"{_shown(error.instance)} is not {error.schema['title']}"
         yield Fault(path, message, "; ".join(part for part in (near, hint) if part))
     else:
-        yield Fault(path, _plain_words(error), hint)
+        yield Fault(path, _plain_words(error), hint or _spelling(error))
 
 
 _UNFOLDED: Mapping[str, Callable[[Any], Iterator[Fault]]] = {
@@ -97,6 +97,17 @@ def _plain_words(error: Any) -> str:
         wanted = [_TYPES[kind] for kind in ([limit] if isinstance(limit, str) else limit)]
         return f"{_either(wanted)} is wanted here" + (_found(error.instance) or f", found {_kind(error.instance)}")
     return words.get(error.validator, str(error.message))
+
+
+def _spelling(error: Any) -> str:
+    """How what is there would be written as the type that is wanted; empty when it is no matter of spelling."""
+    if error.validator != "type":
+        return ""
+    if error.validator_value == "boolean" and isinstance(error.instance, str):
+        return "write true or false, without quotes"
+    if "string" in error.validator_value and isinstance(error.instance, bool | int | float):
+        return "put it in quotes if it is a text"
+    return ""
 
 
 def _either(words: Sequence[str]) -> str:

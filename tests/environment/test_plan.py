@@ -167,6 +167,13 @@ def test_a_lock_that_cannot_be_read_is_said_so(project: Project, content: bytes 
     assert message in raised.value.why
 
 
+def test_a_lock_that_is_called_nearly_so_is_pointed_out(project: Project) -> None:
+    project.write("requirments.lock", "")
+    with pytest.raises(EnvironmentFailure) as raised:
+        project.plan()
+    assert raised.value.hint == "did you mean 'requirments.lock'?"
+
+
 @pytest.mark.parametrize(("lock", "requirements"), [("pipe", None), ("requirements.lock", "pipe")])
 def test_a_pipe_is_refused_and_not_waited_for(project: Project, lock: str, requirements: str | None) -> None:
     project.lock(text="")

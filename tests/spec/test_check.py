@@ -75,6 +75,11 @@ PROBLEMS_ELSEWHERE = [
         HEAD.replace("true", "true, variables: {PYTHONNOUSERSITE: ''}") + "entry_points: {main: ls}",
         "3:41 'PYTHONNOUSERSITE': projrun sets it in every run, which never sees the packages in a user's home",
     ),
+    (HEAD + "entry_points: {main: true}", "4:22 text, a list or a mapping is wanted here, found true | put it"),
+    (
+        HEAD + "entry_points: {main: {command: ls, shell: yes}}",
+        "4:43 true or false is wanted here, found 'yes' | write true or false",
+    ),
     (HEAD + "entry_points: {main: 5}", "4:22 text, a list or a mapping is wanted here, found 5"),
     (HEAD + "entry_points: {main: {comand: ls}}", "4:23 'comand' is not a key of an entry point | did you"),
     (HEAD + "entry_points:\n  main:\n    help: x", "5:3 an entry point needs 'command'"),
@@ -103,7 +108,7 @@ PROBLEMS_ELSEWHERE = [
 def found(root: Path, text: str) -> list[str]:
     """The problems as ``line:column message | hint``."""
     told = []
-    for problem in check(write(root, text)):
+    for problem in check(write(root, text)).problems:
         assert problem.file == str(root / "ProjectSpec.yaml")
         hint = f" | {problem.hint}" if problem.hint else ""
         told.append(f"{problem.line}:{problem.column} {problem.message}{hint}")
@@ -173,6 +178,15 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
     assert found(tmp_path, BIKES) == []
 
 
+def test_a_missing_file_is_told_with_the_one_that_is_nearly_called_so(tmp_path: Path) -> None:
+    with_files(tmp_path, "requirments.lock", "requirements.inn", "data/hourly_count.csv")
+    lock, *others = (problem.partition(" | ")[2] for problem in found(tmp_path, BIKES))
+    assert lock.startswith("did you mean 'requirments.lock'? else: uv pip compile --generate-hashes ")
+    assert others == ["did you mean 'requirements.inn'?", "did you mean 'data/hourly_count.csv'?"]
+    (tmp_path / "requirments.lock").unlink()
+    assert "did you mean" not in found(tmp_path, BIKES)[0]
+
+
 def test_a_file_whose_name_cannot_be_is_missing(tmp_path: Path) -> None:
     text = HEAD.replace("{system: true}", f"{{python: 3.11, lock: {'x' * 300}}}") + "entry_points: {main: ls}\n"
     (problem,) = found(tmp_path, text)
@@ -198,7 +212,7 @@ def test_a_link_that_leads_out_is_told(tmp_path: Path) -> None:
     project = tmp_path / "project"
     write(project, HEAD + "data: {a: link/x}\nentry_points: {main: ls}\n")
     (project / "link").symlink_to(tmp_path)
-    (problem,) = check(project)
+    (problem,) = check(project).problems
     assert (problem.line, problem.column) == (4, 11)
     assert problem.message.endswith("a symbolic link leads out of the project")
 
@@ -217,14 +231,14 @@ def test_a_project_without_a_specification_is_an_error(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_text_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "ProjectSpec.yaml").write_bytes(b"name: \xff")
-    (problem,) = check(tmp_path)
+    (problem,) = check(tmp_path).problems
     assert (problem.line, problem.column) == (1, 7)
 
 
 def test_the_file_is_named_from_the_current_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path / "a", "[]")
     monkeypatch.chdir(tmp_path)
-    assert [problem.place for problem in check(tmp_path / "a")] == ["a/ProjectSpec.yaml:1:1"]
+    assert [problem.place for problem in check(tmp_path / "a").problems] == ["a/ProjectSpec.yaml:1:1"]
 
 
 def places(node: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

@@ -137,6 +137,24 @@ def test_the_compiled_reader_and_the_pure_one_agree(value: Any) -> None:
     assert assemble(document.yaml_events(text), "a.yaml") == pure
 
 
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("help: Train: fast\n", "put quotes around the text, if the ': ' belongs to one"),
+        ("a: @x\n", "put quotes around the text"),
+        ("a: 'x\n", "close the quote"),
+        ("a: [1, 2\nb: 3\n", "close the bracket"),
+        ("a: 'it's'\n", "put quotes around a text"),
+        ("a: {b} c\n", "put quotes around a text"),
+    ],
+)
+@pytest.mark.parametrize("pure", [True, False])
+def test_a_broken_document_says_what_mends_it(text: str, hint: str, pure: bool) -> None:
+    with pytest.raises(Malformed) as caught:
+        list(document.yaml_events(text, pure=pure))
+    assert caught.value.hint.startswith(hint)
+
+
 @pytest.mark.parametrize("text", SAMPLES)
 def test_both_readers_give_the_same_places_and_problems(text: str) -> None:
     pure = assemble(document.yaml_events(text, pure=True), "a.yaml")
