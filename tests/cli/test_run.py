@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import LOCKED, TRAIN, Workspace
+from tests.wheels import lock_of, make_wheel
 
 
 def seen(document: dict[str, object]) -> dict[str, object]:
@@ -118,6 +119,48 @@ def test_what_the_run_changed_in_the_tree_is_flagged(workspace: Workspace) -> No
     document = workspace.run("-e", "free")
     assert [flag["code"] for flag in document["outcome"]["flags"]] == ["tree-changed"]
     assert "train.py" in document["outcome"]["flags"][0]["message"]
+
+
+def test_what_the_run_declares_to_write_does_not_count_as_a_change(workspace: Workspace) -> None:
+    program = "for path in ('out.txt', 'n.json'): open(path, 'w').write('{\"n\": 1}')\n"
+    workspace.repository.write("write.py", program)
+    workspace.entry_point("python write.py", more="    outputs: [out.txt]\n    metrics: [n.json]\n")
+    workspace.publish()
+    document = workspace.run()
+    assert document["recipe"]["flags"] == document["outcome"]["flags"] == []
+    assert (workspace.root / "out.txt").exists()
+
+
+def test_a_commit_that_is_nowhere_else_is_flagged(workspace: Workspace) -> None:
+    workspace.repository.write("free.py", "print('freer')\n")
+    workspace.repository.commit()
+    document = workspace.run("-e", "free")
+    assert [flag["code"] for flag in document["recipe"]["flags"]] == ["unpushed"]
+    assert document["recipe"]["source"]["snapshot"]
+
+
+@pytest.mark.parametrize(
+    ("environment", "codes"),
+    [
+        ("{system: true}", ["system-environment"]),
+        ('{python: ">=3.10", requirements: requirements.in}', ["interpreter-range", "lock-missing"]),
+        (LOCKED.replace("}", ", requirements: newer.in}"), ["lock-out-of-step"]),
+        (LOCKED.replace("requirements.lock", "needy.lock"), ["dependency-missing"]),
+    ],
+)
+def test_an_environment_that_is_not_reproducible_by_itself_is_flagged_once(
+    workspace: Workspace, environment: str, codes: list[str]
+) -> None:
+    workspace.repository.write("requirements.in", "tinydep\n")
+    workspace.repository.write("newer.in", "tinydep>=2\n")
+    needy = make_wheel(workspace.index.folder, "needy", requires=["absent"])
+    workspace.repository.write("needy.lock", lock_of(needy))
+    workspace.entry_point("echo hi", environment=environment)
+    workspace.publish()
+    for _ in range(2):  # built, and reused
+        assert [flag["code"] for flag in workspace.run()["recipe"]["flags"]] == codes
+    planned = workspace.projrun("run", "--dry-run", "--json").data
+    assert [flag["code"] for flag in planned["flags"]] == codes
 
 
 def test_no_repository_is_flagged_and_captured(workspace: Workspace, tmp_path: Path) -> None:
