@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from projrun.core.errors import Problem, SpecError
+from projrun.core.errors import Problem
 from projrun.environment.check import check as check_environment
 from projrun.spec.check import check as check_spec
-from projrun.spec.load import find_project, load
+from projrun.spec.load import find_project
 from projrun.spec.text import shown_name
 
 
@@ -24,11 +24,9 @@ def check(start: Path, cache: Path) -> Checked:
     """Checks the project around ``start``. Raises SpecError when there is no ProjectSpec.yaml."""
     root = find_project(start)
     name = shown_name(root)
-    problems = check_spec(root)
-    try:
-        environment = load(root).environment
-    except SpecError:
-        return Checked(name, problems)  # what its environment is cannot be told
-    found = check_environment(environment, root, cache)
+    examined = check_spec(root)
+    if examined.refusing or examined.declared is None:
+        return Checked(name, examined.problems)  # what its environment is cannot be told
+    found = check_environment(examined.declared.environment, root, cache)
     shown = tuple(replace(problem, file=str(Path(name).parent / problem.file)) for problem in found)
-    return Checked(name, (*problems, *shown))
+    return Checked(name, (*examined.problems, *shown))

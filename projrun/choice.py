@@ -57,7 +57,7 @@ def choose(options: Options) -> Choice:
     Raises SpecError, and UsageError for an unknown entry point or a bad parameter.
     """
     root = _project(options)
-    spec = load.load(root)
+    spec = load.load(root, options.cache)
     entry_point = _entry_point(spec, options.entry_point)
     bound = parameters.bind(entry_point, options.given, options.params_file, spec.data, root)
     seed = secrets.randbelow(2**31) if options.seed is None else options.seed
@@ -72,7 +72,7 @@ def _project(options: Options) -> Path:
         name = str(options.start)
         with contextlib.suppress(SpecError):
             root = load.find_project(Path())
-            if name in load.load(root).entry_points:
+            if name in load.load(root, options.cache).entry_points:
                 raise UsageError(
                     f"{name!r} is an entry point; SOURCE is a directory", hint=f"projrun run -e {name}"
                 ) from None

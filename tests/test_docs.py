@@ -131,7 +131,7 @@ def specs() -> Iterator[tuple[str, str]]:
 @pytest.mark.parametrize(("page", "text"), list(specs()))
 def test_a_spec_of_a_page_loads(page: str, text: str, tmp_path: Path) -> None:
     (tmp_path / "ProjectSpec.yaml").write_text(text)
-    assert load(tmp_path).entry_points, page
+    assert load(tmp_path, tmp_path / "cache").entry_points, page
 
 
 def test_the_readme_and_the_tutorial_show_a_spec() -> None:

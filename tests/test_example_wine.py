@@ -27,8 +27,8 @@ def test_the_example_has_no_problems(tmp_path: Path) -> None:
     assert check(WINE, tmp_path).problems == ()
 
 
-def test_the_example_shows_two_entry_points_and_five_types() -> None:
-    spec = load(WINE)
+def test_the_example_shows_two_entry_points_and_five_types(tmp_path: Path) -> None:
+    spec = load(WINE, tmp_path)
     assert set(spec.entry_points) == {"train", "evaluate"}
     types = {found.type for entry_point in spec.entry_points.values() for found in entry_point.parameters.values()}
     assert len(types) >= 5

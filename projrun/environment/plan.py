@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from projrun.core.cache import keep, recall
 from projrun.core.errors import EnvironmentFailure, Problem
-from projrun.core.files import read_json, write_json
 from projrun.core.flags import Flag
 from projrun.core.hashing import sha256_value
 from projrun.core.report import Reporter
@@ -131,16 +131,11 @@ def _drift(
     name, command, markers = spec.lock or "", spec.compile_command, dict(interpreter.markers)
     question = [_CHECK_FORMAT, text, name, [[one.path, one.text] for one in files], markers, command]
     file = cache / "locks" / f"{sha256_value(question)}.json"
-    try:
-        return tuple(Problem(**entry) for entry in read_json(file))
-    except (OSError, ValueError, TypeError):
-        pass
+    known = recall(file, lambda entries: tuple(Problem(**entry) for entry in entries))
+    if known is not None:
+        return known
     found = requirements.out_of_step(lock.parse(text, name, command), name, files, markers, command)
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_json(file, [vars(problem) for problem in found], durable=False)
-    except OSError:
-        pass  # it is compared again next time
+    keep(file, [vars(problem) for problem in found])
     return found
 
 

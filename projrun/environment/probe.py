@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from projrun.core import process
-from projrun.core.files import read_json, write_json
+from projrun.core.cache import keep, recall
 from projrun.environment.model import Interpreter
 
 _TIME_LIMIT = 20.0  # seconds; a first start from a cold disk is slow, a broken one hangs
@@ -56,7 +56,7 @@ class Descriptions:
 
     def __init__(self, cache: Path) -> None:
         self._file = cache / "interpreters.json"
-        self._known: dict[str, Any] = _remembered(self._file)
+        self._known = recall(self._file, _known) or {}
         self._learned = False
 
     def of(self, executable: Path) -> Described | None:
@@ -76,14 +76,9 @@ class Descriptions:
         return _described(base, entry)
 
     def save(self) -> None:
-        """Keeps what was learned. A cache that cannot be written costs time and nothing else."""
-        if not self._learned:
-            return
-        try:
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            write_json(self._file, {"format": _FORMAT, "interpreters": self._known}, durable=False)
-        except OSError:
-            return
+        """Keeps what was learned."""
+        if self._learned:
+            keep(self._file, {"format": _FORMAT, "interpreters": self._known})
 
 
 def identity_of(executable: Path) -> list[int] | None:
@@ -132,15 +127,9 @@ def _ask(executable: Path) -> dict[str, Any] | None:
     return facts if isinstance(facts, dict) else None
 
 
-def _remembered(file: Path) -> dict[str, Any]:
-    try:
-        document = read_json(file)
-    except (OSError, ValueError):
-        return {}
-    if not isinstance(document, dict) or document.get("format") != _FORMAT:
-        return {}
-    known = document.get("interpreters")
-    return known if isinstance(known, dict) else {}
+def _known(document: Any) -> dict[str, Any]:
+    """The entries of a cache by path; none out of one of another format."""
+    return dict(document["interpreters"]) if document["format"] == _FORMAT else {}
 
 
 def _described(path: Path, facts: Mapping[str, Any]) -> Described | None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from projrun.core.cache import keep, recall
 from projrun.core.errors import EnvironmentFailure
-from projrun.core.files import write_atomic
 from projrun.core.hashing import sha256_value
 from projrun.core.locks import exclusive
 from projrun.core.report import BUILD, Reporter
@@ -35,10 +36,8 @@ class Unlocked:
 
 def remembered(unlocked: Unlocked, cache: Path) -> str | None:
     """The lock that these requirements were resolved to earlier, or None."""
-    try:
-        return _file(unlocked, cache).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return None
+    lock_text: str | None = recall(_file(unlocked, cache), lambda kept: kept["lock"])
+    return lock_text
 
 
 def resolve(unlocked: Unlocked, cache: Path, report: Reporter) -> str:
@@ -52,17 +51,25 @@ def resolve(unlocked: Unlocked, cache: Path, report: Reporter) -> str:
     name = unlocked.files[0].path
     lock.raise_for(requirements.unlockable(unlocked.files), f"{name} cannot be locked")
     file = _file(unlocked, cache)
+
+    def waiting(holder: str) -> None:
+        report.phase("environment", f"waiting for {holder}, which resolves the same requirements")
+
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with exclusive(file.with_suffix(".lock"), holder=f"resolution of {name}"):
+        with exclusive(file.with_suffix(".lock"), holder=f"process {os.getpid()}", waiting=waiting):
             earlier = remembered(unlocked, cache)
             if earlier is not None:
                 return earlier
             text = _resolve(unlocked, file.parent, report)
-            write_atomic(file, text.encode(), durable=False)
+            keep(file, {"lock": text})
             return text
     except OSError as error:
-        raise EnvironmentFailure(f"the lock for {name} cannot be kept in {cache}", why=str(error)) from error
+        raise EnvironmentFailure(
+            f"the requirements in {name} cannot be resolved in {cache}",
+            why=str(error),
+            hint="choose another folder: PROJRUN_CACHE=DIR",
+        ) from error
 
 
 def _resolve(unlocked: Unlocked, folder: Path, report: Reporter) -> str:
@@ -91,4 +98,4 @@ def _resolve(unlocked: Unlocked, folder: Path, report: Reporter) -> str:
 
 
 def _file(unlocked: Unlocked, cache: Path) -> Path:
-    return cache / "resolutions" / f"{unlocked.digest}.txt"
+    return cache / "resolutions" / f"{unlocked.digest}.json"

@@ -10,7 +10,7 @@ from typing import Any
 
 from projrun.core.errors import Problem, SpecError
 from projrun.spec import document, findings, schema, validate
-from projrun.spec.declaration import declare
+from projrun.spec.declaration import Declared, declare
 from projrun.spec.fault import Path as Place
 from projrun.spec.text import read_text, shown_name
 
@@ -20,24 +20,26 @@ class Examined:
     """A specification that was looked through.
 
     ``problems`` are in the order of their places; ``refusing`` are those that make every run meaningless (all
-    but a missing file). ``value`` and ``texts`` are the document, with source texts where text is wanted.
+    but a missing file). ``value`` and ``texts`` are the document, with source texts where text is wanted, and
+    ``declared`` is what it declares, None when it cannot be read at all.
     """
 
     problems: tuple[Problem, ...]
     refusing: tuple[Problem, ...]
+    declared: Declared | None = None
     value: Any = None
     texts: Mapping[Place, str] = field(default_factory=dict)
 
 
-def check(root: Path) -> tuple[Problem, ...]:
-    """Every problem of the specification in ``root``, by place. Raises SpecError when there is none."""
+def check(root: Path) -> Examined:
+    """Looks through the specification in ``root``. Raises SpecError when there is none."""
     try:
         text = read_text(root)
     except SpecError as error:
         if not error.problems:
             raise
-        return error.problems
-    return examine(text, root).problems
+        return Examined(error.problems, error.problems)
+    return examine(text, root)
 
 
 def examine(text: str, root: Path) -> Examined:
@@ -56,7 +58,7 @@ def examine(text: str, root: Path) -> Examined:
     told = [fault for fault in found if not _inside(fault.path, read.refused)]
     problems = [*unreadable, *(read.problem(fault) for fault in told)]
     refusing = [*unreadable, *(read.problem(fault) for fault in told if not fault.missing)]
-    return Examined(_in_order(problems), _in_order(refusing), value, read.texts)
+    return Examined(_in_order(problems), _in_order(refusing), declared, value, read.texts)
 
 
 def _in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import stat
 from collections.abc import Mapping
@@ -11,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import projrun
+from projrun.core.cache import keep, recall
 from projrun.core.errors import SpecError
-from projrun.core.files import irregular, write_atomic
+from projrun.core.files import irregular
 from projrun.core.hashing import sha256_bytes, sha256_value
-from projrun.core.paths import cache_directory
 from projrun.spec import findings, schema
 from projrun.spec.declaration import Declared, declare
-from projrun.spec.fault import Path as Place
 from projrun.spec.model import SPEC_NAME, ProjectSpec
 from projrun.spec.text import read_text, shown_name
 
@@ -71,32 +69,27 @@ def _near_miss(place: Path) -> str:
     return f"write a {SPEC_NAME} in the project's directory"
 
 
-def load(root: Path) -> ProjectSpec:
-    """The specification of the project ``root``.
+def load(root: Path, cache: Path) -> ProjectSpec:
+    """The specification of the project ``root``; one that was found right is remembered in ``cache``.
 
     Raises SpecError with every problem that makes a run meaningless. A file that is missing is not one of
     them: it is for the stage that needs it, and for :func:`projrun.spec.check.check`.
     """
     text = read_text(root)
-    kept = _kept(text)
-    return _from_kept(kept, text, root) or _from_text(kept, text, root)
+    kept = _kept(text, cache)
+    return recall(kept, lambda document: _from_kept(document, text, root)) or _from_text(kept, text, root)
 
 
-def _kept(text: str) -> Path:
+def _kept(text: str, cache: Path) -> Path:
     """Where the values of a text that was found right are kept: one place for each text, version and schema."""
     key = sha256_value([text, projrun.__version__, sha256_bytes(schema.source())])
-    return cache_directory() / "specs" / f"{key}.json"
+    return cache / "specs" / f"{key}.json"
 
 
-def _from_kept(kept: Path, text: str, root: Path) -> ProjectSpec | None:
-    """The specification from the cache; None when it is not there, is damaged, or a link now leads out."""
-    try:
-        document = json.loads(kept.read_bytes())
-        value = document["value"]
-        declared = declare(value, {tuple(path): source for path, source in document["texts"]})
-        spec = _spec(value, declared, text, root)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        return None
+def _from_kept(document: Any, text: str, root: Path) -> ProjectSpec | None:
+    """The specification out of the cache; None when a link now leads out."""
+    declared = declare(document["value"], {tuple(path): source for path, source in document["texts"]})
+    spec = _spec(document["value"], declared, text, root)
     return None if declared.faults or any(findings.leaving(declared, root)) else spec
 
 
@@ -104,20 +97,12 @@ def _from_text(kept: Path, text: str, root: Path) -> ProjectSpec:
     from projrun.spec.check import examine  # brings all that reads YAML
 
     found = examine(text, root)
-    if found.refusing:
+    if found.refusing or found.declared is None:
         count = "a problem" if len(found.refusing) == 1 else f"{len(found.refusing)} problems"
         raise SpecError(f"{shown_name(root)} has {count}", problems=found.refusing)
-    _keep(kept, found.value, found.texts)
-    return _spec(found.value, declare(found.value, found.texts), text, root)
+    keep(kept, {"value": found.value, "texts": [[list(path), source] for path, source in found.texts.items()]})
+    return _spec(found.value, found.declared, text, root)
 
 
 def _spec(value: Mapping[str, Any], declared: Declared, text: str, root: Path) -> ProjectSpec:
     return ProjectSpec(root, text, value["name"], declared.environment, declared.data, declared.entry_points)
-
-
-def _keep(kept: Path, value: Any, texts: Mapping[Place, str]) -> None:
-    # Not core.files.write_json: infinity is a value here, and only this module reads it back.
-    document = {"value": value, "texts": [[list(path), source] for path, source in texts.items()]}
-    with contextlib.suppress(OSError):
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(kept, json.dumps(document).encode(), mode=0o600, durable=False)

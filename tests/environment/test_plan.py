@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import sys
@@ -10,13 +11,14 @@ from pathlib import Path
 import pytest
 
 from projrun.core.errors import EnvironmentFailure
+from projrun.core.locks import exclusive
 from projrun.core.report import Silent
 from projrun.environment.build import ensure
 from projrun.environment.check import check
 from projrun.environment.key import inputs_of_lock, key_of
 from projrun.environment.plan import plan
 from projrun.spec.model import EnvironmentSpec
-from tests.environment.conftest import Project
+from tests.environment.conftest import Project, Recorded
 from tests.wheels import lock_of, make_wheel
 
 
@@ -124,6 +126,27 @@ def test_requirements_without_a_lock_are_resolved_once_and_flagged(project: Proj
     assert again.reused
     assert again.plan.lock_text == first.plan.lock_text
     assert plan(unlocked.spec, project.root, project.cache, Silent(), resolve=False).key == again.plan.key
+
+
+def test_who_waits_for_a_resolution_is_told_for_whom(project: Project) -> None:
+    make_wheel(project.archives, "alpha")
+    project.write("requirements.in", "alpha\n")
+    unlocked = project.having(lock=None, requirements="requirements.in")
+    unlocked.plan()
+    (kept,) = (project.cache / "resolutions").glob("*.json")
+    kept.unlink()
+    held = contextlib.ExitStack()
+
+    class Impatient(Recorded):
+        def phase(self, name: str, text: str) -> None:
+            super().phase(name, text)
+            held.close()
+
+    report = Impatient()
+    with held:
+        held.enter_context(exclusive(kept.with_suffix(".lock"), holder="process 12"))
+        plan(unlocked.spec, project.root, project.cache, report)
+    assert report.phases[0] == "waiting for process 12, which resolves the same requirements"
 
 
 def test_requirements_that_cannot_be_resolved_say_why(project: Project) -> None:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from projrun.core.paths import cache_directory
+from projrun.spec import load as loading
+from projrun.spec.model import ProjectSpec
+
 # The example of the design, with a pin of 64 digits.
 BIKES = """\
 version: 1
@@ -33,6 +37,11 @@ entry_points:
 """
 
 HEAD = "version: 1\nname: p\nenvironment: {system: true}\n"
+
+
+def load(root: Path) -> ProjectSpec:
+    """The specification in ``root``, by way of the test's own cache."""
+    return loading.load(root, cache_directory())
 
 
 def write(root: Path, text: str) -> Path:
