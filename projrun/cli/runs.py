@@ -73,7 +73,7 @@ def _project_here() -> Path | None:
     from projrun.spec.load import find_project
 
     try:
-        return find_project(Path.cwd())
+        return find_project(Path())
     except SpecError:
         return None
 

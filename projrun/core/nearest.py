@@ -29,11 +29,11 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
 
 def nearest_file(root: Path, path: str) -> str:
     """A hint that names the file in ``root`` that a missing ``path`` may mean; empty when there is none."""
-    folder = os.path.dirname(path)  # noqa: PTH120 - as it is written, for the hint
+    folder, name = os.path.split(path)
     try:
         with os.scandir(root / folder) as entries:
-            names = sorted(entry.name for entry in entries)
+            names = sorted(entry.name for entry in entries if entry.is_file() and entry.name != name)
     except (OSError, ValueError):  # a name that cannot be
         return ""
-    near = nearest(os.path.basename(path), names, _FILES_LIKENESS)  # noqa: PTH119
+    near = nearest(name, names, _FILES_LIKENESS)
     return f"did you mean {os.path.join(folder, near)!r}?" if near else ""  # noqa: PTH118

@@ -47,8 +47,11 @@ def read_text(root: Path, relative: str, role: str) -> str:
     try:
         data = read_regular(root / relative, _SIZE_LIMIT + 1)
     except OSError as error:
-        why = "There is no such file." if isinstance(error, FileNotFoundError) else error.strerror or str(error)
-        hint = nearest_file(root, relative) or f"make it, or change environment.{role} in ProjectSpec.yaml"
+        missing = isinstance(error, FileNotFoundError)
+        why = "There is no such file." if missing else error.strerror or str(error)
+        hint = f"make it, or change environment.{role} in ProjectSpec.yaml"
+        if missing:
+            hint = nearest_file(root, relative) or hint
         raise EnvironmentFailure(f"{role} {relative} cannot be read", why=why, hint=hint) from error
     if len(data) > _SIZE_LIMIT:
         raise EnvironmentFailure(f"{role} {relative} is too large", why=f"The limit is {_SIZE_LIMIT:,} bytes.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,6 +45,16 @@ def test_outside_a_project(workspace: Workspace, tmp_path: Path) -> None:
         done = workspace.projrun(verb, cwd=tmp_path)
         assert done.code == 111
         assert "ProjectSpec.yaml" in done.err
+
+
+def test_in_a_directory_that_was_removed(workspace: Workspace, tmp_path: Path) -> None:
+    for verb, code in (("run", 111), ("check", 111), ("runs", 0)):
+        words = ["sh", "-c", 'mkdir gone && cd gone && rmdir ../gone && exec "$@"', "-"]
+        done = subprocess.run(
+            [*words, sys.executable, "-m", "projrun", verb], cwd=tmp_path, capture_output=True, check=False
+        )
+        assert b"Traceback" not in done.stderr
+        assert done.returncode == code, done.stderr
 
 
 def test_check_lists_every_problem_in_its_place(workspace: Workspace) -> None:

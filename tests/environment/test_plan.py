@@ -204,6 +204,7 @@ def test_a_pipe_is_refused_and_not_waited_for(project: Project, lock: str, requi
     with pytest.raises(EnvironmentFailure, match="pipe cannot be read") as raised:
         project.having(lock=lock, requirements=requirements).plan()
     assert raised.value.why == "it is a pipe and not a file"
+    assert "did you mean" not in raised.value.hint
 
 
 def test_an_include_that_leaves_the_project_is_refused(project: Project) -> None:

@@ -184,6 +184,7 @@ def test_a_missing_file_is_told_with_the_one_that_is_nearly_called_so(tmp_path: 
     assert lock.startswith("did you mean 'requirments.lock'? else: uv pip compile --generate-hashes ")
     assert others == ["did you mean 'requirements.inn'?", "did you mean 'data/hourly_count.csv'?"]
     (tmp_path / "requirments.lock").unlink()
+    (tmp_path / "requirements.lock").mkdir()
     assert "did you mean" not in found(tmp_path, BIKES)[0]
 
 
