@@ -14,7 +14,7 @@ from projrun.core.errors import SpecError, UsageError
 from projrun.core.nearest import nearest
 from projrun.core.paths import is_below
 from projrun.spec import command, load, parameters
-from projrun.spec.model import BoundParameter, DataEntry, EntryPoint, EnvironmentSpec, ProjectSpec
+from projrun.spec.model import DATA_PREFIX, BoundParameter, DataEntry, EntryPoint, EnvironmentSpec, ProjectSpec
 from projrun.store.run import PARAMETERS
 
 # Names an input that no data entry declares, but a path parameter points at.
@@ -125,8 +125,8 @@ def declared_inputs(choice: Choice) -> tuple[DataEntry, ...]:
 
 def _listed(text: str, data: Mapping[str, DataEntry], by_path: Mapping[str, DataEntry]) -> DataEntry:
     """What one of an entry point's ``inputs`` means: ``data:NAME``, or a path."""
-    if text.startswith("data:"):
-        return data[text.removeprefix("data:")]
+    if text.startswith(DATA_PREFIX):
+        return data[text.removeprefix(DATA_PREFIX)]
     return by_path.get(text) or DataEntry(text, text)
 
 

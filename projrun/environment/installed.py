@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from projrun.core.hashing import sha256_value
-from projrun.environment.lock import LockLine, as_requirement
+from projrun.environment.lock import LockLine, as_requirement, normalised
 from projrun.environment.model import Distribution
 
 # Written by the installer, not by the wheel: they differ between installers, places and times.
@@ -52,8 +52,6 @@ def differences(installed: Iterable[Distribution], lines: Iterable[LockLine]) ->
 
 def unmet(folders: Sequence[Path], markers: Mapping[str, str]) -> tuple[str, ...]:
     """What the installed distributions need and do not have, one sentence each."""
-    from packaging.utils import canonicalize_name
-
     present = {name: one.version for name, one in _distributions(folders)}
     found = []
     for name, one in _distributions(folders):
@@ -62,7 +60,7 @@ def unmet(folders: Sequence[Path], markers: Mapping[str, str]) -> tuple[str, ...
                 continue
             if requirement.marker and not requirement.marker.evaluate({**markers, "extra": ""}):
                 continue
-            version = present.get(canonicalize_name(requirement.name))
+            version = present.get(normalised(requirement.name))
             if version is None:
                 found.append(f"{name} {one.version} needs {requirement.name}, which is not there")
             elif not requirement.specifier.contains(version, prereleases=True):
@@ -92,10 +90,8 @@ def _contains(specifiers: str, version: str) -> bool:
 
 
 def _distributions(folders: Sequence[Path]) -> list[tuple[str, importlib.metadata.Distribution]]:
-    from packaging.utils import canonicalize_name
-
     found = importlib.metadata.distributions(path=[str(folder) for folder in folders])
-    return [(str(canonicalize_name(one.metadata["Name"])), one) for one in found if _is_whole(one)]
+    return [(normalised(one.metadata["Name"]), one) for one in found if _is_whole(one)]
 
 
 def _is_whole(one: importlib.metadata.Distribution) -> bool:

@@ -144,6 +144,11 @@ def as_requirement(text: str) -> Requirement | None:
         return None
 
 
+def normalised(name: str) -> str:
+    """The one spelling of a distribution's name that names are compared by (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
 def _without_comment(number: int, line: str) -> Iterator[tuple[int, str]]:
     stripped = _COMMENT.sub("", line).strip()
     if stripped:
@@ -185,7 +190,7 @@ def _line(number: int, content: str) -> LockLine | tuple[str, str]:
     marker = str(requirement.marker or "")
     version = next(iter(requirement.specifier)).version
     extras = tuple(sorted(requirement.extras))
-    return LockLine(_normalised(requirement.name), version, marker, hashes, number, extras)
+    return LockLine(normalised(requirement.name), version, marker, hashes, number, extras)
 
 
 def _pinned(text: str) -> Requirement | tuple[str, str]:
@@ -237,7 +242,3 @@ def _duplicates(lines: list[LockLine], file: str, *, same_marker: bool) -> list[
             message = f"{line.name} is pinned twice, here and in line {earlier.line}"
             found.append(Problem(file, line.line, 1, message, "keep one of the two lines"))
     return found
-
-
-def _normalised(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()

@@ -114,9 +114,7 @@ def out_of_step(
 def _unfulfilled(
     requirement: Requirement, line: RequirementLine, pinned: Mapping[str, lock.LockLine], lock_file: str
 ) -> str:
-    from packaging.utils import canonicalize_name
-
-    pin = pinned.get(canonicalize_name(requirement.name))
+    pin = pinned.get(lock.normalised(requirement.name))
     if pin is None:
         return "" if line.constraint else f"{requirement.name} is not in {lock_file}"
     if requirement.specifier.contains(pin.version, prereleases=True):

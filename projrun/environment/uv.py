@@ -12,7 +12,7 @@ from pathlib import Path
 from projrun.core import process
 from projrun.core.errors import EnvironmentFailure
 from projrun.environment.builder import BuildRequest, ResolutionRequest
-from projrun.environment.lock import LockLine
+from projrun.environment.lock import LockLine, normalised
 
 # Where to fetch from, how to get there and where to keep it belongs to the machine. Every other UV_ variable
 # could change what gets installed without anybody seeing it.
@@ -136,7 +136,7 @@ def _wheels_only(request: BuildRequest) -> list[str]:
     """Wheels for all but the packages that may be built, which still come as wheels when there are some."""
     if not request.source_distributions:
         return ["--only-binary", ":all:"]
-    allowed = {re.sub(r"[-_.]+", "-", name).lower() for name in request.source_distributions}
+    allowed = {normalised(name) for name in request.source_distributions}
     names = sorted({line.name for line in request.lines} - allowed)
     return [word for name in names for word in ("--only-binary", name)]
 
@@ -169,7 +169,7 @@ def _culprits(output: str, lines: Sequence[LockLine]) -> list[LockLine]:
     error = _error_of(output)
     found = []
     for match in re.finditer(r"([A-Za-z0-9][\w.-]*)==([\w.!+-]+)", error):
-        name = re.sub(r"[-_.]+", "-", match.group(1)).lower()
+        name = normalised(match.group(1))
         found += [line for line in lines if line.name == name and line.version == match.group(2)]
     return found or [line for line in lines if re.search(rf"[/`]{re.escape(line.name)}[/`]", error)]
 

@@ -15,9 +15,7 @@ from projrun.spec import parameters
 from projrun.spec.declaration import NO_COMMAND, Declared
 from projrun.spec.fault import Fault
 from projrun.spec.fault import Path as Place
-from projrun.spec.model import BUILTIN_PLACEHOLDERS, Command, DataEntry, EntryPoint, Parameter
-
-_DATA = "data:"
+from projrun.spec.model import BUILTIN_PLACEHOLDERS, DATA_PREFIX, Command, DataEntry, EntryPoint, Parameter
 
 
 def all_of(declared: Declared, root: Path) -> Iterator[Fault]:
@@ -93,8 +91,8 @@ def _data_references(here: Place, entry_point: EntryPoint, data: Mapping[str, Da
     ]
     references += [((*here, "inputs", index), text) for index, text in enumerate(entry_point.inputs)]
     for place, text in references:
-        if text.startswith(_DATA) and text[len(_DATA) :] not in data:
-            name = text[len(_DATA) :]
+        if text.startswith(DATA_PREFIX) and text[len(DATA_PREFIX) :] not in data:
+            name = text[len(DATA_PREFIX) :]
             yield Fault(place, f"{name!r} is not declared under 'data'", did_you_mean(name, data))
 
 
@@ -119,7 +117,7 @@ def _data_used(entry_point: EntryPoint, data: Mapping[str, DataEntry]) -> Iterat
     for parameter in entry_point.parameters.values():
         if parameter.type == "path" and parameter.default:
             texts.append(str(parameter.default.raw))
-    yield from (name for name in data if _DATA + name in texts)
+    yield from (name for name in data if DATA_PREFIX + name in texts)
 
 
 def _missing_files(declared: Declared, root: Path, left: set[Place]) -> Iterator[Fault]:
@@ -150,7 +148,7 @@ def _read_paths(declared: Declared) -> Iterator[tuple[Place, str]]:
         yield ("data", name, "path"), entry.path
     for name, entry_point in declared.entry_points.items():
         for index, path in enumerate(entry_point.inputs):
-            if not path.startswith(_DATA):
+            if not path.startswith(DATA_PREFIX):
                 yield ("entry_points", name, "inputs", index), path
 
 
@@ -179,4 +177,4 @@ def _default_paths(parameter: Parameter) -> tuple[str, ...]:
     raw = parameter.default.raw
     if parameter.type == "list":
         return raw if isinstance(raw, tuple) else ()
-    return (str(raw),) if parameter.type == "path" and not str(raw).startswith(_DATA) else ()
+    return (str(raw),) if parameter.type == "path" and not str(raw).startswith(DATA_PREFIX) else ()

@@ -12,6 +12,9 @@ SPEC_NAME = "ProjectSpec.yaml"
 
 _LOWEST = re.compile(r"(?:>=|~=|==|>)\s*(\d+(?:\.\d+)*)")
 
+# Stands before the name of declared data wherever a path may be written.
+DATA_PREFIX = "data:"
+
 # Placeholders that projrun fills itself; no parameter may take their names.
 BUILTIN_PLACEHOLDERS = ("params", "seed", "params_file", "run_dir")
 

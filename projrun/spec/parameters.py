@@ -15,7 +15,7 @@ from projrun.core.nearest import did_you_mean
 from projrun.core.paths import escape_reason
 from projrun.spec import numerals
 from projrun.spec.argument import shown
-from projrun.spec.model import BoundParameter, DataEntry, EntryPoint, Parameter, Value
+from projrun.spec.model import DATA_PREFIX, BoundParameter, DataEntry, EntryPoint, Parameter, Value
 from projrun.spec.values import read_native, read_text
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["bind", "file_text", "from_document", "is_name", "read_native", "read_text", "to_document"]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
-_DATA = "data:"
 
 
 class _Setting(NamedTuple):
@@ -83,7 +82,7 @@ def _escape(parameter: Parameter, value: Value, root: Path) -> str:
     if "path" not in (parameter.type, parameter.items if parameter.type == "list" else ""):
         return ""
     for text in (value.raw,) if isinstance(value.raw, str) else value.raw:
-        if not text.startswith(_DATA) and (reason := escape_reason(root, text)):
+        if not text.startswith(DATA_PREFIX) and (reason := escape_reason(root, text)):
             return f"{shown(text)} is not a path inside the project: {reason}"
     return ""
 
@@ -233,8 +232,8 @@ def _default(parameter: Parameter) -> _Setting | None:
 def _placed(bound: BoundParameter, data: Mapping[str, DataEntry], root: Path) -> BoundParameter:
     """The parameter with ``data:NAME`` followed to its path, and every path known to be inside the project."""
     text = bound.value.raw
-    if bound.parameter.type == "path" and isinstance(text, str) and text.startswith(_DATA):
-        name = text.removeprefix(_DATA)
+    if bound.parameter.type == "path" and isinstance(text, str) and text.startswith(DATA_PREFIX):
+        name = text.removeprefix(DATA_PREFIX)
         if name not in data:
             hint = did_you_mean(name, data) or "the project declares no data"
             raise ValueError(f"{shown(text)}: there is no data of that name ({hint})")

@@ -13,7 +13,7 @@ from typing import Any
 from projrun.spec import constraints, json_value, numerals
 from projrun.spec.argument import shown, unfit
 from projrun.spec.fault import Path
-from projrun.spec.model import Parameter, Value
+from projrun.spec.model import DATA_PREFIX, Parameter, Value
 
 # RFC 3986, section 3: a scheme, a colon, and something after it.
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\x00-\x1f\x7f]+")
@@ -76,7 +76,7 @@ def _list(parameter: Parameter, texts: Sequence[str]) -> Value:
 
 
 def _item(parameter: Parameter, text: str) -> Value:
-    if parameter.items == "path" and text.startswith("data:"):
+    if parameter.items == "path" and text.startswith(DATA_PREFIX):
         raise ValueError(f"{shown(text)}: data:NAME is for a parameter of type path, not for an item of a list")
     return _scalar(parameter, parameter.items, text)
 
