@@ -6,7 +6,7 @@ A text is split into words before any value is put in, and a value that was put 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -62,17 +62,10 @@ def placeholders(command: Command) -> tuple[str, ...]:
 
 
 def problems(command: Command, parameters: Mapping[str, Parameter]) -> tuple[str, ...]:
-    """What is wrong between a command and its parameters, each in one line; a run needs that there is nothing."""
+    """What is wrong in a command, given its parameters, each in one line; a run needs that there is nothing."""
     used = placeholders(command)
     known = [*parameters, *BUILTIN_PLACEHOLDERS]
     found = [f"{{{name}}} is no parameter: {did_you_mean(name, known)}" for name in used if name not in known]
-    if not set(_WHOLESALE) & set(used):
-        found += [
-            f"the command never uses the parameter {name}, so its value never reaches the program:"
-            f" write {{{name}}} or {{params}}"
-            for name in parameters
-            if name not in used
-        ]
     joined = {name for name, alone in _occurrences(command) if not alone}
     found += [
         f"{{{name}}} must stand alone in its word: {reason}"
@@ -80,6 +73,12 @@ def problems(command: Command, parameters: Mapping[str, Parameter]) -> tuple[str
         if name in joined and (reason := _several(name, parameters))
     ]
     return tuple(found)
+
+
+def unused(command: Command, parameters: Iterable[str]) -> tuple[str, ...]:
+    """Those of the parameters whose values never reach the program; a run needs that there are none."""
+    used = placeholders(command)
+    return () if set(_WHOLESALE) & set(used) else tuple(name for name in parameters if name not in used)
 
 
 def render(command: Command, bound: Mapping[str, BoundParameter], builtins: Builtins) -> tuple[str, ...]:

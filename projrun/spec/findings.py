@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from projrun.core.nearest import did_you_mean, nearest_file
@@ -15,7 +14,7 @@ from projrun.spec import parameters
 from projrun.spec.declaration import NO_COMMAND, Declared
 from projrun.spec.fault import Fault
 from projrun.spec.fault import Path as Place
-from projrun.spec.model import BUILTIN_PLACEHOLDERS, DATA_PREFIX, Command, DataEntry, EntryPoint, Parameter
+from projrun.spec.model import BUILTIN_PLACEHOLDERS, DATA_PREFIX, DataEntry, EntryPoint, Parameter
 
 
 def all_of(declared: Declared, root: Path) -> Iterator[Fault]:
@@ -63,24 +62,14 @@ def _reserved_names(here: Place, entry_point: EntryPoint) -> Iterator[Fault]:
 def _placeholders(here: Place, entry_point: EntryPoint, declared: Declared) -> Iterator[Fault]:
     unread = {str(path[3]): Parameter(str(path[3]), "json") for path in declared.unread if path[:2] == here}
     declared_here = {**entry_point.parameters, **unread}
-    for message in commands.problems(_using_all(entry_point.command), declared_here):
+    for message in commands.problems(entry_point.command, declared_here):
         yield Fault((*here, "command"), message)
-    used = commands.placeholders(entry_point.command)
-    if "params" in used or "params_file" in used:
-        return
-    for name in declared_here:
-        if name not in used and name not in BUILTIN_PLACEHOLDERS and parameters.is_name(name):
+    for name in commands.unused(entry_point.command, declared_here):
+        if name not in BUILTIN_PLACEHOLDERS and parameters.is_name(name):
             message = f"the command never uses {name!r}: the parameter never reaches the program"
             yield Fault(
                 (*here, "parameters", name), message, f"put {{{name}}} or {{params}} in the command", key=True
             )
-
-
-def _using_all(command: Command) -> Command:
-    """The command with every parameter used: one that is not is told of at its own place."""
-    if command.shell:
-        return replace(command, text=command.text + "\n{params_file}")
-    return replace(command, words=(*command.words, "{params_file}"))
 
 
 def _data_references(here: Place, entry_point: EntryPoint, data: Mapping[str, DataEntry]) -> Iterator[Fault]:
