@@ -61,11 +61,12 @@ class Uv:
         sources = [word for name in request.source_distributions for word in ("--no-binary", name)]
         words = ("pip", "compile", "--quiet", "--generate-hashes", "--no-header", "--no-annotate", "--no-sources")
         places = (*_python(request.interpreter.path), "--output-file", lock, request.requirements)
+        command = f"uv pip compile --python-version {request.interpreter.version} {request.file}"
         if call.run(*words, "--only-binary", ":all:", *sources, *places):
             raise EnvironmentFailure(
                 f"the requirements in {request.file} cannot be resolved",
                 why=_reason(call.output),
-                hint=_network_hint(call.output) or f"change {request.file}, or try: uv pip compile {request.file}",
+                hint=_network_hint(call.output) or f"change {request.file}, or try: {command}",
             )
         return lock.read_text(encoding="utf-8")
 
