@@ -30,7 +30,6 @@ _GIT_KEPT = (
 class Completed(NamedTuple):
     """A finished process: its exit code (negative: killed by that signal) and all it wrote."""
 
-    argv: tuple[str, ...]
     returncode: int
     stdout: bytes
     stderr: bytes
@@ -81,7 +80,7 @@ def run(
         timeout=timeout,
         check=False,
     )
-    return Completed(tuple(words), done.returncode, done.stdout, done.stderr)
+    return Completed(done.returncode, done.stdout, done.stderr)
 
 
 def stream(

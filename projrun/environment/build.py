@@ -65,7 +65,6 @@ def _ready(plan: EnvironmentPlan, directory: Path, *, reused: bool) -> Environme
     return Environment(
         plan=replace(plan, interpreter=replace(plan.interpreter, path=there.interpreter)),
         bin=directory / "bin",
-        python=directory / "bin" / "python",
         installed=there.installed,
         reused=reused,
         settings={"VIRTUAL_ENV": str(directory)},
@@ -76,4 +75,4 @@ def _ready(plan: EnvironmentPlan, directory: Path, *, reused: bool) -> Environme
 def _system_environment(plan: EnvironmentPlan) -> Environment:
     assert plan.directory is not None
     python = system.python_of(plan.directory)
-    return Environment(plan, plan.directory, python, system.installed_distributions(python), reused=True)
+    return Environment(plan, plan.directory, system.installed_distributions(python), reused=True)

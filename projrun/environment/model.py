@@ -70,7 +70,6 @@ class Environment:
 
     plan: EnvironmentPlan
     bin: Path
-    python: Path
     installed: tuple[Distribution, ...]
     reused: bool
     settings: Mapping[str, str] = field(default_factory=dict)

@@ -218,8 +218,7 @@ def _run_together(commands: Sequence[Sequence[str]], directory: Path) -> tuple[p
                 if child.poll() is None:
                     child.kill()
     return tuple(
-        process.Completed(tuple(words), child.returncode, *streams)
-        for words, child, streams in zip(commands, started, written, strict=True)
+        process.Completed(child.returncode, *streams) for child, streams in zip(started, written, strict=True)
     )
 
 

@@ -85,7 +85,7 @@ def test_the_second_run_reuses_and_starts_no_builder(project: Project) -> None:
     assert again.reason is None
     second = ensure(again, project.cache, project.report)
     assert second.reused
-    assert (second.python, second.installed) == (first.python, first.installed)
+    assert (second.bin, second.installed) == (first.bin, first.installed)
     assert len(project.index.requests) == asked
     assert project.report.output == b""
 

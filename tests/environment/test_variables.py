@@ -18,9 +18,7 @@ BIN = Path("/envs/key/bin")
 def environment(kind: str = "lock") -> Environment:
     interpreter = Interpreter(Path("/usr/bin/python3"), "3.11.7", "cpython", "", "", {})
     settings = {"VIRTUAL_ENV": str(BIN.parent)} if kind == "lock" else {}
-    return Environment(
-        EnvironmentPlan(kind, "key", {}, interpreter, None), BIN, BIN / "python", (), True, settings
-    )
+    return Environment(EnvironmentPlan(kind, "key", {}, interpreter, None), BIN, (), True, settings)
 
 
 @pytest.fixture(autouse=True)

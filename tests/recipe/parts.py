@@ -85,7 +85,6 @@ ENVIRONMENT = Environment(
         requirements_text="demo\n",
     ),
     bin=Path("/cache/env/bin"),
-    python=Path("/cache/env/bin/python"),
     installed=(Distribution("demo", "1.0", SHA), Distribution("bare", "2", "")),
     reused=False,
     settings={"VIRTUAL_ENV": "/cache/env"},
