@@ -19,8 +19,8 @@ A run's directory in the store holds three JSON documents. Each is written once,
 changed. `schemas/recipe.v1.json` (JSON Schema 2020-12) is the definition; every key below is present unless it
 says *optional*. A later projrun reads version 1; an earlier one refuses what is newer.
 
-- No value of a secret is in them, and no user name or password of the address the source comes from. (A password in a
-  `uri` parameter is a value like any other: it is kept, and the run is flagged.)
+- No value of a secret is in them, and no user name or password of the address the source comes from. (A password
+  in a `uri` parameter is a value like any other: it is kept, and the run is flagged.)
 - Times are UTC, ISO 8601 with microseconds: they sort as text. Sizes are bytes, durations seconds.
 - A path's bytes that are not UTF-8 are lone surrogates, `\\udc80` to `\\udcff` (Python's `surrogateescape`).
 """
