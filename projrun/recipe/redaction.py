@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from typing import AnyStr, NamedTuple
 
@@ -30,8 +31,12 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str]) -> None:
         forms = {form for secret in secrets for form in _forms(secret) if form}
-        self._texts = sorted(forms)
-        self._secrets = [text.encode("utf-8", "surrogateescape") for text in self._texts]
+        self._secrets = [form.encode("utf-8", "surrogateescape") for form in sorted(forms)]
+        self._in_text = [(re.compile(_chain(form)), len(form)) for form in forms]
+        self._in_bytes = [
+            (re.compile(_chain(secret.decode("latin-1")).encode("latin-1")), len(secret))
+            for secret in self._secrets
+        ]
         self._held: dict[str, _Held] = {}
 
     def feed(self, stream: str, data: bytes) -> bytes:
@@ -56,10 +61,10 @@ class Redactor:
         """A whole text, such as an error's or an address."""
         if not self._secrets:
             return text
-        return _masked(text, _spans(text, self._texts), MASK)
+        return _masked(text, _spans(text, self._in_text), MASK)
 
     def _pass_on(self, stream: str, buffer: bytes, cut: int, held: _Held) -> bytes:
-        spans = _merged([(0, held.covered), *_spans(buffer, self._secrets)])
+        spans = _merged([(0, held.covered), *_spans(buffer, self._in_bytes)])
         now = [(start, min(end, cut)) for start, end in spans if start < cut]
         passed = _masked(buffer[:cut], now, MASK.encode())
         if held.masked and now and now[0][0] == 0:
@@ -78,14 +83,20 @@ def _forms(secret: str) -> Iterable[str]:
     yield json.dumps(secret, ensure_ascii=False)[1:-1]
 
 
-def _spans(text: AnyStr, secrets: Sequence[AnyStr]) -> list[tuple[int, int]]:
-    """Where secrets lie, overlapping and touching ones as one."""
+def _chain(secret: str) -> str:
+    """A pattern of the secret followed by those that overlap it most, so that ``xxxx`` is found at one go."""
+    step = next(size for size in range(1, len(secret) + 1) if secret.startswith(secret[size:]))
+    return f"{re.escape(secret)}(?:{re.escape(secret[-step:])})*"
+
+
+def _spans(text: AnyStr, chains: Iterable[tuple[re.Pattern[AnyStr], int]]) -> list[tuple[int, int]]:
+    """Where secrets lie, overlapping and touching ones as one. ``chains`` are patterns and secrets' lengths."""
     found: list[tuple[int, int]] = []
-    for secret in secrets:
-        at = text.find(secret)
-        while at >= 0:
-            found.append((at, at + len(secret)))
-            at = text.find(secret, at + 1)
+    for chain, length in chains:
+        at = 0
+        while match := chain.search(text, at):
+            found.append(match.span())
+            at = match.end() - length + 1  # another one may still overlap the last
     return _merged(found)
 
 
