@@ -342,7 +342,9 @@ def _told(error: BaseException) -> ProjrunError:
         return error.told()
     if isinstance(error, KeyboardInterrupt):
         return Stopped(signal.SIGINT)
-    return ProjrunError(f"{type(error).__name__}: {error}", why="this is a defect of projrun")
+    return ProjrunError(
+        f"{type(error).__name__}: {error}", why="this is a defect of projrun", hint="report it with the log"
+    )
 
 
 def _gave_up(live: _Live, error: ProjrunError) -> OutcomeParts:

@@ -68,7 +68,11 @@ def clean(text: str, option: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise UsageError(f"{option}: the text is not valid UTF-8", why=f"byte {error.start + 1} on") from None
+        raise UsageError(
+            f"{option}: the text is not valid UTF-8",
+            why=f"byte {error.start + 1} on",
+            hint="type it in a terminal whose locale is UTF-8",
+        ) from None
     return text
 
 

@@ -53,7 +53,9 @@ def _built_now(plan: EnvironmentPlan, directory: Path, report: Reporter) -> Envi
     ready = _ready(plan, directory, reused=False)
     if ready is None:
         raise EnvironmentFailure(
-            "the environment was built and cannot be used", why=f"{built.look(directory, plan.key)}"
+            "the environment was built and cannot be used",
+            why=f"{built.look(directory, plan.key)}",
+            hint="run again; when it stays so, choose another folder: PROJRUN_CACHE=DIR",
         )
     return ready
 

@@ -57,14 +57,20 @@ def _checked(plan: EnvironmentPlan, made: Path, lines: tuple[lock.LockLine, ...]
     says = _version_of(made / "bin" / "python")
     if says != interpreter.version:
         raise EnvironmentFailure(
-            f"the environment's python is not {interpreter.version}", why=f"Asked for its version it says: {says}"
+            f"the environment's python is not {interpreter.version}",
+            why=f"Asked for its version it says: {says}",
+            hint=f"try {interpreter.path} -m venv DIR; when that is wrong too, install Python again",
         )
     folders = [installed.site_packages(made, interpreter.version)]
     distributions = installed.read(folders)
     applying = [line for line in lines if line.applies(interpreter.markers)]
     differences = installed.differences(distributions, applying)
     if differences:
-        raise EnvironmentFailure("what was installed is not what the lock names", why="\n".join(differences))
+        raise EnvironmentFailure(
+            "what was installed is not what the lock names",
+            why="\n".join(differences),
+            hint=f"compile the lock again: {plan.compile_command}",
+        )
     lock_file, command = plan.lock_path or "the resolved lock", plan.compile_command
     unfit = installed.unfit(folders, interpreter.version)
     for line in applying:

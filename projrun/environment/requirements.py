@@ -43,7 +43,8 @@ def read_text(root: Path, relative: str, role: str) -> str:
     """The text of a project's file. ``role`` says what it is, for errors. Raises EnvironmentFailure."""
     escape = escape_reason(root, relative)
     if escape:
-        raise EnvironmentFailure(f"{role} {relative} is not inside the project", why=f"{escape}.")
+        hint = f"copy it into the project and name it there in environment.{role}"
+        raise EnvironmentFailure(f"{role} {relative} is not inside the project", why=f"{escape}.", hint=hint)
     try:
         data = read_regular(root / relative, _SIZE_LIMIT + 1)
     except OSError as error:
@@ -54,13 +55,16 @@ def read_text(root: Path, relative: str, role: str) -> str:
             hint = nearest_file(root, relative) or hint
         raise EnvironmentFailure(f"{role} {relative} cannot be read", why=why, hint=hint) from error
     if len(data) > _SIZE_LIMIT:
-        raise EnvironmentFailure(f"{role} {relative} is too large", why=f"The limit is {_SIZE_LIMIT:,} bytes.")
+        why, hint = f"The limit is {_SIZE_LIMIT:,} bytes.", f"name the {role} itself in environment.{role}"
+        raise EnvironmentFailure(f"{role} {relative} is too large", why=why, hint=hint)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise EnvironmentFailure(
-            f"{role} {relative} is not UTF-8 text", why=f"{relative}:{line}: {error.reason}."
+            f"{role} {relative} is not UTF-8 text",
+            why=f"{relative}:{line}: {error.reason}.",
+            hint="save the file as UTF-8",
         ) from error
 
 
@@ -132,7 +136,11 @@ def _collect(root: Path, file: RequirementsFile, found: dict[str, RequirementsFi
     if file.path in found:
         return
     if depth > _DEPTH_LIMIT:
-        raise EnvironmentFailure(f"{file.path}: requirements include each other too deeply")
+        raise EnvironmentFailure(
+            f"{file.path}: requirements include each other too deeply",
+            why=f"They may do so {_DEPTH_LIMIT} times.",
+            hint="write them into fewer files",
+        )
     found[file.path] = file
     if _is_toml(file):
         return
@@ -170,7 +178,7 @@ def _toml(file: RequirementsFile) -> dict[str, Any]:
     try:
         document: dict[str, Any] = reader.loads(file.text)
     except ValueError as error:
-        raise EnvironmentFailure(f"{file.path} is not TOML", why=str(error)) from error
+        raise EnvironmentFailure(f"{file.path} is not TOML", why=str(error), hint="mend that line") from error
     return document
 
 

@@ -54,7 +54,10 @@ def installed_distributions(python: Path) -> tuple[Distribution, ...]:
 
     answer = _answer(python, _PATH)
     if answer is None:
-        raise EnvironmentFailure(f"{python} does not tell where its packages are", why="It ended with an error.")
+        hint = f'see what it says: {python} -I -c "{_PATH}"'
+        raise EnvironmentFailure(
+            f"{python} does not tell where its packages are", why="It ended with an error.", hint=hint
+        )
     return installed.read([Path(entry) for entry in json.loads(answer) if entry])
 
 

@@ -46,7 +46,9 @@ class Uv:
             "venv", "--quiet", "--relocatable", "--no-project", *_python(request.interpreter.path), directory
         ):
             raise EnvironmentFailure(
-                f"uv cannot make an environment of {request.interpreter.path}", why=_reason(made.output)
+                f"uv cannot make an environment of {request.interpreter.path}",
+                why=_reason(made.output),
+                hint=f"see what it says: uv venv --python {request.interpreter.path} DIR",
             )
         installed = _Call(request.folder, write)
         words = ("pip", "sync", "--require-hashes", "--link-mode", _link_mode(), "--allow-empty-requirements")

@@ -231,7 +231,7 @@ def _not_started(error: OSError, directory: Path) -> SourceError:
             why="projrun asks git which commit a run is made of, and no git is on PATH",
             hint="install git 2.26 or later, for example: apt install git",
         )
-    return SourceError(f"git cannot be started in {directory}", why=str(error))
+    return SourceError(f"git cannot be started in {directory}", why=str(error), hint="try there: git status")
 
 
 def _is_no_repository(said: str) -> bool:

@@ -52,7 +52,11 @@ def lstat(path: str) -> os.stat_result | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise SourceError(f"{path} cannot be read", why=error.strerror or str(error)) from error
+        raise SourceError(
+            f"{path} cannot be read",
+            why=error.strerror or str(error),
+            hint="make its directory readable (chmod u+rx), or name it in .gitignore",
+        ) from error
 
 
 def _add_files(root: str, prefix: str, repository: bool, tracked: bool, found: dict[str, File]) -> None:

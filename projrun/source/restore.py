@@ -32,7 +32,11 @@ def restore(sources_git: Path, commit: str, destination: Path) -> None:
     written; what was written by then is removed again.
     """
     if not re.fullmatch(r"[0-9a-f]{40}", commit):
-        raise SourceError(f"{commit!r} is not the name of a snapshot", why="a snapshot's name is 40 hex digits")
+        raise SourceError(
+            f"{commit!r} is not the name of a snapshot",
+            why="a snapshot's name is 40 hex digits",
+            hint="projrun show RUN tells the snapshot of a run",
+        )
     destination = destination.absolute()
     made = not os.path.lexists(destination)
     _take_place(destination)
@@ -43,7 +47,9 @@ def restore(sources_git: Path, commit: str, destination: Path) -> None:
         _clear(destination, whole=made)
         if isinstance(error, OSError):
             raise SourceError(
-                f"the snapshot cannot be restored to {destination}", why=error.strerror or str(error)
+                f"the snapshot cannot be restored to {destination}",
+                why=error.strerror or str(error),
+                hint="make room there, or name another directory",
             ) from error
         raise
 
@@ -53,7 +59,11 @@ def _take_place(destination: Path) -> None:
         destination.mkdir(parents=True, exist_ok=True)
         taken = any(destination.iterdir())
     except OSError as error:
-        raise SourceError(f"{destination} cannot be written", why=error.strerror or str(error)) from error
+        raise SourceError(
+            f"{destination} cannot be written",
+            why=error.strerror or str(error),
+            hint="name a directory where you may write",
+        ) from error
     if taken:
         raise SourceError(
             f"{destination} is not empty",
@@ -81,7 +91,11 @@ def _reading(sources_git: Path) -> Iterator[_Read]:
         why = str(error).strip().splitlines()[0]
         raise SourceError("snapshots cannot be read", why=why, hint="install git 2.26 or later") from error
     if not (sources_git / "objects").is_dir():
-        raise SourceError(f"there are no snapshots in {sources_git}", why="it is not a git repository")
+        raise SourceError(
+            f"there are no snapshots in {sources_git}",
+            why="it is not a git repository",
+            hint="give the store that has them with --store DIR",
+        )
     command = git.Git(sources_git)
     command.update_environment(**_alone(sources_git))
 
@@ -134,6 +148,10 @@ def _damaged(sources_git: Path, why: str) -> SourceError:
     )
 
 
+def _strange(what: str, why: str) -> SourceError:
+    return SourceError(what, why=why, hint="projrun made no such snapshot: restore from the store of the run")
+
+
 def _write_files(read: _Read, commit: str, root: bytes) -> None:
     head = b"".join(read("commit", commit))
     waiting = [(root, head[5:45].decode())]
@@ -152,7 +170,7 @@ def _write_files(read: _Read, commit: str, root: bytes) -> None:
                 with open(descriptor, "wb") as file, contextlib.closing(read("blob", entry)) as pieces:
                     file.writelines(pieces)
             else:
-                raise SourceError(f"{os.fsdecode(path)!r} is no file", why=f"its mode in the snapshot is {mode:o}")
+                raise _strange(f"{os.fsdecode(path)!r} is no file", f"its mode in the snapshot is {mode:o}")
 
 
 def _entries(tree: bytes) -> Iterator[tuple[int, bytes, str]]:
@@ -162,8 +180,6 @@ def _entries(tree: bytes) -> Iterator[tuple[int, bytes, str]]:
         end = tree.index(b"\0", place)
         mode, _, name = tree[place:end].partition(b" ")
         if name in (b"", b".", b"..") or b"/" in name or name.lower() == b".git":
-            raise SourceError(
-                f"the snapshot holds a file named {os.fsdecode(name)!r}", why="that is never captured"
-            )
+            raise _strange(f"the snapshot holds a file named {os.fsdecode(name)!r}", "that is never captured")
         yield int(mode, 8), name, tree[end + 1 : end + 21].hex()
         place = end + 21

@@ -95,7 +95,11 @@ def render(command: Command, bound: Mapping[str, BoundParameter], builtins: Buil
         else:
             argv.append("".join(piece if isinstance(piece, str) else values[piece.name][0] for piece in pieces))
     if not argv or not argv[0]:
-        raise UsageError("the command names no program", why="the value that its first word stands for is empty")
+        raise UsageError(
+            "the command names no program",
+            why="the value that its first word stands for is empty",
+            hint="give that parameter a value with -P NAME=VALUE",
+        )
     return tuple(argv)
 
 

@@ -228,7 +228,9 @@ class _Reader:
                 at += len(data)
         except OSError as error:
             raise StoreError(
-                f"the log in {self.directory} cannot be read", why=error.strerror or str(error)
+                f"the log in {self.directory} cannot be read",
+                why=error.strerror or str(error),
+                hint=f"make it readable: chmod -R u+rX {self.directory}",
             ) from error
 
     def _length(self, at: int, end: int) -> int:
