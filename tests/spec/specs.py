@@ -8,33 +8,18 @@ from projrun.core.paths import cache_directory
 from projrun.spec import load as loading
 from projrun.spec.model import ProjectSpec
 
-# The example of the design, with a pin of 64 digits.
-BIKES = """\
-version: 1
-name: bikes
-environment:
-  python: "3.11"                     # series or exact; never silently another one
-  lock: requirements.lock            # every line pinned and hashed
-  requirements: requirements.in      # what the lock was compiled from
-  variables: {OMP_NUM_THREADS: "1"}
-  inherit: [CUDA_VISIBLE_DEVICES]
-  secrets: [AWS_SECRET_ACCESS_KEY]
-data:
-  counts: {path: data/hourly_counts.csv, sha256: 9F86D081884C7D659A2FEAA0C55AD015A3BF4F1B2B0B822CD15D6C15B0F00A08}
-entry_points:
-  train:
-    help: Fit one model.
-    parameters:
-      depth: {type: int, default: 3, minimum: 1, maximum: 30, help: Maximum tree depth.}
-      criterion: {type: str, choices: [gini, entropy], default: gini}
-      features: {type: list, items: str, default: [hour, lag_week]}
-      log_target: {type: bool, default: false, flag: --log-target}
-      counts: {type: path, default: "data:counts"}
-    command: python -m hyper.train --depth {depth} --by {criterion} {log_target} --counts {counts} {features}
-    outputs: [results/model.pkl]
-    metrics: [results/metrics.json]
-    timeout: 2h
-"""
+_PAGE = Path(__file__).parents[2] / "docs" / "reference" / "project-spec.md"
+_PIN = "9F86D081884C7D659A2FEAA0C55AD015A3BF4F1B2B0B822CD15D6C15B0F00A08"
+
+
+def _example() -> str:
+    """The example of the reference page without its first line, which is for editors."""
+    block = _PAGE.read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
+    return block.partition("\n")[2]
+
+
+# With a pin of 64 digits.
+BIKES = _example().replace("hourly_counts.csv}", f"hourly_counts.csv, sha256: {_PIN}}}")
 
 HEAD = "version: 1\nname: p\nenvironment: {system: true}\n"
 
