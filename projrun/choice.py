@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import posixpath
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,7 +59,7 @@ def choose(options: Options) -> Choice:
     spec = load.load(root, options.cache)
     entry_point = _entry_point(spec, options.entry_point)
     bound = parameters.bind(entry_point, options.given, options.params_file, spec.data, root)
-    seed = secrets.randbelow(2**31) if options.seed is None else options.seed
+    seed = int.from_bytes(os.urandom(4), "big") % 2**31 if options.seed is None else options.seed
     return Choice(spec, entry_point, bound, seed)
 
 

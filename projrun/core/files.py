@@ -6,7 +6,6 @@ import contextlib
 import errno
 import json
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,7 +42,7 @@ def read_regular(path: Path, limit: int) -> bytes:
 @contextlib.contextmanager
 def written_aside(path: Path) -> Iterator[Path]:
     """Gives a name beside ``path`` to write to; renamed to ``path`` at the end, removed on failure."""
-    aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    aside = path.with_name(f".{path.name}.{os.urandom(4).hex()}.part")
     try:
         yield aside
         aside.replace(path)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from projrun.core.errors import EnvironmentFailure, Problem
 from projrun.environment import interpreters, lock, requirements
+from projrun.environment.text import read_text
 from projrun.spec.model import EnvironmentSpec
 
 
@@ -21,7 +22,7 @@ def check(spec: EnvironmentSpec, root: Path, cache: Path) -> tuple[Problem, ...]
     lines: tuple[lock.LockLine, ...] | None = None
     try:
         if spec.lock is not None and (root / spec.lock).is_file():
-            text = requirements.read_text(root, spec.lock, "lock")
+            text = read_text(root, spec.lock, "lock")
             found = lock.problems(text, spec.lock, markers, spec.compile_command)
             lines = None if found else lock.parse(text, spec.lock)
         if spec.requirements is not None and (root / spec.requirements).is_file():

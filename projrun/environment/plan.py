@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from projrun.core.cache import keep, recall
 from projrun.core.errors import EnvironmentFailure, Problem
 from projrun.core.flags import Flag
 from projrun.core.hashing import sha256_value
 from projrun.core.report import Reporter
-from projrun.environment import built, interpreters, key, lock, requirements
+from projrun.environment import built, interpreters, key
 from projrun.environment.model import EnvironmentPlan, Interpreter
 from projrun.environment.system import callers_python
+from projrun.environment.text import read_text
 from projrun.spec.model import EnvironmentSpec
+
+if TYPE_CHECKING:
+    from projrun.environment.requirements import RequirementsFile
 
 _CHECK_FORMAT = 1  # counts up when what counts as a fault of a lock changes
 
@@ -55,7 +59,7 @@ def plan(
     interpreter = interpreters.find(spec.python, cache)
     if spec.lock:
         return _lock_plan(spec, cache, interpreter, _locked(spec, root, cache, interpreter))
-    from projrun.environment import resolution
+    from projrun.environment import requirements, resolution
 
     files = requirements.collect(root, spec.requirements or "")
     unlocked = resolution.Unlocked(root, files, interpreter, spec.builder, spec.source_distributions)
@@ -96,22 +100,26 @@ def _lock_plan(spec: EnvironmentSpec, cache: Path, interpreter: Interpreter, fou
 
 
 def _check_lock(found: _Lock, interpreter: Interpreter, command: str) -> None:
+    from projrun.environment import lock  # a ready environment was checked when it was built
+
     faults = lock.problems(found.text or "", found.name, interpreter.markers, command)
     lock.raise_for(faults, f"{found.name} cannot be used as a lock")
 
 
 def _locked(spec: EnvironmentSpec, root: Path, cache: Path, interpreter: Interpreter) -> _Lock:
     name = spec.lock or ""
-    text = requirements.read_text(root, name, "lock")
+    text = read_text(root, name, "lock")
     if spec.requirements is None:
         return _Lock(text, name, name, "file", None, ())
+    from projrun.environment import requirements
+
     files = requirements.collect(root, spec.requirements)
     problems = _drift(text, spec, files, interpreter, cache)
     flags = tuple(Flag("lock-out-of-step", f"{one.place}: {one.message}", one.hint) for one in problems)
     return _Lock(text, name, name, "file", files[0].text, flags)
 
 
-def _resolved(text: str | None, file: requirements.RequirementsFile, spec: EnvironmentSpec) -> _Lock:
+def _resolved(text: str | None, file: RequirementsFile, spec: EnvironmentSpec) -> _Lock:
     flag = Flag(
         "lock-missing",
         f"{file.path} has no lock: it was resolved to what the package index had when it was first run here",
@@ -123,7 +131,7 @@ def _resolved(text: str | None, file: requirements.RequirementsFile, spec: Envir
 def _drift(
     text: str,
     spec: EnvironmentSpec,
-    files: tuple[requirements.RequirementsFile, ...],
+    files: tuple[RequirementsFile, ...],
     interpreter: Interpreter,
     cache: Path,
 ) -> tuple[Problem, ...]:
@@ -134,6 +142,8 @@ def _drift(
     known = recall(file, lambda entries: tuple(Problem(**entry) for entry in entries))
     if known is not None:
         return known
+    from projrun.environment import lock, requirements
+
     found = requirements.out_of_step(lock.parse(text, name, command), name, files, markers, command)
     keep(file, [vars(problem) for problem in found])
     return found

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
 from pathlib import Path
 from typing import NamedTuple
 
@@ -83,7 +83,7 @@ class SourcesGit(NamedTuple):
         import shutil  # slow to import, and only needed once
 
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        aside = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}.part")
+        aside = self.path.with_name(f".{self.path.name}.{os.urandom(4).hex()}.part")
         try:
             aside.mkdir(mode=0o700)  # it holds what the user did not publish
             words = ("init", "--quiet", "--bare", "--template=", str(aside))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-import secrets
 
 LENGTH = 12
 # Digits and lower-case letters without the look-alikes 0 o, 1 i l.
@@ -15,7 +15,13 @@ _ID = re.compile(f"[{LETTERS}][{ALPHABET}]{{{LENGTH - 1}}}")
 
 def new_id() -> str:
     """A random id of 59 bits; it begins with a letter, so that no tool takes it for a number."""
-    return secrets.choice(LETTERS) + "".join(secrets.choice(ALPHABET) for _ in range(LENGTH - 1))
+    number = int.from_bytes(os.urandom(16), "big")  # so much wider than an id that no letter is likelier
+    number, first = divmod(number, len(LETTERS))
+    text = LETTERS[first]
+    while len(text) < LENGTH:
+        number, at = divmod(number, len(ALPHABET))
+        text += ALPHABET[at]
+    return text
 
 
 def is_id(text: str) -> bool:
