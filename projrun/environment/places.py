@@ -38,9 +38,9 @@ def on_path() -> Iterator[Path]:
         if not folder or is_shims(Path(folder)):
             continue
         for name in _NAMES:
-            executable = Path(folder, name)
+            executable = f"{folder}/{name}"  # a Path for each would cost more than the look
             if os.access(executable, os.X_OK) and not is_shims(Path(os.path.realpath(executable)).parent):
-                yield executable
+                yield Path(executable)
 
 
 def in_folders() -> Iterator[Path]:
