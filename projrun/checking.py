@@ -25,7 +25,7 @@ def check(start: Path, cache: Path) -> Checked:
     root = find_project(start)
     name = shown_name(root)
     examined = check_spec(root)
-    if examined.refusing or examined.declared is None:
+    if examined.declared is None:
         return Checked(name, examined.problems)  # what its environment is cannot be told
     found = check_environment(examined.declared.environment, root, cache)
     shown = tuple(replace(problem, file=str(Path(name).parent / problem.file)) for problem in found)

@@ -12,6 +12,7 @@ from pathlib import Path
 from projrun.core.errors import SpecError, UsageError
 from projrun.core.nearest import nearest
 from projrun.core.paths import is_below
+from projrun.recipe.redaction import Redactor
 from projrun.spec import command, load, parameters
 from projrun.spec.model import DATA_PREFIX, BoundParameter, DataEntry, EntryPoint, EnvironmentSpec, ProjectSpec
 from projrun.store.run import PARAMETERS
@@ -58,7 +59,11 @@ def choose(options: Options) -> Choice:
     root = _project(options)
     spec = load.load(root, options.cache)
     entry_point = _entry_point(spec, options.entry_point)
-    bound = parameters.bind(entry_point, options.given, options.params_file, spec.data, root)
+    try:
+        bound = parameters.bind(entry_point, options.given, options.params_file, spec.data, root)
+    except UsageError as error:
+        hide = Redactor(declared_secrets(spec.environment)).text
+        raise UsageError(hide(error.what), why=hide(error.why), hint=hide(error.hint)) from None
     seed = int.from_bytes(os.urandom(4), "big") % 2**31 if options.seed is None else options.seed
     return Choice(spec, entry_point, bound, seed)
 
@@ -135,4 +140,4 @@ def declared_secrets(environment: EnvironmentSpec) -> tuple[str, ...]:
 
 
 def builtins(choice: Choice, run_dir: Path) -> command.Builtins:
-    return command.Builtins(choice.seed, str(run_dir / PARAMETERS), str(run_dir))
+    return command.Builtins(str(choice.seed), str(run_dir / PARAMETERS), str(run_dir))

@@ -6,7 +6,7 @@ import contextlib
 import signal
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,19 +51,20 @@ class Plan:
     choice: Choice
     source: Source
     inputs: tuple[Fingerprint, ...]
-    environment: EnvironmentPlan
+    environment: EnvironmentPlan | None
     argv: tuple[str, ...]
+    seed: int | None
     flags: tuple[Flag, ...]
 
 
 @dataclass(frozen=True)
 class Result:
-    """A run that has ended. ``recipe`` is None when it never came to execution; documents as they were written."""
+    """A run that has ended, with its documents as they were written."""
 
     id: str
     directory: Path
     exit_code: int
-    recipe: dict[str, Any] | None
+    recipe: dict[str, Any]
     outcome: dict[str, Any]
 
     def document(self) -> dict[str, Any]:
@@ -138,18 +139,21 @@ def plan_run(options: Options) -> Plan:
     spec = choice.spec
     source = inspect.inspect(spec.root)
     inputs, input_faults = _inputs_as_they_are(choice)
-    environment = plan.plan(spec.environment, spec.root, options.cache, Silent(), resolve=False)
-    argv = command.render(choice.entry_point.command, choice.parameters, builtins(choice, Path("<run_dir>")))
+    environment, environment_faults = _environment_as_it_is(options, choice)
+    given = builtins(choice, Path("<run_dir>"))
+    if options.seed is None:
+        given = replace(given, seed="<seed>")
+    argv = command.render(choice.entry_point.command, choice.parameters, given)
     flags = (
         *choice_flags(choice),
         *source_flags(source),
         *_snapshot_fault(options, source),
         *input_flags(inputs),
         *input_faults,
-        *environment.flags,
+        *environment_faults,
         *_secret_faults(choice),
     )
-    return Plan(choice, source, inputs, environment, argv, flags)
+    return Plan(choice, source, inputs, environment, argv, options.seed, flags)
 
 
 def _inputs_as_they_are(choice: Choice) -> tuple[tuple[Fingerprint, ...], tuple[Flag, ...]]:
@@ -159,6 +163,15 @@ def _inputs_as_they_are(choice: Choice) -> tuple[tuple[Fingerprint, ...], tuple[
         return fingerprint.inputs(entries, root), ()
     except DataError as error:
         return (), (Flag("input-refused", f"{error.what}: {error.why}", error.hint),)
+
+
+def _environment_as_it_is(options: Options, choice: Choice) -> tuple[EnvironmentPlan | None, tuple[Flag, ...]]:
+    spec = choice.spec
+    try:
+        planned = plan.plan(spec.environment, spec.root, options.cache, Silent(), resolve=False)
+    except EnvironmentFailure as error:
+        return None, (Flag("environment-refused", f"{error.what}: {error.why}", error.hint),)
+    return planned, planned.flags
 
 
 def _snapshot_fault(options: Options, source: Source) -> tuple[Flag, ...]:

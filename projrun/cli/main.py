@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import signal
 import sys
@@ -11,7 +12,7 @@ import click
 
 import projrun
 from projrun.cli.failure import fail
-from projrun.cli.render import close_streams, open_streams, reader_gone
+from projrun.cli.render import close_streams, open_streams, output_lost, reader_gone
 from projrun.core.errors import ProjrunError, UsageError
 from projrun.stopping import Interrupted
 
@@ -91,6 +92,8 @@ def main() -> NoReturn:
     except BrokenPipeError:
         reader_gone()
         code = 0
+    except OSError as error:
+        code = fail(_unwritable(error) or _defect(error), as_json=as_json)
     except Exception as error:
         code = fail(_defect(error), as_json=as_json)
     close_streams()
@@ -112,6 +115,14 @@ def _usage(error: click.UsageError) -> UsageError:
     """Click's own complaint as one of ours; it already names the nearest option."""
     verb = error.ctx.command_path if error.ctx else "projrun"
     return UsageError(error.format_message().rstrip("."), hint=f"{verb} --help")
+
+
+def _unwritable(error: OSError) -> ProjrunError | None:
+    """What an error of our own output means; None for any other, which names a file."""
+    if error.filename is not None or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+        return None
+    reader_gone()
+    return output_lost(error)
 
 
 def _defect(error: Exception) -> ProjrunError:

@@ -24,16 +24,6 @@ _UNITS = {
     "ti": 2**40,
 }
 
-store_option: Callable[[Any], Any] = click.option(
-    "--store",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="The run store (default: PROJRUN_STORE, or the user data folder).",
-)
-json_option: Callable[[Any], Any] = click.option(
-    "--json", "as_json", is_flag=True, help="The same as data, on standard output."
-)
-
 
 def single(*names: str, **settings: Any) -> Callable[[Any], Any]:
     """An option that may be given once; the last one never wins in silence."""
@@ -44,6 +34,17 @@ def _once(ctx: click.Context, option: click.Parameter, values: tuple[Any, ...]) 
     if len(values) > 1:
         raise UsageError(f"{option.opts[0]} is given {len(values)} times", hint=f"keep one {option.opts[0]}")
     return values[0] if values else None
+
+
+store_option: Callable[[Any], Any] = single(
+    "--store",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The run store (default: PROJRUN_STORE, or the user data folder).",
+)
+json_option: Callable[[Any], Any] = click.option(
+    "--json", "as_json", is_flag=True, help="The same as data, on standard output."
+)
 
 
 def pairs(texts: tuple[str, ...], option: str) -> dict[str, str]:

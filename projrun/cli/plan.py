@@ -25,7 +25,7 @@ def show_plan(options: Options, *, as_json: bool) -> None:
     if as_json:
         print_document(redacted(plan_document(plan), redact))
     else:
-        for name, text in _lines(plan, options):
+        for name, text in _lines(plan):
             click.echo(f"{label(name)} {printable(redact(text))}")
 
 
@@ -37,7 +37,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
         "root": str(choice.spec.root),
         "entry_point": choice.entry_point.name,
         "parameters": [to_document(bound) for bound in choice.parameters.values()],
-        "seed": choice.seed,
+        "seed": plan.seed,
         "argv": list(plan.argv),
         "source": {
             "commit": source.commit,
@@ -48,7 +48,8 @@ def plan_document(plan: Plan) -> dict[str, Any]:
             "changes": [dataclasses.asdict(change) for change in source.changes],
             "snapshot_needed": source.needs_snapshot,
         },
-        "environment": {
+        "environment": environment
+        and {
             "kind": environment.kind,
             "key": environment.key,
             "built": environment.reason is None,
@@ -64,7 +65,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _lines(plan: Plan, options: Options) -> list[tuple[str, str]]:
+def _lines(plan: Plan) -> list[tuple[str, str]]:
     choice, source, environment = plan.choice, plan.source, plan.environment
     lines = [("plan", f"{choice.spec.name} {choice.entry_point.name} in {choice.spec.root}")]
     lines.append(("source", describe_source(source) + (" (a snapshot will be taken)" * source.needs_snapshot)))
@@ -73,14 +74,17 @@ def _lines(plan: Plan, options: Options) -> list[tuple[str, str]]:
         lines.append(("", f"  and {len(source.changes) - _CHANGES_SHOWN} more"))
     if plan.inputs:
         lines.append(("data", describe_inputs(plan.inputs)))
-    interpreter = environment.interpreter
-    ready = f"to be built: {environment.reason}" if environment.reason else "ready"
-    key = f"key {environment.key[:10]}, " if environment.key else ""
-    lines.append(("environment", f"{key}{interpreter.implementation} {interpreter.version}, {ready}"))
+    if environment is None:
+        lines.append(("environment", "cannot be had, see below"))
+    else:
+        interpreter = environment.interpreter
+        ready = f"to be built: {environment.reason}" if environment.reason else "ready"
+        key = f"key {environment.key[:10]}, " if environment.key else ""
+        lines.append(("environment", f"{key}{interpreter.implementation} {interpreter.version}, {ready}"))
     for name, bound in choice.parameters.items():
         raw = bound.value.raw
         lines.append(("parameter", f"{name} = {value_text(raw)} ({bound.origin})"))
-    lines.append(("seed", "drawn when it runs" if options.seed is None else str(choice.seed)))
+    lines.append(("seed", "drawn when it runs" if plan.seed is None else str(plan.seed)))
     lines.append(("command", command_line(plan.argv)))
     lines += [("flagged", flag.message + (f" ({flag.mend})" if flag.mend else "")) for flag in plan.flags]
     if not plan.flags:

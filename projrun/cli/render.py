@@ -144,9 +144,13 @@ def print_document(document: Any) -> None:
         reader_gone()
     except OSError as error:
         reader_gone()
-        raise ProjrunError(
-            "standard output cannot be written", why=error.strerror or str(error), hint="write it somewhere else"
-        ) from error
+        raise output_lost(error) from error
+
+
+def output_lost(error: OSError) -> ProjrunError:
+    """That what we print has no place to go to."""
+    reason = error.strerror or str(error)
+    return ProjrunError("standard output cannot be written", why=reason, hint="write it somewhere else")
 
 
 def open_streams() -> None:

@@ -23,7 +23,7 @@ _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|[^/]+@[^/]+:|[^/@:]+:[^/\\]")
 
 @click.command()
 @click.argument("source", default=".", metavar="[SOURCE]")
-@click.option(
+@single(
     "-e",
     "--entry-point",
     metavar="NAME",

@@ -178,6 +178,7 @@ def _outcome(outcome: Mapping[str, Any]) -> Iterator[Line]:
         yield from (("why", line) for line in outcome["error"]["why"].splitlines())
     for found in outcome["outputs"]:
         digest = f" sha256 {found['sha256']}" if found["sha256"] else ""
-        yield "output", f"{found['path']} ({found['kind']}, {size(found['size'])}){digest}"
+        kind = f"{found['kind']}, not touched by this run" if found["stale"] else found["kind"]
+        yield "output", f"{found['path']} ({kind}, {size(found['size'])}){digest}"
     for metric in outcome["metrics"]:
         yield "metric", f"{metric['name']} = {number(metric['value'])}"

@@ -20,10 +20,10 @@ def summarise(result: Result, screen: Screen) -> None:
     outcome = result.outcome
     if outcome["metrics"]:
         screen.line("metrics", metrics_line(outcome["metrics"]))
-    written = [one for one in outcome["outputs"] if one["kind"] in ("file", "directory")]
+    written = [one for one in outcome["outputs"] if one["kind"] in ("file", "directory") and not one["stale"]]
     if written:
         screen.line("outputs", ", ".join(f"{one['path']} ({size(one['size'])})" for one in written))
-    flags = [*(result.recipe or {}).get("flags", []), *outcome["flags"]]
+    flags = [*result.recipe["flags"], *outcome["flags"]]
     for flag in flags:
         screen.line("flagged", flag_line(flag))
     screen.line("next", f"projrun show {result.id} · projrun logs {result.id}")

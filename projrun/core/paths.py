@@ -7,6 +7,8 @@ import posixpath
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
+from projrun.core.errors import UsageError
+
 
 def store_directory(chosen: str | Path | None = None) -> Path:
     """The run store: ``--store``, then ``PROJRUN_STORE``, then the user data folder."""
@@ -18,9 +20,19 @@ def cache_directory() -> Path:
     return _place(os.environ.get("PROJRUN_CACHE"), "cache", "")
 
 
+def absolute(path: Path) -> Path:
+    """``path`` from the root. Raises UsageError for a relative one when the current directory is gone."""
+    try:
+        return path.absolute()
+    except FileNotFoundError:
+        raise UsageError(
+            "the current directory was removed", why=f"{path} is relative to it", hint="cd to another directory"
+        ) from None
+
+
 def _place(chosen: str | Path | None, kind: str, below: str) -> Path:
     if chosen:
-        return Path(chosen).expanduser().absolute()
+        return absolute(Path(chosen).expanduser())
     import platformdirs  # not needed when the place is given
 
     base = platformdirs.user_data_path("projrun") if kind == "data" else platformdirs.user_cache_path("projrun")

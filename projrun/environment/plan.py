@@ -120,9 +120,14 @@ def _locked(spec: EnvironmentSpec, root: Path, cache: Path, interpreter: Interpr
 
 
 def _resolved(text: str | None, file: RequirementsFile, spec: EnvironmentSpec) -> _Lock:
+    when = (
+        "will be resolved to what the package index has then"
+        if text is None
+        else ("was resolved to what the package index had when it was first run here")
+    )
     flag = Flag(
         "lock-missing",
-        f"{file.path} has no lock: it was resolved to what the package index had when it was first run here",
+        f"{file.path} has no lock: it {when}",
         f"{spec.compile_command}, and name it as environment.lock",
     )
     return _Lock(text, None, "the resolved lock", "resolved", file.text, (flag,))

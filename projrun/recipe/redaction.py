@@ -81,6 +81,8 @@ def _forms(secret: str) -> Iterable[str]:
     yield secret.replace("\r\n", "\n").replace("\n", "\r\n")
     yield json.dumps(secret)[1:-1]
     yield json.dumps(secret, ensure_ascii=False)[1:-1]
+    yield repr(secret)[1:-1]  # as a traceback shows it
+    yield ascii(secret)[1:-1]
 
 
 def _chain(secret: str) -> str:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 from projrun.core.errors import SourceError
+from projrun.core.paths import absolute
 
 _BLOCK = 1 << 20
 _DIRECTORY, _LINK = 0o040000, 0o120000
@@ -37,7 +38,7 @@ def restore(sources_git: Path, commit: str, destination: Path) -> None:
             why="a snapshot's name is 40 hex digits",
             hint="projrun show RUN tells the snapshot of a run",
         )
-    destination = destination.absolute()
+    destination = absolute(destination)
     made = not os.path.lexists(destination)
     _take_place(destination)
     try:

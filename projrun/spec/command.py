@@ -24,9 +24,9 @@ _BRACE = re.compile(r"\{\{|\}\}|\{(?P<name>[A-Za-z_][A-Za-z0-9_-]*)\}|(?P<odd>\{
 
 @dataclass(frozen=True)
 class Builtins:
-    """What projrun fills in itself: the seed, and the paths that the program is given as they are."""
+    """What projrun fills in itself, as the program is given it: the seed, and two paths."""
 
-    seed: int
+    seed: str
     params_file: str
     run_dir: str
 

@@ -113,3 +113,11 @@ def test_an_interrupted_build_tells_its_run_also_as_data(workspace: Workspace) -
     assert process.returncode == error["exit_code"] == 130
     assert error["run"] == workspace.last()["run"]
     assert error["run"] in err.decode()
+
+
+def test_an_output_that_was_there_before_is_not_shown_as_written(workspace: Workspace) -> None:
+    workspace.entry_point("[sh, -c, 'echo 1 > o.txt']", more="    outputs: [o.txt]\n")
+    assert "o.txt (2 B)" in workspace.projrun("run").err
+    workspace.entry_point("'false'", more="    outputs: [o.txt]\n")
+    assert "outputs" not in workspace.projrun("run").err
+    assert "not touched by this run" in workspace.projrun("show").out

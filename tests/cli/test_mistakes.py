@@ -105,3 +105,53 @@ def test_listed_inputs_are_hashed_and_must_be_there(workspace: Workspace) -> Non
     workspace.repository.write("extra.txt", "x")
     found = workspace.run()["recipe"]["inputs"]
     assert [(one["path"], one["size"]) for one in found] == [("extra.txt", 1)]
+
+
+def test_a_fault_of_the_spec_hides_none_of_the_lock(workspace: Workspace) -> None:
+    spec = workspace.root / "ProjectSpec.yaml"
+    spec.write_text(spec.read_text().replace("--rate {rate}", "--rate {rtae}"))
+    (workspace.root / "requirements.lock").write_text("tinydep==1.5\n")
+    done = workspace.projrun("check")
+    assert "'rate'" in done.out
+    assert "requirements.lock:1:1" in done.out
+
+
+@pytest.mark.parametrize("option", ["--entry-point", "--params", "--seed", "--name", "--note", "--store"])
+def test_the_last_of_two_never_wins_in_silence(workspace: Workspace, option: str) -> None:
+    done = workspace.projrun("run", option, "1", option, "2")
+    assert done.code == 2
+    assert f"keep one {option}" in done.err or "keep one -e" in done.err
+
+
+def test_a_dry_run_tells_everything_that_would_stop_a_run(workspace: Workspace) -> None:
+    (workspace.root / "requirements.lock").write_text("tinydep==1.5\n")
+    (workspace.root / "data/table.csv").write_text("other")
+    spec = workspace.root / "ProjectSpec.yaml"
+    spec.write_text(
+        spec.read_text().replace("lock: requirements.lock", "lock: requirements.lock, secrets: [TOKEN]")
+    )
+    plan = workspace.projrun("run", "--dry-run", "--json", "--snapshot-limit", "0").data
+    codes = {flag["code"] for flag in plan["flags"]}
+    assert codes >= {"dirty", "input-refused", "environment-refused", "secret-missing"}
+    assert plan["environment"] is None
+    assert workspace.projrun("run", "--dry-run").code == 0
+
+
+def test_a_dry_run_shows_no_seed_that_no_run_will_have(workspace: Workspace) -> None:
+    workspace.entry_point("echo {seed}")
+    plan = workspace.projrun("run", "--dry-run", "--json").data
+    assert (plan["seed"], plan["argv"]) == (None, ["echo", "<seed>"])
+    assert workspace.projrun("run", "--dry-run", "--json", "--seed", "3").data["argv"] == ["echo", "3"]
+
+
+@pytest.mark.parametrize(
+    "words", [["restore", "last", "x"], ["runs", "--store", "rel"], ["run", "--store", "rel"]]
+)
+def test_a_directory_that_was_removed_is_told(workspace: Workspace, tmp_path: Path, words: list[str]) -> None:
+    workspace.repository.write("free.py", "")
+    workspace.run("-e", "free")
+    line = f'mkdir gone && cd gone && rmdir ../gone && exec "{sys.executable}" -m projrun {" ".join(words)}'
+    done = subprocess.run(["bash", "-c", line], cwd=tmp_path, capture_output=True, check=False)
+    assert done.returncode in (2, 111)
+    assert b"removed" in done.stderr
+    assert b"Traceback" not in done.stderr

@@ -76,3 +76,29 @@ def test_a_password_in_an_address_reaches_the_program_and_is_flagged(workspace: 
     assert "password-recorded" not in [
         flag["code"] for flag in workspace.run("-P", "where=s3://me@host/a:b@c")["recipe"]["flags"]
     ]
+
+
+@pytest.mark.parametrize(
+    "secret", ["p'a\"ss\\w\u00f6rd xyz", 'S3cr"et-\u00e9/Q9x\\y', "two\nlines \"here\" 'too'"]
+)
+def test_a_secret_in_a_traceback_is_masked(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, secret: str
+) -> None:
+    monkeypatch.setenv("TOKEN", secret)
+    script = "import os; t = os.environ['TOKEN']; print(repr(t), ascii(t), [t], flush=True); dict()[t]"
+    with_secret(workspace, json.dumps(["python", "-c", script]))
+    done = workspace.projrun("run")
+    assert done.code == 1
+    for piece in ("xyz", "Q9x", "here"):
+        assert piece not in workspace.projrun("logs", "-s", "stdout", "-s", "stderr").out
+
+
+def test_an_error_about_a_parameter_does_not_tell_a_secret(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKEN", SECRET)
+    with_secret(workspace, "echo {x}", "    parameters: {x: int}\n")
+    for word in (f"x={SECRET}", f"{SECRET}=1"):
+        done = workspace.projrun("run", "-P", word)
+        assert done.code == 2
+        assert SECRET not in done.err

@@ -113,3 +113,12 @@ def test_a_store_that_is_not_there_is_not_rebuilt(workspace: Workspace, tmp_path
     done = workspace.projrun("store", "rebuild", "--store", str(tmp_path / "typo"))
     assert done.code == 2
     assert not (tmp_path / "typo").exists()
+
+
+@pytest.mark.parametrize("verb", ["runs", "runs --csv", "show", "logs", "run --dry-run", "--help", "show --json"])
+def test_a_full_standard_output_is_no_defect(workspace: Workspace, verb: str) -> None:
+    workspace.run("-e", "free")
+    done = shell(workspace, f"projrun {verb} >/dev/full")
+    assert done.returncode == 125
+    assert b"standard output cannot be written" in done.stderr
+    assert b"Traceback" not in done.stderr

@@ -18,7 +18,7 @@ from projrun.spec import command, posix_shell
 from projrun.spec.model import BoundParameter, Parameter, Value
 from tests.spec.children import HOSTILE, LONG_JSON, TELLER, TEXT, told, written
 
-BUILTINS = command.Builtins(seed=7, params_file="/runs/1/params.json", run_dir="/runs/1")
+BUILTINS = command.Builtins(seed="7", params_file="/runs/1/params.json", run_dir="/runs/1")
 QUOTED_TELLER = written(shlex.join(TELLER))
 
 by_children = settings(deadline=None, max_examples=40)
