@@ -101,10 +101,10 @@ def run(
     """
     try:
         completed = process.run(
-            _argv(words), cwd=directory, env={**environment(), **(variables or {})}, stdin=stdin
+            command(words), cwd=directory, env={**environment(), **(variables or {})}, stdin=stdin
         )
     except OSError as error:
-        raise _not_started(error, directory) from error
+        raise not_started(error, directory) from error
     if accept is not None and completed.returncode not in accept:
         raise failure(completed, directory)
     _check_listed(completed, directory)
@@ -178,7 +178,8 @@ def failure(completed: process.Completed, directory: Path) -> SourceError:
     )
 
 
-def _argv(words: Sequence[str]) -> list[str]:
+def command(words: Sequence[str]) -> list[str]:
+    """The argv of a git command, with what switches off the execution of anything a repository names."""
     return [_program(os.environ.get("PATH", os.defpath)), "--no-pager", *_options(_HARDENING), *words]
 
 
@@ -201,7 +202,7 @@ def _run_together(commands: Sequence[Sequence[str]], directory: Path) -> tuple[p
         for words in commands:
             started.append(
                 process.start(
-                    _argv(words),
+                    command(words),
                     cwd=directory,
                     env=environment(),
                     stdin=process.DEVNULL,
@@ -211,7 +212,7 @@ def _run_together(commands: Sequence[Sequence[str]], directory: Path) -> tuple[p
             )
         written = [child.communicate() for child in started]
     except OSError as error:
-        raise _not_started(error, directory) from error
+        raise not_started(error, directory) from error
     finally:
         for child in started:
             with child:
@@ -222,7 +223,8 @@ def _run_together(commands: Sequence[Sequence[str]], directory: Path) -> tuple[p
     )
 
 
-def _not_started(error: OSError, directory: Path) -> SourceError:
+def not_started(error: OSError, directory: Path) -> SourceError:
+    """What it means for the user that git could not be started."""
     if not directory.is_dir():
         return SourceError(f"{directory} is not a directory", hint="give the directory of a project")
     if isinstance(error, FileNotFoundError):

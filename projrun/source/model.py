@@ -57,7 +57,8 @@ class Source:
     ``remote_branch`` a remote branch that holds HEAD (None: not pushed). ``snapshot`` is the commit in the
     store's sources.git that stands for the files as they were, None while there is none. ``seen`` has
     every path that was not as committed (every file, when there is no repository). ``opened`` is what git told
-    of the repository itself, so that a second look need not ask.
+    of the repository itself, so that a second look need not ask. ``origin`` is where a private checkout came
+    from, None for the user's own directory.
     """
 
     directory: Path
@@ -73,6 +74,7 @@ class Source:
     snapshot: str | None = None
     seen: tuple[Seen, ...] = ()
     opened: Repository | None = field(default=None, repr=False, compare=False)
+    origin: Origin | None = None
 
     @property
     def dirty(self) -> bool:
@@ -87,3 +89,50 @@ class Source:
     def needs_snapshot(self) -> bool:
         """Whether nobody but this directory has these files."""
         return self.dirty or self.commit is None or not self.pushed
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a repository is.
+
+    ``kind``: ssh, https, http, file, path (a directory of this machine). ``url`` is what git gets, without any
+    secret; ``shown`` is what may be recorded and printed. ``subdirectory`` is the project's place in the
+    repository ("": its root). ``username`` and ``password`` are those of an https or http address, None when it
+    has none; either may be a token, so neither is shown.
+    """
+
+    kind: str
+    url: str
+    shown: str
+    subdirectory: str = ""
+    username: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """What a ref came to.
+
+    ``ref`` is as it was asked for (None: the HEAD of the remote). ``kind``: branch, tag, commit, expression,
+    default. ``commit`` is the full hash, ``branch`` the name of the branch, if it is one.
+    """
+
+    ref: str | None
+    kind: str
+    commit: str
+    branch: str | None = None
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the commit of a private checkout came from.
+
+    ``address`` is the repository's as it may be shown, None for one of the user's own. ``repository`` and
+    ``project`` are what the run is known by, because the checkout is gone after it: the work tree and the
+    directory of the user's own project, or the address without and with ``#subdirectory``.
+    """
+
+    resolution: Resolution
+    address: str | None
+    repository: str
+    project: str

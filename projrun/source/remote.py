@@ -20,7 +20,14 @@ def pushed_branch(repository: Repository, status: Status) -> str | None:
     upstream = status.upstream or ""
     if status.ahead == 0 and remote and upstream.startswith(f"{remote}/"):
         return upstream  # spares a walk over every remote branch
-    told = repository.read("for-each-ref", "--contains=HEAD", "--format=%(refname)%00%(symref)", "refs/remotes")
+    return branch_with(repository, "HEAD", remote)
+
+
+def branch_with(repository: Repository, commit: str, remote: str | None = None) -> str | None:
+    """The remote branch that holds a commit, or None; one of ``remote``, else of ``origin``, if there is one."""
+    told = repository.read(
+        "for-each-ref", f"--contains={commit}", "--format=%(refname)%00%(symref)", "refs/remotes"
+    )
     names = [line.split("\0")[0] for line in told.text.split("\n") if line.endswith("\0")]
     branches = sorted(name.removeprefix("refs/remotes/") for name in names)
     preferred = [name for wish in (remote, "origin") for name in branches if wish and name.startswith(f"{wish}/")]
@@ -67,13 +74,23 @@ def _clean_rest(scheme: str, rest: str) -> str:
         return rest
     if not ssh:
         rest = re.split(r"[?#]", rest, maxsplit=1)[0] if "@" not in rest else _without_query(rest)
-    authority, slash, path = rest.partition("/")
-    userinfo, at, host = authority.rpartition("@")
+    userinfo, rest = split_userinfo(rest)
+    user = userinfo.partition(":")[0]
+    return f"{user}@{rest}" if ssh and user and "@" not in user else rest
+
+
+def split_userinfo(rest: str) -> tuple[str, str]:
+    """What follows ``scheme://`` as userinfo ("" if there is none) and the rest, which begins with the host.
+
+    A password may hold ``@``, ``/`` and ``#`` unquoted: as long as one is there, the last ``@`` ends it.
+    """
+    authority, _, path = rest.partition("/")
+    userinfo, at, _ = authority.rpartition("@")
     has_password = ":" in userinfo if at else not _HOST_AND_PORT.fullmatch(authority)
     if has_password and "@" in path:
-        host, slash, path = rest.rpartition("@")[2].partition("/")
-    user = userinfo.partition(":")[0]
-    return f"{user}@{host}{slash}{path}" if ssh and user and "@" not in user else f"{host}{slash}{path}"
+        userinfo, at, rest = rest.rpartition("@")
+        return userinfo, rest
+    return userinfo, rest[len(userinfo) + len(at) :]
 
 
 def _without_query(rest: str) -> str:

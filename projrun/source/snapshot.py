@@ -25,11 +25,12 @@ REFS = "refs/projrun/snapshots"
 _CLOCK_TICK = 2_000_000_000
 
 
-def snapshot(source: Source, sources_git: Path, *, limit: int) -> Source:
+def snapshot(source: Source, sources_git: Path, *, limit: int, passing: bool = False) -> Source:
     """Captures the files of ``source`` as they are now; gives the source with its snapshot.
 
     Ignored files are left out unless they are tracked. ``sources_git`` is made when it is not there.
-    ``limit`` is in bytes, for untracked content that is not yet captured. Raises SourceError above it, before
+    ``limit`` is in bytes, for untracked content that is not yet captured. ``passing``: the work tree will not be
+    there again, so nothing is remembered of it. Raises SourceError above it, before
     anything is written, and when a file cannot be read; StoreError when the store cannot be written.
     """
     store = SourcesGit(sources_git.absolute(), source.worktree)
@@ -44,6 +45,8 @@ def snapshot(source: Source, sources_git: Path, *, limit: int) -> Source:
             commit = _capture(source, store, index, limit)
         except WriteFailed as failed:
             raise failed.for_user(source.worktree) from failed
+    if passing:
+        index.unlink(missing_ok=True)
     return replace(source, snapshot=commit)
 
 
