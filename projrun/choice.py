@@ -25,9 +25,14 @@ SNAPSHOT_LIMIT = 100_000_000  # bytes of new untracked content that a snapshot t
 
 @dataclass(frozen=True)
 class Options:
-    """What the user asked for. ``start`` is in the project; ``given`` are ``name=value`` texts."""
+    """What the user asked for.
 
-    start: Path
+    ``source`` is an address or a directory in the project, as typed; ``version`` the ref of it, ``subdirectory``
+    the project's place in it. ``given`` are ``name=value`` texts. ``dirty``: ``flag`` or ``refuse``. ``offline``:
+    nothing may ask the network but the program.
+    """
+
+    source: str
     store: Path
     cache: Path
     entry_point: str | None = None
@@ -39,6 +44,13 @@ class Options:
     note: str | None = None
     snapshot_limit: int = SNAPSHOT_LIMIT
     terminals: tuple[str, ...] = ()
+    version: str | None = None
+    subdirectory: str | None = None
+    offline: bool = False
+    strict: bool = False
+    allow_unpushed: bool = False
+    dirty: str = "flag"
+    bring_outputs: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,12 +63,12 @@ class Choice:
     seed: int
 
 
-def choose(options: Options) -> Choice:
-    """Reads the spec, finds the entry point and binds its parameters. Writes nothing.
+def choose(options: Options, start: Path) -> Choice:
+    """Reads the spec of the project around ``start``, finds the entry point and binds its parameters.
 
-    Raises SpecError, and UsageError for an unknown entry point or a bad parameter.
+    Writes nothing. Raises SpecError, and UsageError for an unknown entry point or a bad parameter.
     """
-    root = _project(options)
+    root = _project(options, start)
     spec = load.load(root, options.cache)
     entry_point = _entry_point(spec, options.entry_point)
     try:
@@ -68,17 +80,18 @@ def choose(options: Options) -> Choice:
     return Choice(spec, entry_point, bound, seed)
 
 
-def _project(options: Options) -> Path:
+def _project(options: Options, start: Path) -> Path:
     """Where ProjectSpec.yaml is. Raises UsageError when an entry point was given in place of a directory."""
     try:
-        return load.find_project(options.start)
+        return load.find_project(start)
     except SpecError:
-        name = str(options.start)
+        name = options.source
         with contextlib.suppress(SpecError):
             root = load.find_project(Path())
             if name in load.load(root, options.cache).entry_points:
                 raise UsageError(
-                    f"{name!r} is an entry point; SOURCE is a directory", hint=f"projrun run -e {name}"
+                    f"{name!r} is an entry point; SOURCE is a directory or an address",
+                    hint=f"projrun run -e {name}",
                 ) from None
         raise
 
@@ -103,17 +116,19 @@ def _entry_point(spec: ProjectSpec, name: str | None) -> EntryPoint:
     return known[name]
 
 
-def declared_inputs(choice: Choice) -> tuple[DataEntry, ...]:
+def declared_inputs(choice: Choice, elsewhere: Path | None = None) -> tuple[DataEntry, ...]:
     """The data its parameters refer to and what it lists as inputs.
 
     When it does neither: all the data but what the project's own entry points make. A path parameter that
-    points at something which is there, and is no output, is an input as well.
+    points at something which is there, in the project or in the directory ``elsewhere``, and is no output, is
+    an input as well.
     """
     entry_point, data = choice.entry_point, choice.spec.data
     by_path = {entry.path: entry for entry in data.values()}
     referred = [data[bound.data] for bound in choice.parameters.values() if bound.data]
     listed = [_listed(text, data, by_path) for text in entry_point.inputs]
     made = [path for one in choice.spec.entry_points.values() for path in one.products]
+    roots = (choice.spec.root, *([elsewhere] if elsewhere else []))
     given = [entry for entry in data.values() if not is_below(entry.path, made)]
     declared = dict.fromkeys([*referred, *listed] or given)
     known = {posixpath.normpath(entry.path) for entry in declared}
@@ -122,7 +137,7 @@ def declared_inputs(choice: Choice) -> tuple[DataEntry, ...]:
         for name, bound in choice.parameters.items()
         if bound.parameter.type == "path" and isinstance(path := bound.value.raw, str)
         if posixpath.normpath(path) not in known and not is_below(path, entry_point.products)
-        if os.path.exists(choice.spec.root / path)  # noqa: PTH110 - pathlib's raises for a name that is too long
+        if any(os.path.exists(root / path) for root in roots)  # noqa: PTH110 - pathlib's raises for a long name
     ]
     return (*declared, *pointed_at)
 

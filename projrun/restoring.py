@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from projrun.core.errors import SourceError
+from projrun.core.report import Reporter
+from projrun.source import address as addresses
+from projrun.source import git, local
+from projrun.source.checkout import checkout, discard
+from projrun.source.mirror import open_mirror, resolve
+from projrun.source.model import Address
 from projrun.source.restore import restore
 from projrun.store.store import Store
 
 _SHOW = "projrun show RUN tells what is known of it"
 
 
-def restore_source(store: Path, run: str, destination: Path) -> str:
-    """Writes the files of a run's snapshot into ``destination`` (new or empty); returns the snapshot's commit.
+def restore_source(
+    store: Path, cache: Path, run: str, destination: Path, report: Reporter, *, offline: bool = False
+) -> str:
+    """Writes the files of a run's source into ``destination`` (new or empty); returns the commit they are of.
 
-    Raises UsageError for an unknown run and SourceError when the store holds no snapshot for it.
+    They come from the snapshot in the store; a run without one has its commit in a mirror, in the repository it
+    was run in, or at its remote, which is asked last and not with ``offline``. Raises UsageError for an unknown
+    run and SourceError that names the commit when it is nowhere.
     """
     opened = Store(store)
     record = opened.read(opened.resolve(run))
@@ -26,16 +40,94 @@ def restore_source(store: Path, run: str, destination: Path) -> str:
         )
     try:
         source = record.recipe["source"]
-        commit, remote, snapshot = source["commit"], source["remote"], source["snapshot"]
+        commit, snapshot = source["commit"], source["snapshot"]
+        finder = _Finder(cache, _places(source), report, offline)
     except (LookupError, TypeError):
         raise SourceError(
             f"the recipe of run {record.id} is damaged", why="it does not say what its source was", hint=_SHOW
         ) from None
-    if not snapshot:
+    if snapshot:
+        restore(opened.sources, snapshot, destination)
+        return str(snapshot)
+    _write(finder, commit, destination, f"run {record.id}")
+    return str(commit)
+
+
+def _places(source: Mapping[str, Any]) -> tuple[str, ...]:
+    """Where the commit may be, the user's own repository first."""
+    own = () if source.get("address") else (source["worktree"],)
+    return tuple(place for place in (*own, source.get("address"), source["remote"]) if place)
+
+
+@dataclass(frozen=True)
+class _Finder:
+    """Finds a commit at one of ``places``, which are directories and addresses."""
+
+    cache: Path
+    places: tuple[str, ...]
+    report: Reporter
+    offline: bool
+
+    def find(self, commit: str) -> tuple[Path, Address]:
+        """A git directory that has the commit, and where relative addresses of submodules start from."""
+        known = [address for place in self.places if (address := _parsed(place))]
+        failed = None
+        # What is here already, before anybody is asked.
+        for online in (False, True)[: 1 if self.offline else 2]:
+            for address in known:
+                try:
+                    # The remote is the last one: a clone's relative addresses start there.
+                    return self.held(address, commit, online=online), known[-1]
+                except SourceError as error:
+                    failed = error
+        places = ", ".join(address.shown for address in known) or "no place"
         raise SourceError(
-            f"run {record.id} has no snapshot: its tree was clean and pushed",
-            why=f"commit {commit} of {remote or 'its repository'}",
-            hint=f"git clone {remote or 'ADDRESS'} DIR && git -C DIR checkout {commit}",
+            f"commit {commit} is gone",
+            why=f"the run was clean and pushed, so the store has no snapshot; of {places} none has it"
+            + (f" ({failed.what}: {failed.why})" if failed else ""),
+            hint=f"in a clone that still has it: git push ADDRESS {commit}:refs/heads/kept",
         )
-    restore(opened.sources, snapshot, destination)
-    return str(snapshot)
+
+    def held(self, address: Address, commit: str, *, online: bool) -> Path:
+        """The git directory of an address, when it has the commit or, with ``online``, can fetch it."""
+        if address.kind == "path" and (repository := git.discover(Path(address.url))):
+            local.resolve(repository, commit)
+            return local.git_directory(repository)
+        mirror = open_mirror(address, self.cache, self.report)
+        resolve(mirror, commit, offline=not online, report=self.report)
+        return mirror.path
+
+    def submodule(self, address: Address, commit: str) -> Path:
+        """As a checkout wants it."""
+        return self.held(address, commit, online=not self.offline)
+
+
+def _parsed(place: str) -> Address | None:
+    try:
+        return addresses.parse(place)
+    except SourceError:
+        return None
+
+
+def _write(finder: _Finder, commit: str, destination: Path, run: str) -> None:
+    """Writes the files of a commit, without the repository that a checkout is."""
+    if destination.is_dir() and not any(destination.iterdir()):
+        destination.rmdir()
+    if os.path.lexists(destination):
+        raise SourceError(
+            f"{destination} is not empty",
+            why=f"the source of {run} is restored to a place of its own, so that nothing is overwritten",
+            hint="name a directory that does not exist yet",
+        )
+    objects, base = finder.find(commit)
+    submodules = checkout(
+        objects,
+        commit,
+        destination,
+        fetch_submodule=finder.submodule,
+        base=base,
+        report=finder.report,
+        offline=finder.offline,
+    )
+    for place in (destination, *(destination / one.path for one in submodules)):
+        discard(place / ".git")

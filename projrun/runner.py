@@ -1,4 +1,4 @@
-"""The flow of a run, written once: choose, capture, check, prepare, write down, execute, close."""
+"""The flow of a run, written once: settle, capture, check, prepare, write down, execute, close."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from projrun.choice import Choice, Options, builtins, choose, declared_inputs, declared_secrets
-from projrun.core.errors import DataError, EnvironmentFailure, ProjrunError, SourceError, StoreError
+from projrun.choice import Choice, Options, builtins, declared_inputs, declared_secrets
+from projrun.core.errors import ProjrunError, StoreError
 from projrun.core.flags import Flag
-from projrun.core.report import Reporter, Silent
+from projrun.core.report import Reporter
 from projrun.data import fingerprint
 from projrun.data.metrics import read_metrics
 from projrun.data.model import Fingerprint, Metric
 from projrun.environment import build, plan, variables
-from projrun.environment.model import Environment, EnvironmentPlan
+from projrun.environment.model import Environment
 from projrun.execution import local
 from projrun.execution.model import Outcome, Request
 from projrun.recipe import document
 from projrun.recipe.host import host
 from projrun.recipe.model import Labels, OutcomeParts, RecipeParts, StartParts
 from projrun.recording import Recording
+from projrun.settling import Settled, settled
 from projrun.source import inspect, snapshot
 from projrun.source.model import Source
 from projrun.spec import command, parameters
@@ -42,19 +43,6 @@ from projrun.telling import (
     input_flags,
     source_flags,
 )
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a run would do, found out without building, writing or running anything."""
-
-    choice: Choice
-    source: Source
-    inputs: tuple[Fingerprint, ...]
-    environment: EnvironmentPlan | None
-    argv: tuple[str, ...]
-    seed: int | None
-    flags: tuple[Flag, ...]
 
 
 @dataclass(frozen=True)
@@ -83,11 +71,21 @@ class _Live:
     """A run under way: what was asked, what that came to, and where it is recorded."""
 
     options: Options
-    choice: Choice
+    settled: Settled
     store: Store
     directory: RunDirectory
     recording: Recording
     created: float
+
+    @property
+    def choice(self) -> Choice:
+        return self.settled.choice
+
+    @property
+    def project(self) -> str:
+        """What the project is known by: its directory, or the address it came from."""
+        source = self.settled.place.source
+        return source.origin.project if source and source.origin else str(self.choice.spec.root)
 
 
 @dataclass(frozen=True)
@@ -105,17 +103,18 @@ def run(options: Options, screen: Reporter) -> Result:
     Raises ProjrunError, and Interrupted when it is told to stop while no program runs; their ``run`` tells
     where it was recorded.
     """
-    choice = choose(options)
-    variables.require_secrets(choice.spec.environment)
-    secrets = declared_secrets(choice.spec.environment)
+    with ended_by_signals(), settled(options, screen) as ready:
+        variables.require_secrets(ready.choice.spec.environment)
+        return _recorded(options, ready, screen)
+
+
+def _recorded(options: Options, ready: Settled, screen: Reporter) -> Result:
+    secrets = declared_secrets(ready.choice.spec.environment)
     store = Store(options.store)
     directory = store.begin()
     try:
-        with (
-            ended_by_signals(),
-            Recording(directory.path, screen, secrets=secrets, terminals=options.terminals) as recording,
-        ):
-            live = _Live(options, choice, store, directory, recording, time.time())
+        with Recording(directory.path, screen, secrets=secrets, terminals=options.terminals) as recording:
+            live = _Live(options, ready, store, directory, recording, time.time())
             try:
                 return _carry_out(live)
             except BaseException as error:
@@ -131,64 +130,6 @@ def run(options: Options, screen: Reporter) -> Result:
     finally:
         store.index.record(directory.path)
         directory.close()
-
-
-def plan_run(options: Options) -> Plan:
-    """What :func:`run` would do, and what would stop it. Builds and runs nothing, and asks no network."""
-    choice = choose(options)
-    spec = choice.spec
-    source = inspect.inspect(spec.root)
-    inputs, input_faults = _inputs_as_they_are(choice)
-    environment, environment_faults = _environment_as_it_is(options, choice)
-    given = builtins(choice, Path("<run_dir>"))
-    if options.seed is None:
-        given = replace(given, seed="<seed>")
-    argv = command.render(choice.entry_point.command, choice.parameters, given)
-    flags = (
-        *choice_flags(choice),
-        *source_flags(source),
-        *_snapshot_fault(options, source),
-        *input_flags(inputs),
-        *input_faults,
-        *environment_faults,
-        *_secret_faults(choice),
-    )
-    return Plan(choice, source, inputs, environment, argv, options.seed, flags)
-
-
-def _inputs_as_they_are(choice: Choice) -> tuple[tuple[Fingerprint, ...], tuple[Flag, ...]]:
-    """The inputs, and what is wrong with them as a flag instead of an error."""
-    entries, root = declared_inputs(choice), choice.spec.root
-    try:
-        return fingerprint.inputs(entries, root), ()
-    except DataError as error:
-        return (), (Flag("input-refused", f"{error.what}: {error.why}", error.hint),)
-
-
-def _environment_as_it_is(options: Options, choice: Choice) -> tuple[EnvironmentPlan | None, tuple[Flag, ...]]:
-    spec = choice.spec
-    try:
-        planned = plan.plan(spec.environment, spec.root, options.cache, Silent(), resolve=False)
-    except EnvironmentFailure as error:
-        return None, (Flag("environment-refused", f"{error.what}: {error.why}", error.hint),)
-    return planned, planned.flags
-
-
-def _snapshot_fault(options: Options, source: Source) -> tuple[Flag, ...]:
-    try:
-        if source.needs_snapshot:
-            snapshot.check_limit(source, Store(options.store).sources, limit=options.snapshot_limit)
-    except SourceError as error:
-        return (Flag("snapshot-refused", f"{error.what}: {error.why}", error.hint),)
-    return ()
-
-
-def _secret_faults(choice: Choice) -> tuple[Flag, ...]:
-    try:
-        variables.require_secrets(choice.spec.environment)
-    except EnvironmentFailure as error:
-        return (Flag("secret-missing", error.what, error.hint),)
-    return ()
 
 
 def _carry_out(live: _Live) -> Result:
@@ -211,7 +152,7 @@ def _write_start(live: _Live) -> None:
         run=live.directory.id,
         created=live.created,
         project=choice.spec.name,
-        root=choice.spec.root,
+        root=live.project,
         entry_point=choice.entry_point.name,
         labels=_labels(live),
     )
@@ -220,17 +161,26 @@ def _write_start(live: _Live) -> None:
 
 
 def _capture(live: _Live) -> Source:
+    place = live.settled.place
     live.recording.begin("source")
-    source = inspect.inspect(live.choice.spec.root)
+    for line in place.told:
+        live.recording.note(line)
+    source = place.source or inspect.inspect(live.choice.spec.root)
+    if place.mirrored:
+        from projrun.checkouts import keep_commits
+
+        keep_commits(place, live.directory.id)
     if source.needs_snapshot:
-        source = snapshot.snapshot(source, live.store.sources, limit=live.options.snapshot_limit)
+        limit, passing = live.options.snapshot_limit, place.checkout is not None
+        source = snapshot.snapshot(source, live.store.sources, limit=limit, passing=passing)
     live.recording.phase("source", describe_source(source))
     return source
 
 
 def _check_inputs(live: _Live) -> tuple[Fingerprint, ...]:
     live.recording.begin("data")
-    found = fingerprint.inputs(declared_inputs(live.choice), live.choice.spec.root)
+    inputs = fingerprint.inputs(declared_inputs(live.choice), live.choice.spec.root)
+    found = tuple(replace(one, copied=one.path in live.settled.carried) for one in inputs)
     if found:
         live.recording.phase("data", describe_inputs(found))
     return found
@@ -238,9 +188,9 @@ def _check_inputs(live: _Live) -> tuple[Fingerprint, ...]:
 
 def _prepare(live: _Live) -> Environment:
     live.recording.begin("environment")
-    spec, cache = live.choice.spec, live.options.cache
-    planned = plan.plan(spec.environment, spec.root, cache, live.recording)
-    environment = build.ensure(planned, cache, live.recording)
+    spec, cache, offline = live.choice.spec, live.options.cache, live.options.offline
+    planned = plan.plan(spec.environment, spec.root, cache, live.recording, offline=offline)
+    environment = build.ensure(planned, cache, live.recording, offline=offline)
     live.recording.phase("environment", describe_environment(environment))
     return environment
 
@@ -339,12 +289,21 @@ def _closed(live: _Live, source: Source, process: Outcome, before: Mapping[str, 
 
 def _look_back(live: _Live, source: Source, process: Outcome, before: Mapping[str, str | None]) -> _Found:
     """Outputs and metrics, and whether the tree is still the one that was captured."""
-    entry_point, root = live.choice.entry_point, live.choice.spec.root
+    entry_point, root, place = live.choice.entry_point, live.choice.spec.root, live.settled.place
     outputs, output_flags = fingerprint.outputs(entry_point.products, root, before)
     metrics, metric_flags = read_metrics(entry_point.metrics, root, before)
     # That a program which failed did not write everything is no news, and would hide what is.
     flags = (*output_flags, *metric_flags) if process.status == "finished" else ()
-    return _Found(outputs, metrics, (*flags, *changed_meanwhile(source, entry_point)))
+    flags = (*flags, *changed_meanwhile(source, (*entry_point.products, *live.settled.carried)))
+    if place.checkout is None:
+        return _Found(outputs, metrics, flags)
+    from projrun.carrying import bring, keep
+
+    kept, keep_flags = keep(outputs, root, live.store.objects)
+    brought: list[Flag] = []
+    if live.options.bring_outputs and place.local is not None and process.status == "finished":
+        brought = bring(kept, root, place.local)
+    return _Found(tuple(kept), metrics, (*flags, *keep_flags, *brought))
 
 
 def _told(error: BaseException) -> ProjrunError:

@@ -15,8 +15,7 @@ from projrun.data.model import Fingerprint
 from projrun.environment.model import Environment
 from projrun.execution.model import Outcome
 from projrun.source import inspect
-from projrun.source.model import Source
-from projrun.spec.model import EntryPoint
+from projrun.source.model import Origin, Source
 
 _SHORT = 4  # characters below which a secret is likely to occur in text that is none
 _PASSWORD = re.compile(r"://[^/?#@]*:[^/?#]*@")
@@ -24,12 +23,25 @@ _PASSWORD = re.compile(r"://[^/?#@]*:[^/?#]*@")
 
 def describe_source(source: Source) -> str:
     """One line: the commit, where it is, and what stands for it."""
+    if source.origin is not None:
+        return _describe_checkout(source, source.origin)
     if not source.repository:
         return f"no repository, snapshot {(source.snapshot or 'none')[:10]}"
     commit = source.commit[:10] if source.commit else "no commit yet"
     words = [commit + (f" on {source.branch}" if source.branch else "")]
     words.append(f"{counted(len(source.changes), 'file')} not committed" if source.dirty else "clean")
     words.append(f"on {source.remote_branch}" if source.remote_branch else "not pushed")
+    if source.snapshot:
+        words.append(f"snapshot {source.snapshot[:10]}")
+    return ", ".join(words)
+
+
+def _describe_checkout(source: Source, origin: Origin) -> str:
+    resolution = origin.resolution
+    asked = "" if resolution.kind == "commit" else f" ({resolution.branch or resolution.ref or 'HEAD'})"
+    words = [f"{resolution.commit[:10]}{asked} of {origin.address or origin.repository}, in a private checkout"]
+    if origin.address is None:
+        words.append(f"on {source.remote_branch}" if source.remote_branch else "not pushed")
     if source.snapshot:
         words.append(f"snapshot {source.snapshot[:10]}")
     return ", ".join(words)
@@ -81,8 +93,11 @@ def choice_flags(choice: Choice) -> tuple[Flag, ...]:
     return tuple(flags)
 
 
-def source_flags(source: Source) -> tuple[Flag, ...]:
-    """Why this source is had from nowhere else: no repository, no commit, not pushed, not committed."""
+def source_flags(source: Source, *, shown: int = 5) -> tuple[Flag, ...]:
+    """Why this source is had from nowhere else: no repository, no commit, not pushed, not committed.
+
+    At most ``shown`` files that are not committed are named.
+    """
     if not source.repository:
         return (
             Flag("no-repository", "the project is in no git repository", "git init && git add -A && git commit"),
@@ -98,8 +113,10 @@ def source_flags(source: Source) -> tuple[Flag, ...]:
             flags.append(Flag("unpushed", message, f"git -C {shlex.quote(submodule.path)} push"))
     if source.dirty:
         names = [change.path for change in source.changes]
-        listed = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-        flags.append(Flag("dirty", f"{counted(len(names), 'file')} not committed: {listed}", "git commit"))
+        listed = ", ".join(names[:shown]) + (", ..." if len(names) > shown else "")
+        flags.append(
+            Flag("dirty", f"{counted(len(names), 'file')} not committed: {listed}", "git add -A && git commit")
+        )
     return tuple(flags)
 
 
@@ -122,10 +139,10 @@ def input_flags(inputs: Sequence[Fingerprint]) -> tuple[Flag, ...]:
     return tuple(flags)
 
 
-def changed_meanwhile(source: Source, entry_point: EntryPoint) -> tuple[Flag, ...]:
-    """Whether the tree is still what it was; what the entry point declares to write does not count."""
+def changed_meanwhile(source: Source, expected: Sequence[str]) -> tuple[Flag, ...]:
+    """Whether the tree is still what it was; paths that were ``expected`` to change do not count."""
     try:
-        changed = inspect.changed_since(source, entry_point.products)
+        changed = inspect.changed_since(source, expected)
     except ProjrunError as error:
         return (Flag("tree-unknown", f"whether the tree changed while it ran is not known: {error.what}"),)
     if not changed:

@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from projrun.cli.render import print_document, printable, styled
-from projrun.core.errors import Problem, ProjrunError, SpecError
+from projrun.core.errors import Problem, ProjrunError, SpecError, StrictRefusal
+from projrun.core.flags import Flag
 
 
 def fail(error: ProjrunError, *, as_json: bool) -> int:
@@ -36,12 +37,19 @@ def error_document(error: ProjrunError) -> dict[str, Any]:
     }
     if isinstance(error, SpecError):
         document["problems"] = problem_documents(error.problems)
+    if isinstance(error, StrictRefusal):
+        document["reasons"] = [dataclasses.asdict(reason) for reason in error.reasons]
     return document
 
 
 def problem_documents(problems: Iterable[Problem]) -> list[dict[str, Any]]:
     """Problems as data."""
     return [dataclasses.asdict(problem) for problem in problems]
+
+
+def mend(flag: Flag) -> str:
+    """What mends it, in brackets; empty when nothing is known to."""
+    return f" ({flag.mend})" if flag.mend else ""
 
 
 def problem_line(problem: Problem) -> str:
@@ -55,6 +63,8 @@ def error_lines(error: ProjrunError) -> list[str]:
     lines = [styled("error: ", fg="red", bold=True) + printable(error.what)]
     if isinstance(error, SpecError):
         lines += [f"  {problem_line(problem)}" for problem in error.problems]
+    if isinstance(error, StrictRefusal):
+        lines += [f"  {printable(reason.message + mend(reason))}" for reason in error.reasons]
     lines += [f"  {printable(line)}" for line in error.why.splitlines()]
     if error.hint:
         lines.append(styled("  try: ", fg="cyan") + printable(error.hint))

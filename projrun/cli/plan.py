@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from typing import Any
 
 import click
 
 from projrun.choice import Options, declared_secrets
 from projrun.cli.render import label, print_document, printable, value_text
+from projrun.cli.screen import Screen
+from projrun.planning import Plan, planned
 from projrun.recipe.document import redacted
 from projrun.recipe.redaction import Redactor
-from projrun.runner import Plan, plan_run
 from projrun.spec.parameters import to_document
+from projrun.stopping import ended_by_signals
 from projrun.telling import command_line, describe_inputs, describe_source
 
 _CHANGES_SHOWN = 20
@@ -20,13 +23,14 @@ _CHANGES_SHOWN = 20
 
 def show_plan(options: Options, *, as_json: bool) -> None:
     """Finds out what a run would do and prints it. Raises what a run would raise before it starts."""
-    plan = plan_run(options)
-    redact = Redactor(declared_secrets(plan.choice.spec.environment)).text
-    if as_json:
-        print_document(redacted(plan_document(plan), redact))
-    else:
-        for name, text in _lines(plan):
-            click.echo(f"{label(name)} {printable(redact(text))}")
+    screen = Screen(quiet=as_json and not sys.stderr.isatty(), data_on_stdout=True)
+    with ended_by_signals(), planned(options, screen) as plan:
+        redact = Redactor(declared_secrets(plan.choice.spec.environment)).text
+        if as_json:
+            print_document(redacted(plan_document(plan), redact))
+        else:
+            for name, text in _lines(plan):
+                click.echo(f"{label(name)} {printable(redact(text))}")
 
 
 def plan_document(plan: Plan) -> dict[str, Any]:
@@ -34,13 +38,14 @@ def plan_document(plan: Plan) -> dict[str, Any]:
     choice, source, environment = plan.choice, plan.source, plan.environment
     return {
         "project": choice.spec.name,
-        "root": str(choice.spec.root),
+        "root": plan.project,
         "entry_point": choice.entry_point.name,
         "parameters": [to_document(bound) for bound in choice.parameters.values()],
         "seed": plan.seed,
         "argv": list(plan.argv),
         "source": {
             "commit": source.commit,
+            "checkout": source.origin is not None,
             "branch": source.branch,
             "remote": source.remote,
             "remote_branch": source.remote_branch,
@@ -62,12 +67,13 @@ def plan_document(plan: Plan) -> dict[str, Any]:
         "outputs": list(choice.entry_point.outputs),
         "metrics": list(choice.entry_point.metrics),
         "flags": [dataclasses.asdict(flag) for flag in plan.flags],
+        "refused": [dataclasses.asdict(reason) for reason in plan.reasons],
     }
 
 
 def _lines(plan: Plan) -> list[tuple[str, str]]:
     choice, source, environment = plan.choice, plan.source, plan.environment
-    lines = [("plan", f"{choice.spec.name} {choice.entry_point.name} in {choice.spec.root}")]
+    lines = [("plan", f"{choice.spec.name} {choice.entry_point.name} in {plan.project}")]
     lines.append(("source", describe_source(source) + (" (a snapshot will be taken)" * source.needs_snapshot)))
     lines += [("", f"  {change.kind:<12} {change.path}") for change in source.changes[:_CHANGES_SHOWN]]
     if len(source.changes) > _CHANGES_SHOWN:
@@ -87,6 +93,9 @@ def _lines(plan: Plan) -> list[tuple[str, str]]:
     lines.append(("seed", "drawn when it runs" if plan.seed is None else str(plan.seed)))
     lines.append(("command", command_line(plan.argv)))
     lines += [("flagged", flag.message + (f" ({flag.mend})" if flag.mend else "")) for flag in plan.flags]
+    lines += [
+        ("refused", reason.message + (f" ({reason.mend})" if reason.mend else "")) for reason in plan.reasons
+    ]
     if not plan.flags:
         lines.append(("flagged", "nothing: this run could be reproduced as it is"))
     return lines

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,12 +12,10 @@ import click
 from projrun.cli.failure import fail
 from projrun.cli.options import Size, clean, json_option, pairs, single, store_option
 from projrun.cli.render import print_document
-from projrun.core.errors import ProjrunError, UsageError
+from projrun.core.errors import ProjrunError
 
 if TYPE_CHECKING:
     from projrun.choice import Options
-
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|[^/]+@[^/]+:|[^/@:]+:[^/\\]")
 
 
 @click.command()
@@ -29,6 +26,13 @@ _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|[^/]+@[^/]+:|[^/@:]+:[^/\\]")
     metavar="NAME",
     help="What to run (default: main, or the only one).",
 )
+@single(
+    "-v",
+    "--version",
+    metavar="REF",
+    help="The branch, tag or commit to run, in a private checkout (with ~N, an older one).",
+)
+@single("--subdirectory", metavar="DIR", help="Where in the repository the project is.")
 @click.option("-P", "--param", "given", multiple=True, metavar="NAME=VALUE", help="A parameter; repeatable.")
 @single(
     "--params",
@@ -55,6 +59,23 @@ _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|[^/]+@[^/]+:|[^/@:]+:[^/\\]")
     envvar="PROJRUN_SNAPSHOT_LIMIT",
     help="How much new untracked content a snapshot may take in.",
 )
+@click.option("--strict", is_flag=True, help="Refuse whatever keeps the run from being had again by itself.")
+@click.option(
+    "--allow-unpushed", is_flag=True, help="With --strict, take a commit that is on no remote; it is kept."
+)
+@click.option(
+    "--dirty",
+    type=click.Choice(["flag", "refuse"]),
+    default="flag",
+    show_default=True,
+    help="What to do about files that are not committed.",
+)
+@click.option("--offline", is_flag=True, help="Fetch nothing: neither commits nor packages.")
+@click.option(
+    "--bring-outputs",
+    is_flag=True,
+    help="Copy the outputs of a run in a private checkout to your own directory.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the plan; build, record and run nothing.")
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="Only the program's own output, and errors.")
@@ -63,6 +84,8 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comman
     ctx: click.Context,
     source: str,
     entry_point: str | None,
+    version: str | None,
+    subdirectory: str | None,
     given: tuple[str, ...],
     params_file: Path | None,
     seed: int | None,
@@ -71,26 +94,34 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comman
     note: str | None,
     store: Path | None,
     snapshot_limit: int,
+    strict: bool,
+    allow_unpushed: bool,
+    dirty: str,
+    offline: bool,
+    bring_outputs: bool,
     dry_run: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
     """Run an entry point of a project in its own environment and record the recipe.
 
-    SOURCE is a directory of the project (default: the project around this directory). Exits with the
-    program's own code; projrun's own codes are 2 usage, 111 spec, 112 source, 113 environment, 114 data,
-    124 timeout, 125 internal, 126/127 the command cannot be run / is not found.
+    SOURCE is a directory of the project (default: the project around this directory), or the address of a
+    repository: host:path, ssh://, https://, file://, a bare repository, each with #subdirectory at the end or
+    not. Exits with the program's own code; projrun's own codes are 2 usage, 111 spec, 112 source, 113
+    environment, 114 data, 124 timeout, 125 internal, 126/127 the command cannot be run / is not found.
 
     \b
     projrun run -e train -P depth=3
     projrun run examples/wine -e train --tag paper=draft --note "first try"
+    projrun run -v v1.2 --strict
+    projrun run git@host:org/repo.git -v 4f0c2a9
     projrun run --dry-run
     """
     from projrun.choice import Options
     from projrun.core.paths import cache_directory, store_directory
 
     options = Options(
-        start=_directory(source),
+        source=source,
         entry_point=entry_point,
         given=given,
         params_file=params_file,
@@ -102,6 +133,13 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comman
         cache=cache_directory(),
         snapshot_limit=snapshot_limit,
         terminals=() if as_json else _terminals(),
+        version=version,
+        subdirectory=subdirectory,
+        offline=offline,
+        strict=strict,
+        allow_unpushed=allow_unpushed,
+        dirty=dirty,
+        bring_outputs=bring_outputs,
     )
     if dry_run:
         from projrun.cli.plan import show_plan
@@ -129,17 +167,6 @@ def _run(options: Options, *, as_json: bool, quiet: bool) -> int:
     elif result.outcome["status"] not in ("finished", "failed"):
         screen.line(result.outcome["status"], result.outcome["reason"])  # else the exit code would say it alone
     return result.exit_code
-
-
-def _directory(source: str) -> Path:
-    path = Path(source)
-    if not path.exists() and _ADDRESS.match(source):
-        raise UsageError(
-            f"{source!r} is an address; SOURCE is a directory",
-            why="this version of projrun runs what lies on this machine",
-            hint="git clone the address, then projrun run its directory",
-        )
-    return path
 
 
 def _terminals() -> tuple[str, ...]:

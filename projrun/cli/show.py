@@ -128,6 +128,9 @@ def _variables(variables: Mapping[str, Any]) -> Iterator[Line]:
 def _source(source: Mapping[str, Any]) -> Iterator[Line]:
     commit = source["commit"] or "no commit"
     yield "source", commit + (f" on {source['branch']}" if source["branch"] else "")
+    if source.get("checkout"):
+        asked = f"{source['ref'] or 'HEAD'} ({source['resolved_as']})"
+        yield "checkout", f"{asked} of {source['address'] or source['worktree']}"
     if source["remote"]:
         where = f"on {source['remote_branch']}" if source["pushed"] else "not pushed"
         yield "remote", f"{source['remote']} ({where})"

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from projrun.core.flags import Flag
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -67,6 +69,22 @@ class SourceError(ProjrunError):
 
     exit_code = 112
     kind = "source"
+
+
+class StrictRefusal(ProjrunError):
+    """A run that could not be had again by itself; ``reasons`` lists everything that keeps it from that.
+
+    The exit code is that of the stage of the first reason.
+    """
+
+    exit_code = 112
+    kind = "strict"
+
+    def __init__(self, reasons: Sequence[Flag], exit_code: int, *, why: str, hint: str) -> None:
+        count = "this keeps" if len(reasons) == 1 else f"{len(reasons)} things keep"
+        super().__init__(f"the run is refused: {count} it from being reproducible by itself", why=why, hint=hint)
+        self.reasons = tuple(reasons)
+        self.exit_code = exit_code
 
 
 class EnvironmentFailure(ProjrunError):

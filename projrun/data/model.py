@@ -12,7 +12,9 @@ class Fingerprint:
     ``path`` is as declared; ``kind`` is ``file``, ``directory``, ``missing`` or (an output only)
     ``unreadable``; ``size`` is in bytes (of all files, for a directory) and ``files`` counts them. ``sha256``
     of a directory is its tree digest, see :mod:`projrun.data.tree`. ``pin`` is the sha256 the spec demands.
-    ``stale`` marks an output that the run did not write (it was there before, untouched).
+    ``stale`` marks an output that the run did not write (it was there before, untouched). ``copied`` marks an
+    input that came to a private checkout from the user's own directory, ``kept`` is the store's object of an
+    output.
     """
 
     name: str
@@ -23,6 +25,8 @@ class Fingerprint:
     sha256: str | None = None
     pin: str | None = None
     stale: bool = False
+    copied: bool = False
+    kept: str | None = None
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,11 @@ from projrun.environment import built, system
 from projrun.environment.model import Environment, EnvironmentPlan
 
 
-def ensure(plan: EnvironmentPlan, cache: Path, report: Reporter) -> Environment:
+def ensure(plan: EnvironmentPlan, cache: Path, report: Reporter, *, offline: bool = False) -> Environment:
     """The environment of ``plan``: the one that is there, or one that is built now.
 
-    Two processes that want the same one build it once; who waits is told for whom. Raises EnvironmentFailure,
+    Two processes that want the same one build it once; who waits is told for whom. ``offline``: of what was
+    downloaded before. Raises EnvironmentFailure,
     and then leaves nothing that is taken for an environment later.
     """
     if plan.kind == "system":
@@ -36,7 +37,9 @@ def ensure(plan: EnvironmentPlan, cache: Path, report: Reporter) -> Environment:
     try:
         locks.mkdir(parents=True, exist_ok=True)
         with exclusive(locks / plan.key, holder=f"process {os.getpid()}", waiting=waiting):
-            return _ready(plan, plan.directory, reused=True) or _built_now(plan, plan.directory, report)
+            return _ready(plan, plan.directory, reused=True) or _built_now(
+                plan, plan.directory, report, offline=offline
+            )
     except OSError as error:
         raise EnvironmentFailure(
             f"the environment cannot be built in {cache}",
@@ -45,11 +48,11 @@ def ensure(plan: EnvironmentPlan, cache: Path, report: Reporter) -> Environment:
         ) from error
 
 
-def _built_now(plan: EnvironmentPlan, directory: Path, report: Reporter) -> Environment:
+def _built_now(plan: EnvironmentPlan, directory: Path, report: Reporter, *, offline: bool) -> Environment:
     from projrun.environment import construction  # the warm path never comes here
 
     report.phase("environment", f"building {plan.key[:12]}: {built.look(directory, plan.key)}")
-    construction.construct(plan, directory, report)
+    construction.construct(plan, directory, report, offline=offline)
     ready = _ready(plan, directory, reused=False)
     if ready is None:
         raise EnvironmentFailure(

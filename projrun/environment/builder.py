@@ -27,17 +27,22 @@ class BuildRequest:
     lines: tuple[LockLine, ...]
     source_distributions: tuple[str, ...] = ()
     compile_command: str = lock.COMPILE
+    offline: bool = False
 
 
 @dataclass(frozen=True)
 class ResolutionRequest:
-    """Requirements to be resolved. ``folder`` is empty and ours alone; ``file`` is how the user knows them."""
+    """Requirements to be resolved. ``folder`` is empty and ours alone; ``file`` is how the user knows them.
+
+    ``offline`` of both: only what was downloaded before, and no network call.
+    """
 
     folder: Path
     interpreter: Interpreter
     requirements: Path
     file: str
     source_distributions: tuple[str, ...] = ()
+    offline: bool = False
 
 
 class Builder(Protocol):

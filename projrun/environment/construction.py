@@ -20,7 +20,7 @@ _TIME_LIMIT = 60.0  # seconds for the new interpreter to tell its version
 _VERSION = "import platform; print(platform.python_version())"
 
 
-def construct(plan: EnvironmentPlan, directory: Path, report: Reporter) -> None:
+def construct(plan: EnvironmentPlan, directory: Path, report: Reporter, *, offline: bool) -> None:
     """Builds the environment of ``plan`` into ``directory``, marker last. Raises EnvironmentFailure or OSError."""
     lock_file = plan.lock_path or "the resolved lock"
     lines = lock.parse(plan.lock_text or "", lock_file, plan.compile_command)
@@ -38,6 +38,7 @@ def construct(plan: EnvironmentPlan, directory: Path, report: Reporter) -> None:
                 lines=lines,
                 source_distributions=plan.source_distributions,
                 compile_command=plan.compile_command,
+                offline=offline,
             ),
             lambda data: report.write(BUILD, data),
         )

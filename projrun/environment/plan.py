@@ -35,12 +35,18 @@ class _Lock(NamedTuple):
 
 
 def plan(
-    spec: EnvironmentSpec, root: Path, cache: Path, report: Reporter, *, resolve: bool = True
+    spec: EnvironmentSpec,
+    root: Path,
+    cache: Path,
+    report: Reporter,
+    *,
+    resolve: bool = True,
+    offline: bool = False,
 ) -> EnvironmentPlan:
     """The environment that ``spec`` asks for, its key, and why it must be built (``reason`` None: it is ready).
 
     With ``resolve`` False nothing asks the network: requirements that were never resolved give a plan with an
-    empty key. Raises EnvironmentFailure.
+    empty key; with ``offline`` they are resolved to what was downloaded before. Raises EnvironmentFailure.
     """
     if spec.docker is not None:
         raise EnvironmentFailure(
@@ -62,7 +68,7 @@ def plan(
     from projrun.environment import requirements, resolution
 
     files = requirements.collect(root, spec.requirements or "")
-    unlocked = resolution.Unlocked(root, files, interpreter, spec.builder, spec.source_distributions)
+    unlocked = resolution.Unlocked(root, files, interpreter, spec.builder, spec.source_distributions, offline)
     answer = resolution.resolve(unlocked, cache, report) if resolve else resolution.remembered(unlocked, cache)
     return _lock_plan(spec, cache, interpreter, _resolved(answer, files[0], spec))
 

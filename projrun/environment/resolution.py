@@ -17,13 +17,17 @@ from projrun.environment.model import Interpreter
 
 @dataclass(frozen=True)
 class Unlocked:
-    """Requirements to be resolved for an interpreter. ``files`` begins with the one the spec names."""
+    """Requirements to be resolved for an interpreter. ``files`` begins with the one the spec names.
+
+    ``offline``: to what was downloaded before.
+    """
 
     root: Path
     files: tuple[requirements.RequirementsFile, ...]
     interpreter: Interpreter
     builder: str
     source_distributions: tuple[str, ...]
+    offline: bool = False
 
     @property
     def digest(self) -> str:
@@ -90,6 +94,7 @@ def _resolve(unlocked: Unlocked, folder: Path, report: Reporter) -> str:
                 requirements=unlocked.root.absolute() / name,
                 file=name,
                 source_distributions=unlocked.source_distributions,
+                offline=unlocked.offline,
             ),
             lambda data: report.write(BUILD, data),
         )

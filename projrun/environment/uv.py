@@ -41,7 +41,7 @@ class Uv:
         directory = request.folder / "environment"
         lock = request.folder / "requirements.lock"
         lock.write_text(request.lock_text, encoding="utf-8")
-        made = _Call(request.folder, write)
+        made = _Call(request.folder, write, offline=request.offline)
         if made.run(
             "venv", "--quiet", "--relocatable", "--no-project", *_python(request.interpreter.path), directory
         ):
@@ -50,7 +50,7 @@ class Uv:
                 why=_reason(made.output),
                 hint=f"see what it says: uv venv --python {request.interpreter.path} DIR",
             )
-        installed = _Call(request.folder, write)
+        installed = _Call(request.folder, write, offline=request.offline)
         words = ("pip", "sync", "--require-hashes", "--link-mode", _link_mode(), "--allow-empty-requirements")
         if installed.run(*words, *_wheels_only(request), *_python(directory / "bin" / "python"), lock):
             raise _not_installed(installed.output, request)
@@ -59,7 +59,7 @@ class Uv:
     def resolve(self, request: ResolutionRequest, write: Callable[[bytes], None]) -> str:
         _fence(request.folder)
         lock = request.folder / "requirements.lock"
-        call = _Call(request.folder, write)
+        call = _Call(request.folder, write, offline=request.offline)
         sources = [word for name in request.source_distributions for word in ("--no-binary", name)]
         words = ("pip", "compile", "--quiet", "--generate-hashes", "--no-header", "--no-annotate", "--no-sources")
         places = (*_python(request.interpreter.path), "--output-file", lock, request.requirements)
@@ -76,8 +76,9 @@ class Uv:
 class _Call:
     """One call of uv in a folder; ``output`` is the end of what it wrote."""
 
-    def __init__(self, folder: Path, write: Callable[[bytes], None]) -> None:
+    def __init__(self, folder: Path, write: Callable[[bytes], None], *, offline: bool) -> None:
         self._folder = folder
+        self._offline = ("--offline",) if offline else ()
         self._write = write
         self._tail = b""
 
@@ -86,7 +87,7 @@ class _Call:
         return self._tail.decode(errors="replace")
 
     def run(self, *words: str | Path) -> int:
-        argv = [_executable(), "--color", "never", "--no-progress", *words]
+        argv = [_executable(), "--color", "never", "--no-progress", *self._offline, *words]
         return process.stream(argv, self._take, cwd=self._folder, env=_environment())
 
     def _take(self, data: bytes) -> None:
@@ -194,6 +195,8 @@ def _reason(output: str) -> str:
 
 
 def _network_hint(output: str) -> str:
+    if "network was disabled" in " ".join(output.split()):
+        return "run once without --offline"
     if not _any(output, _UNREACHABLE):
         return ""
     return "check the network and the package index that uv is configured for (UV_DEFAULT_INDEX)"

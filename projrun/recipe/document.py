@@ -110,7 +110,7 @@ def recipe_document(parts: RecipeParts) -> dict[str, Any]:
     return {
         **_head("recipe", parts.run, parts.created),
         **_labels(parts.labels),
-        "spec": _spec(parts.spec),
+        "spec": _spec(parts.spec, parts.source),
         "entry_point": _entry_point(parts.entry_point),
         "parameters": [dict(parameter) for parameter in parts.parameters],
         "seed": parts.seed,
@@ -170,10 +170,10 @@ def _labels(labels: Labels) -> dict[str, Any]:
     return {"name": labels.name, "tags": dict(labels.tags), "note": labels.note}
 
 
-def _spec(spec: ProjectSpec) -> dict[str, Any]:
+def _spec(spec: ProjectSpec, source: Source) -> dict[str, Any]:
     return {
         "project": spec.name,
-        "root": str(spec.root),
+        "root": source.origin.project if source.origin else str(spec.root),
         "file": SPEC_NAME,
         "sha256": sha256_bytes(spec.text.encode(errors="surrogateescape")),
         "text": spec.text,
@@ -203,9 +203,14 @@ def _variables(spec: ProjectSpec, request: Request) -> dict[str, Any]:
 
 
 def _source(source: Source) -> dict[str, Any]:
+    origin = source.origin
     return {
-        "directory": str(source.directory),
-        "worktree": str(source.worktree),
+        "directory": origin.project if origin else str(source.directory),
+        "worktree": origin.repository if origin else str(source.worktree),
+        "checkout": origin is not None,
+        "address": origin.address if origin else None,
+        "ref": origin.resolution.ref if origin else None,
+        "resolved_as": origin.resolution.kind if origin else None,
         "subdirectory": source.subdirectory,
         "repository": source.repository,
         "commit": source.commit,
@@ -288,11 +293,11 @@ def _process(outcome: Outcome) -> dict[str, Any]:
 
 
 def _input(found: Fingerprint) -> dict[str, Any]:
-    return {**_fingerprint(found), "pin": found.pin}
+    return {**_fingerprint(found), "pin": found.pin, "copied": found.copied}
 
 
 def _output(found: Fingerprint) -> dict[str, Any]:
-    return {**_fingerprint(found), "stale": found.stale}
+    return {**_fingerprint(found), "stale": found.stale, "object": found.kept}
 
 
 def _fingerprint(found: Fingerprint) -> dict[str, Any]:

@@ -27,12 +27,15 @@ class Labels:
 
 @dataclass(frozen=True)
 class StartParts:
-    """A run that begins. ``created`` is in seconds since the epoch; ``entry_point`` None: not chosen yet."""
+    """A run that begins. ``created`` is in seconds since the epoch; ``entry_point`` None: not chosen yet.
+
+    ``root`` is the project's directory, or the address it came from.
+    """
 
     run: str
     created: float
     project: str
-    root: Path
+    root: Path | str
     entry_point: str | None
     labels: Labels = Labels()
 

@@ -105,4 +105,12 @@ def _from_text(kept: Path, text: str, root: Path) -> ProjectSpec:
 
 
 def _spec(value: Mapping[str, Any], declared: Declared, text: str, root: Path) -> ProjectSpec:
-    return ProjectSpec(root, text, value["name"], declared.environment, declared.data, declared.entry_points)
+    return ProjectSpec(
+        root,
+        text,
+        value["name"],
+        declared.environment,
+        declared.data,
+        declared.entry_points,
+        strict=value.get("strict", False),
+    )

@@ -132,7 +132,10 @@ class DataEntry:
 
 @dataclass(frozen=True)
 class ProjectSpec:
-    """A whole specification. ``root`` is the project's directory, ``text`` the file as it was read."""
+    """A whole specification. ``root`` is the project's directory, ``text`` the file as it was read.
+
+    ``strict``: every run is one for the record.
+    """
 
     root: Path
     text: str
@@ -140,3 +143,4 @@ class ProjectSpec:
     environment: EnvironmentSpec
     data: Mapping[str, DataEntry]
     entry_points: Mapping[str, EntryPoint]
+    strict: bool = False

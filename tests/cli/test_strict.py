@@ -1,0 +1,252 @@
+"""``--strict``, ``strict: true`` and ``--dirty``: what is refused, and that nothing has happened by then."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from collections.abc import Callable
+
+import pytest
+
+from tests.cli.conftest import LOCKED, TABLE, TRAIN, Done, Workspace
+from tests.cli.test_sources import checkouts, state
+
+EXACT = f"{{path: data/table.csv, sha256: {hashlib.sha256(TABLE.encode()).hexdigest()}}}"
+
+
+def refused(workspace: Workspace, *words: str) -> tuple[int, list[str], Done]:
+    """Exit code and reasons of a run that is refused, with nothing built, recorded or left behind."""
+    before = state(workspace)
+    done = workspace.projrun("run", "--json", *words)
+    assert not (workspace.store / "runs").exists()
+    assert workspace.index.requests == []
+    assert checkouts(workspace) == []
+    assert state(workspace) == before
+    error = done.data["error"]
+    assert error["kind"] == "strict"
+    assert error["exit_code"] == done.code
+    for reason in error["reasons"]:
+        assert reason["message"] in done.err
+        assert reason["mend"]
+        assert reason["mend"] in done.err
+    return done.code, [reason["code"] for reason in error["reasons"]], done
+
+
+def of_environment(environment: str) -> Callable[[Workspace], None]:
+    def change(workspace: Workspace) -> None:
+        text = (workspace.root / "ProjectSpec.yaml").read_text()
+        workspace.spec(text.replace(LOCKED, environment))
+        workspace.repository.write("requirements.in", "tinydep>=2\n")
+        workspace.publish()
+
+    return change
+
+
+def edit(workspace: Workspace) -> None:
+    workspace.repository.write("train.py", TRAIN + "# edited\n")
+    workspace.repository.write("new.py", "")
+
+
+def commit_only(workspace: Workspace) -> None:
+    edit(workspace)
+    workspace.repository.commit()
+
+
+def unhash(workspace: Workspace) -> None:
+    workspace.repository.write("requirements.lock", "tinydep==1.5\n")
+    workspace.publish()
+
+
+def unpin(workspace: Workspace) -> None:
+    text = (workspace.root / "ProjectSpec.yaml").read_text()
+    workspace.spec(text.replace(EXACT, "data/table.csv"))
+    workspace.publish()
+
+
+def alter(workspace: Workspace) -> None:
+    workspace.repository.write("data/table.csv", "a,b\n9,9\n")
+    workspace.publish()
+
+
+def remove(workspace: Workspace) -> None:
+    workspace.repository.git("rm", "-q", "data/table.csv")
+    workspace.publish()
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "reason", "named"),
+    [
+        (edit, 112, "dirty", ["train.py", "new.py", "git add -A && git commit"]),
+        (commit_only, 112, "unpushed", ["git push"]),
+        (of_environment("{system: true}"), 113, "system-environment", ["lock: requirements.lock"]),
+        (
+            of_environment(LOCKED.replace("lock: requirements.lock", "requirements: requirements.in")),
+            113,
+            "lock-missing",
+            ["uv pip compile"],
+        ),
+        (
+            of_environment(LOCKED.replace("}", ", requirements: requirements.in}")),
+            113,
+            "lock-out-of-step",
+            ["requirements.in:1", "uv pip compile"],
+        ),
+        (
+            of_environment('{python: ">=3.10", lock: requirements.lock}'),
+            113,
+            "interpreter-range",
+            ["ProjectSpec.yaml"],
+        ),
+        (unhash, 113, "environment-refused", ["requirements.lock:1", "no hash", "uv pip compile"]),
+        (of_environment('{python: "2.1", lock: requirements.lock}'), 113, "environment-refused", ["2.1"]),
+        (unpin, 114, "input-unpinned", ["sha256:"]),
+        (alter, 114, "input-refused", ["pin"]),
+        (remove, 114, "input-refused", ["data/table.csv"]),
+    ],
+)
+def test_each_reason_alone_is_refused_with_what_mends_it(
+    workspace: Workspace, change: Callable[[Workspace], None], code: int, reason: str, named: list[str]
+) -> None:
+    change(workspace)
+    found, reasons, done = refused(workspace, "--strict")
+    assert (found, reasons) == (code, [reason])
+    for words in named:
+        assert words in done.err
+
+
+def test_all_reasons_are_listed_at_once_in_the_order_of_the_stages(workspace: Workspace) -> None:
+    unpin(workspace)
+    of_environment('{python: ">=3.10", requirements: requirements.in}')(workspace)
+    commit_only(workspace)
+    workspace.repository.write("free.py", "edited")
+    code, reasons, done = refused(workspace, "--strict")
+    assert code == 112
+    assert reasons == ["unpushed", "dirty", "interpreter-range", "lock-missing", "input-unpinned"]
+    assert "5 things keep it" in done.err
+
+
+def test_a_repository_is_asked_for(workspace: Workspace) -> None:
+    subprocess.run(["rm", "-rf", str(workspace.root / ".git")], check=True)
+    done = workspace.projrun("run", "--strict")
+    assert done.code == 112
+    assert "git init" in done.err
+    assert not workspace.store.exists()
+
+
+def test_what_is_in_order_runs_in_a_private_checkout(workspace: Workspace) -> None:
+    before = state(workspace)
+    document = workspace.run("--strict")
+    assert document["recipe"]["flags"] == document["outcome"]["flags"] == []
+    source = document["recipe"]["source"]
+    assert source["checkout"]
+    assert source["commit"] == workspace.repository.git("rev-parse", "HEAD")
+    assert source["branch"] == "main"
+    assert source["remote_branch"] == "origin/main"
+    assert source["snapshot"] is None
+    assert state(workspace) == before
+    assert all(one["object"] for one in document["outcome"]["outputs"])
+
+
+def test_a_commit_on_no_remote_can_be_allowed_and_is_kept(workspace: Workspace) -> None:
+    commit_only(workspace)
+    document = workspace.run("--strict", "--allow-unpushed")
+    assert [flag["code"] for flag in document["recipe"]["flags"]] == ["unpushed"]
+    assert document["recipe"]["source"]["snapshot"]
+    workspace.repository.write("free.py", "edited")
+    done = workspace.projrun("run", "--strict", "--allow-unpushed")
+    assert done.code == 112
+    assert "git push" not in done.err
+
+
+def test_the_projects_rule_cannot_be_switched_off(workspace: Workspace) -> None:
+    text = (workspace.root / "ProjectSpec.yaml").read_text()
+    workspace.spec(text.replace("name: tiny\n", "name: tiny\nstrict: true\n"))
+    workspace.publish()
+    edit(workspace)
+    for words in ((), ("--dirty", "flag")):
+        code, reasons, done = refused(workspace, *words)
+        assert (code, reasons) == (112, ["dirty"])
+        assert "strict: true" in done.err
+    workspace.publish()
+    assert workspace.run()["recipe"]["source"]["checkout"]
+
+
+def test_one_policy_alone_refuses_a_dirty_tree_and_nothing_else(workspace: Workspace) -> None:
+    unpin(workspace)
+    commit_only(workspace)
+    document = workspace.run("--dirty", "refuse")
+    assert [flag["code"] for flag in document["recipe"]["flags"]] == ["unpushed", "input-unpinned"]
+    assert not document["recipe"]["source"]["checkout"]
+    edit(workspace)
+    workspace.repository.write("free.py", "edited")
+    done = workspace.projrun("run", "--dirty", "refuse")
+    assert done.code == 112
+    assert "free.py" in done.err
+
+
+def test_a_dry_run_tells_the_reasons_and_refuses_nothing(workspace: Workspace) -> None:
+    edit(workspace)
+    unpin_text = (workspace.root / "ProjectSpec.yaml").read_text().replace(EXACT, "data/table.csv")
+    workspace.spec(unpin_text)
+    plan = workspace.projrun("run", "--dry-run", "--strict", "--json")
+    assert plan.code == 0
+    assert [reason["code"] for reason in plan.data["refused"]] == ["dirty", "input-unpinned"]
+    assert "refused" in workspace.projrun("run", "--dry-run", "--strict").out
+    assert workspace.projrun("run", "--dry-run", "--json").data["refused"] == []
+    assert not workspace.store.exists()
+
+
+@pytest.mark.parametrize("words", [("-v", "HEAD"), ("address",)])
+def test_a_version_can_be_strict_whatever_the_own_tree_is(workspace: Workspace, words: tuple[str, ...]) -> None:
+    edit(workspace)
+    given = [f"file://{workspace.root.parent}/remote.git" if word == "address" else word for word in words]
+    assert workspace.run("--strict", *given)["recipe"]["flags"] == []
+    workspace.publish()
+    unpin(workspace)
+    given = [f"file://{workspace.root.parent}/remote.git" if word == "address" else word for word in words]
+    done = workspace.projrun("run", "--strict", *given)
+    assert done.code == 114
+    assert "has no pin" in done.err
+    assert checkouts(workspace) == []
+
+
+def test_in_ci_the_default_is_to_flag_and_the_summary_names_every_flag(workspace: Workspace) -> None:
+    unpin(workspace)
+    edit(workspace)
+    done = workspace.projrun("run", variables={"CI": "true"})
+    assert done.code == 0
+    assert "flagged      2 files not committed: " in done.err
+    assert "has no pin" in done.err
+
+
+def slow_build(workspace: Workspace, *words: str) -> subprocess.Popen[bytes]:
+    """A run whose environment is being built, and waits for the index."""
+    workspace.index.stall()
+    process = workspace.start("run", "-q", "-e", "free", *words)
+    assert workspace.index.asked_for_archive.wait(60)
+    return process
+
+
+@pytest.mark.parametrize("words", [("--strict",), ("-v", "HEAD")])
+def test_an_edit_during_the_build_never_reaches_a_private_checkout(
+    workspace: Workspace, words: tuple[str, ...]
+) -> None:
+    process = slow_build(workspace, *words)
+    workspace.repository.write("free.py", "print('edited')\n")
+    workspace.index.may_send.set()
+    out, err = process.communicate()
+    assert (process.returncode, out) == (0, b"free\n"), err.decode()
+    last = workspace.last()
+    assert last["outcome"]["flags"] == []
+    assert last["recipe"]["source"]["changes"] == []
+
+
+def test_an_edit_during_the_build_of_a_run_in_place_is_flagged(workspace: Workspace) -> None:
+    process = slow_build(workspace)
+    workspace.repository.write("free.py", "print('edited')\n")
+    workspace.index.may_send.set()
+    out, err = process.communicate()
+    assert (process.returncode, out) == (0, b"edited\n"), err.decode()
+    flags = workspace.last()["outcome"]["flags"]
+    assert [flag["code"] for flag in flags] == ["tree-changed"]
+    assert "free.py" in flags[0]["message"]
