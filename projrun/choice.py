@@ -12,6 +12,7 @@ from pathlib import Path
 from projrun.core.errors import SpecError, UsageError
 from projrun.core.nearest import nearest
 from projrun.core.paths import is_below
+from projrun.environment.model import Means
 from projrun.recipe.redaction import Redactor
 from projrun.spec import command, load, parameters
 from projrun.spec.model import DATA_PREFIX, BoundParameter, DataEntry, EntryPoint, EnvironmentSpec, ProjectSpec
@@ -51,6 +52,11 @@ class Options:
     allow_unpushed: bool = False
     dirty: str = "flag"
     bring_outputs: bool = False
+
+    @property
+    def means(self) -> Means:
+        """What may be used to have an environment."""
+        return Means(self.cache, self.offline)
 
 
 @dataclass(frozen=True)

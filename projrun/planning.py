@@ -81,7 +81,7 @@ def _inputs_as_they_are(choice: Choice) -> tuple[tuple[Fingerprint, ...], tuple[
 def _environment_as_it_is(options: Options, choice: Choice) -> tuple[EnvironmentPlan | None, tuple[Flag, ...]]:
     spec = choice.spec
     try:
-        planned = plan.plan(spec.environment, spec.root, options.cache, Silent(), resolve=False)
+        planned = plan.plan(spec.environment, spec.root, options.means, Silent(), resolve=False)
     except EnvironmentFailure as error:
         return None, (Flag("environment-refused", f"{error.what}: {error.why}", error.hint),)
     return planned, planned.flags

@@ -188,9 +188,9 @@ def _check_inputs(live: _Live) -> tuple[Fingerprint, ...]:
 
 def _prepare(live: _Live) -> Environment:
     live.recording.begin("environment")
-    spec, cache, offline = live.choice.spec, live.options.cache, live.options.offline
-    planned = plan.plan(spec.environment, spec.root, cache, live.recording, offline=offline)
-    environment = build.ensure(planned, cache, live.recording, offline=offline)
+    spec, means = live.choice.spec, live.options.means
+    planned = plan.plan(spec.environment, spec.root, means, live.recording)
+    environment = build.ensure(planned, means, live.recording)
     live.recording.phase("environment", describe_environment(environment))
     return environment
 

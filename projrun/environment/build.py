@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
 from projrun.core.errors import EnvironmentFailure
-from projrun.core.locks import exclusive
 from projrun.core.report import Reporter
 from projrun.environment import built, system
-from projrun.environment.model import Environment, EnvironmentPlan
+from projrun.environment.model import Environment, EnvironmentPlan, Means
+from projrun.environment.turns import turn
 
 
-def ensure(plan: EnvironmentPlan, cache: Path, report: Reporter, *, offline: bool = False) -> Environment:
+def ensure(plan: EnvironmentPlan, means: Means, report: Reporter) -> Environment:
     """The environment of ``plan``: the one that is there, or one that is built now.
 
-    Two processes that want the same one build it once; who waits is told for whom. ``offline``: of what was
-    downloaded before. Raises EnvironmentFailure,
-    and then leaves nothing that is taken for an environment later.
+    Two processes that want the same one build it once; who waits is told for whom. Raises EnvironmentFailure, and
+    then leaves nothing that is taken for an environment later.
     """
     if plan.kind == "system":
         return _system_environment(plan)
@@ -29,30 +27,16 @@ def ensure(plan: EnvironmentPlan, cache: Path, report: Reporter, *, offline: boo
     ready = _ready(plan, plan.directory, reused=True)
     if ready is not None:
         return ready
-    locks = plan.directory.parent / ".locks"
-
-    def waiting(holder: str) -> None:
-        report.phase("environment", f"waiting for {holder}, which builds the same environment")
-
-    try:
-        locks.mkdir(parents=True, exist_ok=True)
-        with exclusive(locks / plan.key, holder=f"process {os.getpid()}", waiting=waiting):
-            return _ready(plan, plan.directory, reused=True) or _built_now(
-                plan, plan.directory, report, offline=offline
-            )
-    except OSError as error:
-        raise EnvironmentFailure(
-            f"the environment cannot be built in {cache}",
-            why=str(error),
-            hint="choose another folder: PROJRUN_CACHE=DIR",
-        ) from error
+    lock, doing = plan.directory.parent / ".locks" / plan.key, "builds the same environment"
+    with turn(lock, report, doing=doing, failed="the environment cannot be built"):
+        return _ready(plan, plan.directory, reused=True) or _built_now(plan, plan.directory, means, report)
 
 
-def _built_now(plan: EnvironmentPlan, directory: Path, report: Reporter, *, offline: bool) -> Environment:
+def _built_now(plan: EnvironmentPlan, directory: Path, means: Means, report: Reporter) -> Environment:
     from projrun.environment import construction  # the warm path never comes here
 
     report.phase("environment", f"building {plan.key[:12]}: {built.look(directory, plan.key)}")
-    construction.construct(plan, directory, report, offline=offline)
+    construction.construct(plan, directory, means, report)
     ready = _ready(plan, directory, reused=False)
     if ready is None:
         raise EnvironmentFailure(

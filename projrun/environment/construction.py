@@ -13,14 +13,14 @@ from projrun.core.report import BUILD, Reporter
 from projrun.environment import built, installed, lock
 from projrun.environment.builder import BuildRequest
 from projrun.environment.builders import builder_named
-from projrun.environment.model import EnvironmentPlan
+from projrun.environment.model import EnvironmentPlan, Means
 
 _ASIDE = ".building-"
 _TIME_LIMIT = 60.0  # seconds for the new interpreter to tell its version
 _VERSION = "import platform; print(platform.python_version())"
 
 
-def construct(plan: EnvironmentPlan, directory: Path, report: Reporter, *, offline: bool) -> None:
+def construct(plan: EnvironmentPlan, directory: Path, means: Means, report: Reporter) -> None:
     """Builds the environment of ``plan`` into ``directory``, marker last. Raises EnvironmentFailure or OSError."""
     lock_file = plan.lock_path or "the resolved lock"
     lines = lock.parse(plan.lock_text or "", lock_file, plan.compile_command)
@@ -38,7 +38,7 @@ def construct(plan: EnvironmentPlan, directory: Path, report: Reporter, *, offli
                 lines=lines,
                 source_distributions=plan.source_distributions,
                 compile_command=plan.compile_command,
-                offline=offline,
+                offline=means.offline,
             ),
             lambda data: report.write(BUILD, data),
         )

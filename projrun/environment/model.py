@@ -27,6 +27,18 @@ class Interpreter:
 
 
 @dataclass(frozen=True)
+class Means:
+    """What may be used to have an environment.
+
+    ``cache`` is where environments, and whatever saves time, are kept. ``offline``: nothing asks the network; what
+    was downloaded before will do.
+    """
+
+    cache: Path
+    offline: bool = False
+
+
+@dataclass(frozen=True)
 class Distribution:
     """An installed distribution. ``sha256`` is the digest of its RECORD without what the installer added."""
 

@@ -12,7 +12,7 @@ from projrun.core.flags import Flag
 from projrun.core.hashing import sha256_value
 from projrun.core.report import Reporter
 from projrun.environment import built, interpreters, key
-from projrun.environment.model import EnvironmentPlan, Interpreter
+from projrun.environment.model import EnvironmentPlan, Interpreter, Means
 from projrun.environment.system import callers_python
 from projrun.environment.text import read_text
 from projrun.spec.model import EnvironmentSpec
@@ -37,17 +37,17 @@ class _Lock(NamedTuple):
 def plan(
     spec: EnvironmentSpec,
     root: Path,
-    cache: Path,
+    means: Means,
     report: Reporter,
     *,
     resolve: bool = True,
-    offline: bool = False,
 ) -> EnvironmentPlan:
     """The environment that ``spec`` asks for, its key, and why it must be built (``reason`` None: it is ready).
 
     With ``resolve`` False nothing asks the network: requirements that were never resolved give a plan with an
-    empty key; with ``offline`` they are resolved to what was downloaded before. Raises EnvironmentFailure.
+    empty key. Raises EnvironmentFailure.
     """
+    cache = means.cache
     if spec.docker is not None:
         raise EnvironmentFailure(
             "environment.docker is not built by this version of projrun",
@@ -68,8 +68,8 @@ def plan(
     from projrun.environment import requirements, resolution
 
     files = requirements.collect(root, spec.requirements or "")
-    unlocked = resolution.Unlocked(root, files, interpreter, spec.builder, spec.source_distributions, offline)
-    answer = resolution.resolve(unlocked, cache, report) if resolve else resolution.remembered(unlocked, cache)
+    unlocked = resolution.Unlocked(root, files, interpreter, spec.builder, spec.source_distributions)
+    answer = resolution.resolve(unlocked, means, report) if resolve else resolution.remembered(unlocked, cache)
     return _lock_plan(spec, cache, interpreter, _resolved(answer, files[0], spec))
 
 

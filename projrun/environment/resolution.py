@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from projrun.core.cache import keep, recall
-from projrun.core.errors import EnvironmentFailure
 from projrun.core.hashing import sha256_value
-from projrun.core.locks import exclusive
 from projrun.core.report import BUILD, Reporter
 from projrun.environment import key, lock, requirements
-from projrun.environment.model import Interpreter
+from projrun.environment.model import Interpreter, Means
+from projrun.environment.turns import turn
 
 
 @dataclass(frozen=True)
 class Unlocked:
-    """Requirements to be resolved for an interpreter. ``files`` begins with the one the spec names.
-
-    ``offline``: to what was downloaded before.
-    """
+    """Requirements to be resolved for an interpreter. ``files`` begins with the one the spec names."""
 
     root: Path
     files: tuple[requirements.RequirementsFile, ...]
     interpreter: Interpreter
     builder: str
     source_distributions: tuple[str, ...]
-    offline: bool = False
 
     @property
     def digest(self) -> str:
@@ -44,39 +38,27 @@ def remembered(unlocked: Unlocked, cache: Path) -> str | None:
     return lock_text
 
 
-def resolve(unlocked: Unlocked, cache: Path, report: Reporter) -> str:
+def resolve(unlocked: Unlocked, means: Means, report: Reporter) -> str:
     """The lock these requirements resolve to, asking the package index only the first time.
 
     Raises EnvironmentFailure when they cannot be resolved, or hold what cannot be pinned.
     """
-    earlier = remembered(unlocked, cache)
+    earlier = remembered(unlocked, means.cache)
     if earlier is not None:
         return earlier
     name = unlocked.files[0].path
     lock.raise_for(requirements.unlockable(unlocked.files), f"{name} cannot be locked")
-    file = _file(unlocked, cache)
-
-    def waiting(holder: str) -> None:
-        report.phase("environment", f"waiting for {holder}, which resolves the same requirements")
-
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with exclusive(file.with_suffix(".lock"), holder=f"process {os.getpid()}", waiting=waiting):
-            earlier = remembered(unlocked, cache)
-            if earlier is not None:
-                return earlier
-            text = _resolve(unlocked, file.parent, report)
-            keep(file, {"lock": text})
-            return text
-    except OSError as error:
-        raise EnvironmentFailure(
-            f"the requirements in {name} cannot be resolved in {cache}",
-            why=str(error),
-            hint="choose another folder: PROJRUN_CACHE=DIR",
-        ) from error
+    file = _file(unlocked, means.cache)
+    lock_file, failed = file.with_suffix(".lock"), f"the requirements in {name} cannot be resolved"
+    with turn(lock_file, report, doing="resolves the same requirements", failed=failed):
+        earlier = remembered(unlocked, means.cache)
+        if earlier is None:
+            earlier = _resolve(unlocked, file.parent, means, report)
+            keep(file, {"lock": earlier})
+        return earlier
 
 
-def _resolve(unlocked: Unlocked, folder: Path, report: Reporter) -> str:
+def _resolve(unlocked: Unlocked, folder: Path, means: Means, report: Reporter) -> str:
     import shutil
     import tempfile
 
@@ -94,7 +76,7 @@ def _resolve(unlocked: Unlocked, folder: Path, report: Reporter) -> str:
                 requirements=unlocked.root.absolute() / name,
                 file=name,
                 source_distributions=unlocked.source_distributions,
-                offline=unlocked.offline,
+                offline=means.offline,
             ),
             lambda data: report.write(BUILD, data),
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from projrun.environment.build import ensure
-from projrun.environment.model import Environment, EnvironmentPlan
+from projrun.environment.model import Environment, EnvironmentPlan, Means
 from projrun.environment.plan import plan
 from projrun.spec.model import EnvironmentSpec
 from tests.index_server import Index, serving
@@ -44,6 +44,10 @@ class Project:
     report: Recorded
 
     @property
+    def means(self) -> Means:
+        return Means(self.cache)
+
+    @property
     def archives(self) -> Path:
         return self.index.folder
 
@@ -59,10 +63,10 @@ class Project:
         return replace(self, spec=replace(self.spec, **changes))  # type: ignore[arg-type]
 
     def plan(self) -> EnvironmentPlan:
-        return plan(self.spec, self.root, self.cache, self.report)
+        return plan(self.spec, self.root, self.means, self.report)
 
     def ensure(self) -> Environment:
-        return ensure(self.plan(), self.cache, self.report)
+        return ensure(self.plan(), self.means, self.report)
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ BUILD_ELSEWHERE = """
 import sys
 from pathlib import Path
 from projrun.environment.build import ensure
+from projrun.environment.model import Means
 from projrun.environment.plan import plan
 from projrun.spec.model import EnvironmentSpec
 
@@ -40,7 +41,9 @@ class Report:
 root, cache, python = sys.argv[1:]
 spec = EnvironmentSpec(python=python, lock="requirements.lock")
 report = Report()
-print("reused" if ensure(plan(spec, Path(root), Path(cache), report), Path(cache), report).reused else "built")
+means = Means(Path(cache))
+environment = ensure(plan(spec, Path(root), means, report), means, report)
+print("reused" if environment.reused else "built")
 """
 
 
@@ -83,7 +86,7 @@ def test_the_second_run_reuses_and_starts_no_builder(project: Project) -> None:
     project.report.output = b""
     again = project.plan()
     assert again.reason is None
-    second = ensure(again, project.cache, project.report)
+    second = ensure(again, project.means, project.report)
     assert second.reused
     assert (second.bin, second.installed) == (first.bin, first.installed)
     assert len(project.index.requests) == asked

@@ -107,10 +107,10 @@ def test_requirements_without_a_lock_are_resolved_once_and_flagged(project: Proj
     beta = make_wheel(project.archives, "beta")
     project.write("requirements.in", "alpha\n")
     unlocked = project.having(lock=None, requirements="requirements.in")
-    dry = plan(unlocked.spec, project.root, project.cache, Silent(), resolve=False)
+    dry = plan(unlocked.spec, project.root, project.means, Silent(), resolve=False)
     assert (dry.key, dry.lock_text, dry.reason) == ("", None, "its lock is not resolved yet")
     with pytest.raises(EnvironmentFailure, match="no lock yet"):
-        ensure(dry, project.cache, Silent())
+        ensure(dry, project.means, Silent())
     assert project.index.requests == []
 
     first = unlocked.ensure()
@@ -125,7 +125,7 @@ def test_requirements_without_a_lock_are_resolved_once_and_flagged(project: Proj
     again = unlocked.ensure()
     assert again.reused
     assert again.plan.lock_text == first.plan.lock_text
-    assert plan(unlocked.spec, project.root, project.cache, Silent(), resolve=False).key == again.plan.key
+    assert plan(unlocked.spec, project.root, project.means, Silent(), resolve=False).key == again.plan.key
 
 
 def test_who_waits_for_a_resolution_is_told_for_whom(project: Project) -> None:
@@ -145,7 +145,7 @@ def test_who_waits_for_a_resolution_is_told_for_whom(project: Project) -> None:
     report = Impatient()
     with held:
         held.enter_context(exclusive(kept.with_suffix(".lock"), holder="process 12"))
-        plan(unlocked.spec, project.root, project.cache, report)
+        plan(unlocked.spec, project.root, project.means, report)
     assert report.phases[0] == "waiting for process 12, which resolves the same requirements"
 
 
