@@ -27,6 +27,7 @@ def check(start: Path, cache: Path) -> Checked:
     examined = check_spec(root)
     if examined.declared is None:
         return Checked(name, examined.problems)  # what its environment is cannot be told
-    found = check_environment(examined.declared.environment, root, cache)
+    environments = examined.declared.environments.values()
+    found = dict.fromkeys(problem for one in environments for problem in check_environment(one, root, cache))
     shown = tuple(replace(problem, file=str(Path(name).parent / problem.file)) for problem in found)
     return Checked(name, (*examined.problems, *shown))

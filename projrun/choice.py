@@ -15,7 +15,15 @@ from projrun.core.paths import is_below
 from projrun.environment.model import Means
 from projrun.recipe.redaction import Redactor
 from projrun.spec import command, load, parameters
-from projrun.spec.model import DATA_PREFIX, BoundParameter, DataEntry, EntryPoint, EnvironmentSpec, ProjectSpec
+from projrun.spec.model import (
+    DATA_PREFIX,
+    DEFAULT_ENVIRONMENT,
+    BoundParameter,
+    DataEntry,
+    EntryPoint,
+    EnvironmentSpec,
+    ProjectSpec,
+)
 from projrun.store.run import PARAMETERS
 
 # Names an input that no data entry declares, but a path parameter points at.
@@ -37,6 +45,7 @@ class Options:
     store: Path
     cache: Path
     entry_point: str | None = None
+    environment: str | None = None
     given: tuple[str, ...] = ()
     params_file: Path | None = None
     seed: int | None = None
@@ -61,10 +70,11 @@ class Options:
 
 @dataclass(frozen=True)
 class Choice:
-    """What the options come to: the spec, the entry point, its parameters and the seed."""
+    """What the options come to: the spec, the entry point, its environment, its parameters and the seed."""
 
     spec: ProjectSpec
     entry_point: EntryPoint
+    environment: EnvironmentSpec
     parameters: Mapping[str, BoundParameter]
     seed: int
 
@@ -72,18 +82,19 @@ class Choice:
 def choose(options: Options, start: Path) -> Choice:
     """Reads the spec of the project around ``start``, finds the entry point and binds its parameters.
 
-    Writes nothing. Raises SpecError, and UsageError for an unknown entry point or a bad parameter.
+    Writes nothing. Raises SpecError, and UsageError for an unknown entry point or environment or a bad parameter.
     """
     root = _project(options, start)
     spec = load.load(root, options.cache)
     entry_point = _entry_point(spec, options.entry_point)
+    environment = _environment(spec, options.environment or entry_point.environment)
     try:
         bound = parameters.bind(entry_point, options.given, options.params_file, spec.data, root)
     except UsageError as error:
-        hide = Redactor(declared_secrets(spec.environment)).text
+        hide = Redactor(declared_secrets(environment)).text
         raise UsageError(hide(error.what), why=hide(error.why), hint=hide(error.hint)) from None
     seed = int.from_bytes(os.urandom(4), "big") % 2**31 if options.seed is None else options.seed
-    return Choice(spec, entry_point, bound, seed)
+    return Choice(spec, entry_point, environment, bound, seed)
 
 
 def _project(options: Options, start: Path) -> Path:
@@ -118,6 +129,20 @@ def _entry_point(spec: ProjectSpec, name: str | None) -> EntryPoint:
             f"there is no entry point {name!r}",
             why=f"{spec.name} declares {', '.join(known)}",
             hint=f"projrun run -e {nearest(name, known) or next(iter(known))}",
+        )
+    return known[name]
+
+
+def _environment(spec: ProjectSpec, name: str | None) -> EnvironmentSpec:
+    """The one that is asked for; without a name the default one, or the only one."""
+    known = spec.environments
+    if name is None:
+        return known.get(DEFAULT_ENVIRONMENT) or next(iter(known.values()))
+    if name not in known:
+        raise UsageError(
+            f"there is no environment {name!r}",
+            why=f"{spec.name} declares {', '.join(known)}",
+            hint=f"--environment {nearest(name, known) or next(iter(known))}",
         )
     return known[name]
 

@@ -79,9 +79,8 @@ def _inputs_as_they_are(choice: Choice) -> tuple[tuple[Fingerprint, ...], tuple[
 
 
 def _environment_as_it_is(options: Options, choice: Choice) -> tuple[EnvironmentPlan | None, tuple[Flag, ...]]:
-    spec = choice.spec
     try:
-        planned = plan.plan(spec.environment, spec.root, options.means, Silent(), resolve=False)
+        planned = plan.plan(choice.environment, choice.spec.root, options.means, Silent(), resolve=False)
     except EnvironmentFailure as error:
         return None, (Flag("environment-refused", f"{error.what}: {error.why}", error.hint),)
     return planned, planned.flags
@@ -98,7 +97,7 @@ def _snapshot_fault(options: Options, source: Source) -> tuple[Flag, ...]:
 
 def _secret_faults(choice: Choice) -> tuple[Flag, ...]:
     try:
-        variables.require_secrets(choice.spec.environment)
+        variables.require_secrets(choice.environment)
     except EnvironmentFailure as error:
         return (Flag("secret-missing", error.what, error.hint),)
     return ()

@@ -104,12 +104,12 @@ def run(options: Options, screen: Reporter) -> Result:
     where it was recorded.
     """
     with ended_by_signals(), settled(options, screen) as ready:
-        variables.require_secrets(ready.choice.spec.environment)
+        variables.require_secrets(ready.choice.environment)
         return _recorded(options, ready, screen)
 
 
 def _recorded(options: Options, ready: Settled, screen: Reporter) -> Result:
-    secrets = declared_secrets(ready.choice.spec.environment)
+    secrets = declared_secrets(ready.choice.environment)
     store = Store(options.store)
     directory = store.begin()
     try:
@@ -188,10 +188,10 @@ def _check_inputs(live: _Live) -> tuple[Fingerprint, ...]:
 
 def _prepare(live: _Live) -> Environment:
     live.recording.begin("environment")
-    spec, means = live.choice.spec, live.options.means
-    planned = plan.plan(spec.environment, spec.root, means, live.recording)
+    choice, means = live.choice, live.options.means
+    planned = plan.plan(choice.environment, choice.spec.root, means, live.recording)
     environment = build.ensure(planned, means, live.recording)
-    live.recording.phase("environment", describe_environment(environment))
+    live.recording.phase("environment", describe_environment(choice.environment.name, environment))
     return environment
 
 
@@ -206,7 +206,7 @@ def _request(live: _Live, environment: Environment) -> Request:
         "PROJRUN_SEED": str(choice.seed),
         "PROJRUN_PARAMS_FILE": given.params_file,
     }
-    child = variables.child_variables(environment, choice.spec.environment, offered)
+    child = variables.child_variables(environment, choice.environment, offered)
     return Request(
         argv=command.render(choice.entry_point.command, choice.parameters, given),
         cwd=str(choice.spec.root),
@@ -231,6 +231,7 @@ def _write_recipe(
         created=live.created,
         spec=choice.spec,
         entry_point=choice.entry_point,
+        declared=choice.environment,
         parameters=tuple(parameters.to_document(bound) for bound in choice.parameters.values()),
         seed=choice.seed,
         request=request,

@@ -66,9 +66,8 @@ def _of_source(options: Options, source: Source) -> list[Flag]:
 
 
 def _of_environment(options: Options, choice: Choice) -> list[Flag]:
-    spec = choice.spec
     try:
-        planned = plan.plan(spec.environment, spec.root, options.means, Silent(), resolve=False)
+        planned = plan.plan(choice.environment, choice.spec.root, options.means, Silent(), resolve=False)
     except EnvironmentFailure as error:
         return [_as_flag("environment-refused", error)]
     return [flag for flag in planned.flags if flag.code in _ENVIRONMENT]

@@ -16,6 +16,7 @@ from projrun.environment.model import Environment
 from projrun.execution.model import Outcome
 from projrun.source import inspect
 from projrun.source.model import Origin, Source
+from projrun.spec.model import DEFAULT_ENVIRONMENT
 
 _SHORT = 4  # characters below which a secret is likely to occur in text that is none
 _PASSWORD = re.compile(r"://[^/?#@]*:[^/?#]*@")
@@ -47,14 +48,15 @@ def _describe_checkout(source: Source, origin: Origin) -> str:
     return ", ".join(words)
 
 
-def describe_environment(environment: Environment) -> str:
-    """One line: the key, the interpreter, how many distributions, and whether it had to be built."""
+def describe_environment(name: str, environment: Environment) -> str:
+    """One line: its name if it has one, whether it was built, the interpreter, how many distributions, the key."""
     planned = environment.plan
+    called = "" if name == DEFAULT_ENVIRONMENT else f"{name}, "
     how = "reused" if environment.reused else "built"
     if planned.kind == "system":
         how = "the system's"
     return (
-        f"{how}, {planned.interpreter.implementation} {planned.interpreter.version},"
+        f"{called}{how}, {planned.interpreter.implementation} {planned.interpreter.version},"
         f" {counted(len(environment.installed), 'distribution')}, key {planned.key[:10]}"
     )
 
@@ -81,7 +83,7 @@ def command_line(argv: Sequence[str]) -> str:
 def choice_flags(choice: Choice) -> tuple[Flag, ...]:
     """What was chosen that the record either keeps in clear or cannot keep whole."""
     flags = []
-    for name in choice.spec.environment.secrets:
+    for name in choice.environment.secrets:
         if 0 < len(os.environ.get(name, "")) < _SHORT:
             message = f"secret {name} is so short that masking it also masks other text of the record"
             flags.append(Flag("secret-short", message, f"use one of {_SHORT} characters or more"))

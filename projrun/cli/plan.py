@@ -25,7 +25,7 @@ def show_plan(options: Options, *, as_json: bool) -> None:
     """Finds out what a run would do and prints it. Raises what a run would raise before it starts."""
     screen = Screen(quiet=as_json and not sys.stderr.isatty(), data_on_stdout=True)
     with ended_by_signals(), planned(options, screen) as plan:
-        redact = Redactor(declared_secrets(plan.choice.spec.environment)).text
+        redact = Redactor(declared_secrets(plan.choice.environment)).text
         if as_json:
             print_document(redacted(plan_document(plan), redact))
         else:
@@ -55,6 +55,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
         },
         "environment": environment
         and {
+            "name": choice.environment.name,
             "kind": environment.kind,
             "key": environment.key,
             "built": environment.reason is None,

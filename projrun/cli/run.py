@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="What to run (default: main, or the only one).",
 )
+@single("--environment", metavar="NAME", help="What to run it in, of the environments that the spec names.")
 @single(
     "-v",
     "--version",
@@ -84,6 +85,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comman
     ctx: click.Context,
     source: str,
     entry_point: str | None,
+    environment: str | None,
     version: str | None,
     subdirectory: str | None,
     given: tuple[str, ...],
@@ -123,6 +125,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comman
     options = Options(
         source=source,
         entry_point=entry_point,
+        environment=environment,
         given=given,
         params_file=params_file,
         seed=seed,

@@ -13,6 +13,7 @@ from projrun.cli.options import json_option, store_option
 from projrun.cli.render import label, local_time, number, print_document, printable, status, value_text
 from projrun.cli.summary import flag_line
 from projrun.core.amounts import duration, size
+from projrun.spec.model import DEFAULT_ENVIRONMENT
 
 if TYPE_CHECKING:
     from projrun.store.run import RunRecord
@@ -149,7 +150,9 @@ def _source(source: Mapping[str, Any]) -> Iterator[Line]:
 def _environment(environment: Mapping[str, Any]) -> Iterator[Line]:
     interpreter = environment["interpreter"]
     how = "reused" if environment["reused"] else "built for this run"
-    yield "environment", f"{environment['kind']} {environment['key']} ({how})"
+    name = environment["name"]
+    called = "" if name == DEFAULT_ENVIRONMENT else f"{name}, "
+    yield "environment", f"{called}{environment['kind']} {environment['key']} ({how})"
     yield "python", f"{interpreter['implementation']} {interpreter['version']} {interpreter['platform']}"
     if environment["lock"]:
         lock = environment["lock"]

@@ -22,7 +22,7 @@ from projrun.execution.model import Outcome, Request
 from projrun.recipe.host import boot_id
 from projrun.recipe.model import Labels, OutcomeParts, RecipeParts, StartParts
 from projrun.source.model import Source
-from projrun.spec.model import SPEC_NAME, EntryPoint, ProjectSpec
+from projrun.spec.model import SPEC_NAME, EntryPoint, EnvironmentSpec, ProjectSpec
 
 VERSION = 1
 
@@ -116,11 +116,11 @@ def recipe_document(parts: RecipeParts) -> dict[str, Any]:
         "seed": parts.seed,
         "argv": list(parts.request.argv),
         "cwd": os.path.relpath(parts.request.cwd, parts.spec.root),
-        "variables": _variables(parts.spec, parts.request),
+        "variables": _variables(parts.declared, parts.request),
         "timeout": parts.request.timeout,
         "terminals": list(parts.request.terminals),
         "source": _source(parts.source),
-        "environment": _environment(parts.environment),
+        "environment": _environment(parts.declared, parts.environment),
         "inputs": [_input(found) for found in parts.inputs],
         "outputs": list(parts.entry_point.outputs),
         "metrics": list(parts.entry_point.metrics),
@@ -188,9 +188,8 @@ def _entry_point(entry_point: EntryPoint) -> dict[str, Any]:
     }
 
 
-def _variables(spec: ProjectSpec, request: Request) -> dict[str, Any]:
+def _variables(declared: EnvironmentSpec, request: Request) -> dict[str, Any]:
     """The child's variables by who wanted them; secrets by name alone."""
-    declared = spec.environment
     groups: dict[str, dict[str, str]] = {"set": {}, "inherited": {}, "base": {}}
     for name, value in sorted(request.variables.items()):
         if name in request.secrets:
@@ -236,10 +235,11 @@ def _source(source: Source) -> dict[str, Any]:
     }
 
 
-def _environment(environment: Environment) -> dict[str, Any]:
+def _environment(declared: EnvironmentSpec, environment: Environment) -> dict[str, Any]:
     plan = environment.plan
     interpreter = plan.interpreter
     return {
+        "name": declared.name,
         "kind": plan.kind,
         "key": plan.key,
         "inputs": dict(plan.inputs),

@@ -13,7 +13,7 @@ from projrun.data.model import Fingerprint, Metric
 from projrun.environment.model import Environment
 from projrun.execution.model import Outcome, Request
 from projrun.source.model import Source
-from projrun.spec.model import EntryPoint, ProjectSpec
+from projrun.spec.model import EntryPoint, EnvironmentSpec, ProjectSpec
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,7 @@ class StartParts:
 class RecipeParts:
     """All it takes to do the run again.
 
+    ``declared`` is the environment as the spec has it, ``environment`` what it came to;
     ``parameters`` are the documents of :func:`projrun.spec.parameters.to_document`, in declared order;
     ``inputs`` the fingerprints of the declared inputs; ``host`` what :func:`projrun.recipe.host.host` gave.
     """
@@ -52,6 +53,7 @@ class RecipeParts:
     created: float
     spec: ProjectSpec
     entry_point: EntryPoint
+    declared: EnvironmentSpec
     parameters: tuple[Mapping[str, Any], ...]
     seed: int
     request: Request

@@ -14,6 +14,9 @@ from projrun.spec.declaration import Declared, declare
 from projrun.spec.fault import Path as Place
 from projrun.spec.text import read_text, shown_name
 
+# What is referred to by name, and what stands for one that cannot be read.
+_REFERRED: Mapping[Any, Any] = {"data": ".", "environments": {}}
+
 
 @dataclass(frozen=True)
 class Examined:
@@ -75,8 +78,8 @@ def _sound(value: Any, wrong: Iterable[Place]) -> dict[str, Any]:
         return {}
     sound = copy.deepcopy(value)
     for path in wrong:
-        if path[:1] == ("data",) and len(path) == 2 and isinstance(sound.get("data"), dict):
-            sound["data"][path[1]] = "."  # what refers to the name is not wrong
+        if len(path) == 2 and path[0] in _REFERRED and isinstance(sound.get(path[0]), dict):
+            sound[path[0]][path[1]] = _REFERRED[path[0]]  # what refers to the name is not wrong
         else:
             _remove(sound, path[: _depth(path)])
         if path[2:] == ("parameters",):

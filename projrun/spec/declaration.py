@@ -12,7 +12,15 @@ from typing import Any, NamedTuple
 from projrun.spec import command as commands
 from projrun.spec import parameters
 from projrun.spec.fault import Fault, Path
-from projrun.spec.model import Command, DataEntry, EntryPoint, EnvironmentSpec, Parameter, Value
+from projrun.spec.model import (
+    DEFAULT_ENVIRONMENT,
+    Command,
+    DataEntry,
+    EntryPoint,
+    EnvironmentSpec,
+    Parameter,
+    Value,
+)
 
 _CONSTRAINTS = (
     "minimum",
@@ -37,15 +45,19 @@ NO_COMMAND = Command((), "")
 class Declared(NamedTuple):
     """What a specification declares, as far as it can be read; ``faults`` are what could not.
 
-    ``unread`` are the paths of parameters that are declared and could not be read. An entry point whose
-    command could not be read has :data:`NO_COMMAND`.
+    ``environments`` are by their place in the file. ``unread`` are the paths of parameters that are declared and
+    could not be read. An entry point whose command could not be read has :data:`NO_COMMAND`.
     """
 
-    environment: EnvironmentSpec
+    environments: Mapping[Path, EnvironmentSpec]
     data: Mapping[str, DataEntry]
     entry_points: Mapping[str, EntryPoint]
     faults: tuple[Fault, ...]
     unread: frozenset[Path]
+
+    @property
+    def environments_by_name(self) -> Mapping[str, EnvironmentSpec]:
+        return {environment.name: environment for environment in self.environments.values()}
 
 
 def declare(value: Mapping[str, Any], texts: Mapping[Path, str]) -> Declared:
@@ -56,19 +68,12 @@ def declare(value: Mapping[str, Any], texts: Mapping[Path, str]) -> Declared:
     reader = _Reader(texts)
     entry_points = value.get("entry_points", {})
     return Declared(
-        environment(value.get("environment", {})),
+        _environments(value),
         {name: _data(name, node) for name, node in value.get("data", {}).items()},
         {name: reader.entry_point(name, node) for name, node in entry_points.items()},
         tuple(reader.faults),
         frozenset(reader.unread),
     )
-
-
-def environment(node: Mapping[str, Any]) -> EnvironmentSpec:
-    """The environment, with defaults for what is left out."""
-    lists = ("source_distributions", "inherit", "secrets")
-    keys: dict[str, Any] = {key: tuple(value) if key in lists else value for key, value in node.items()}
-    return EnvironmentSpec(**keys)
 
 
 def seconds(node: float | str) -> float:
@@ -84,6 +89,20 @@ def seconds(node: float | str) -> float:
     if not 0 < time < math.inf:
         raise ValueError("a timeout is a number of seconds above 0, or as in 90s, 30m, 2h, 1d, 1h30m")
     return time
+
+
+def _environments(value: Mapping[str, Any]) -> dict[Path, EnvironmentSpec]:
+    several = value.get("environments")
+    if several is None:
+        return {("environment",): _environment(DEFAULT_ENVIRONMENT, value.get("environment", {}))}
+    return {("environments", name): _environment(name, node) for name, node in several.items()}
+
+
+def _environment(name: str, node: Mapping[str, Any]) -> EnvironmentSpec:
+    """An environment, with defaults for what is left out."""
+    lists = ("source_distributions", "inherit", "secrets")
+    keys: dict[str, Any] = {key: tuple(value) if key in lists else value for key, value in node.items()}
+    return EnvironmentSpec(name, **keys)
 
 
 def _data(name: str, node: Any) -> DataEntry:
@@ -135,8 +154,17 @@ class _Reader:
         timeout = None
         if "timeout" in node:
             timeout = self.attempt((*here, "timeout"), lambda: seconds(node["timeout"]), None)
-        lists = {key: _paths(node.get(key, ())) for key in ("inputs", "outputs", "metrics")}
-        return EntryPoint(name, command, node.get("help", ""), declared, timeout=timeout, **lists)
+        return EntryPoint(
+            name,
+            command,
+            help=node.get("help", ""),
+            parameters=declared,
+            inputs=_paths(node.get("inputs", ())),
+            outputs=_paths(node.get("outputs", ())),
+            metrics=_paths(node.get("metrics", ())),
+            timeout=timeout,
+            environment=node.get("environment"),
+        )
 
     def command(self, path: Path, node: str | Sequence[str], *, shell: bool) -> Command:
         read: Command = self.attempt(path, lambda: commands.parse(node, shell=shell), NO_COMMAND)

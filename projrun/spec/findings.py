@@ -14,14 +14,24 @@ from projrun.spec import parameters
 from projrun.spec.declaration import NO_COMMAND, Declared
 from projrun.spec.fault import Fault
 from projrun.spec.fault import Path as Place
-from projrun.spec.model import BUILTIN_PLACEHOLDERS, DATA_PREFIX, DataEntry, EntryPoint, Parameter
+from projrun.spec.model import (
+    BUILTIN_PLACEHOLDERS,
+    DATA_PREFIX,
+    DEFAULT_ENVIRONMENT,
+    DataEntry,
+    EntryPoint,
+    EnvironmentSpec,
+    Parameter,
+)
 
 
 def all_of(declared: Declared, root: Path) -> Iterator[Fault]:
     """Every finding in a specification of the project ``root``."""
-    yield from _overlapping_variables(declared)
+    for place, environment in declared.environments.items():
+        yield from _overlapping_variables(place, environment)
     for entry_point in declared.entry_points.values():
         here = ("entry_points", entry_point.name)
+        yield from _environment_reference(here, entry_point, declared)
         yield from _reserved_names(here, entry_point)
         if entry_point.command != NO_COMMAND:
             yield from _placeholders(here, entry_point, declared)
@@ -39,8 +49,7 @@ def leaving(declared: Declared, root: Path) -> Iterator[Fault]:
             yield Fault(place, f"{path!r} is not a path inside the project: {reason}")
 
 
-def _overlapping_variables(declared: Declared) -> Iterator[Fault]:
-    environment = declared.environment
+def _overlapping_variables(here: Place, environment: EnvironmentSpec) -> Iterator[Fault]:
     for key, names, others in (
         ("inherit", environment.inherit, {"variables": environment.variables}),
         ("secrets", environment.secrets, {"variables": environment.variables, "inherit": environment.inherit}),
@@ -49,7 +58,18 @@ def _overlapping_variables(declared: Declared) -> Iterator[Fault]:
             for other, taken in others.items():
                 if name in taken:
                     message = f"{name} is under {other!r} too: it can have one value only"
-                    yield Fault(("environment", key, index), message)
+                    yield Fault((*here, key, index), message)
+
+
+def _environment_reference(here: Place, entry_point: EntryPoint, declared: Declared) -> Iterator[Fault]:
+    known = declared.environments_by_name
+    name = entry_point.environment
+    if name is not None and name not in known:
+        message = f"{name!r} is not declared under 'environments'"
+        yield Fault((*here, "environment"), message, did_you_mean(name, known))
+    elif name is None and len(known) > 1 and DEFAULT_ENVIRONMENT not in known:
+        message = f"it runs in none of the environments: it names none, and none is called {DEFAULT_ENVIRONMENT!r}"
+        yield Fault(here, message, f"environment: {next(iter(known))}", key=True)
 
 
 def _reserved_names(here: Place, entry_point: EntryPoint) -> Iterator[Fault]:
@@ -111,18 +131,13 @@ def _data_used(entry_point: EntryPoint, data: Mapping[str, DataEntry]) -> Iterat
 
 def _missing_files(declared: Declared, root: Path, left: set[Place]) -> Iterator[Fault]:
     # os.path and not pathlib, whose questions raise for a name that is too long or a directory that is closed.
-    environment = declared.environment
-    docker = environment.docker or {}
-    files: dict[Place, str | None] = {
-        ("environment", "lock"): environment.lock,
-        ("environment", "requirements"): environment.requirements,
-        ("environment", "docker", "file"): docker.get("file"),
-    }
-    for place, path in files.items():
-        if path and place not in left and not os.path.isfile(root / path):  # noqa: PTH113 - see above
-            makes = place[-1] == "lock" and environment.requirements
-            hints = (nearest_file(root, path), environment.compile_command if makes else "")
-            yield Fault(place, f"there is no file {path!r}", " else: ".join(filter(None, hints)), missing=True)
+    for here, environment in declared.environments.items():
+        for place, path in _environment_paths(here, environment):
+            is_file = place[-1] != "context"
+            if is_file and place not in left and not os.path.isfile(root / path):  # noqa: PTH113 - see above
+                makes = place[-1] == "lock" and environment.requirements
+                hints = (nearest_file(root, path), environment.compile_command if makes else "")
+                yield Fault(place, f"there is no file {path!r}", " else: ".join(filter(None, hints)), missing=True)
     written = [path for entry_point in declared.entry_points.values() for path in entry_point.products]
     for place, path in _read_paths(declared):
         made = is_below(path, written)
@@ -141,16 +156,20 @@ def _read_paths(declared: Declared) -> Iterator[tuple[Place, str]]:
                 yield ("entry_points", name, "inputs", index), path
 
 
-def _paths(declared: Declared) -> Iterator[tuple[Place, str]]:
-    environment = declared.environment
+def _environment_paths(here: Place, environment: EnvironmentSpec) -> Iterator[tuple[Place, str]]:
     docker = environment.docker or {}
     named = {
-        ("environment", "lock"): environment.lock,
-        ("environment", "requirements"): environment.requirements,
-        ("environment", "docker", "file"): docker.get("file"),
-        ("environment", "docker", "context"): docker.get("context"),
+        ("lock",): environment.lock,
+        ("requirements",): environment.requirements,
+        ("docker", "file"): docker.get("file"),
+        ("docker", "context"): docker.get("context"),
     }
-    yield from ((place, path) for place, path in named.items() if path)
+    yield from (((*here, *keys), path) for keys, path in named.items() if path)
+
+
+def _paths(declared: Declared) -> Iterator[tuple[Place, str]]:
+    for here, environment in declared.environments.items():
+        yield from _environment_paths(here, environment)
     yield from _read_paths(declared)
     for name, entry_point in declared.entry_points.items():
         here = ("entry_points", name)

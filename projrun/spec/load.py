@@ -109,7 +109,7 @@ def _spec(value: Mapping[str, Any], declared: Declared, text: str, root: Path) -
         root,
         text,
         value["name"],
-        declared.environment,
+        declared.environments_by_name,
         declared.data,
         declared.entry_points,
         strict=value.get("strict", False),

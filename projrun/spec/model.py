@@ -10,6 +10,9 @@ from typing import Any
 
 SPEC_NAME = "ProjectSpec.yaml"
 
+# The environment that an entry point runs in when it names none.
+DEFAULT_ENVIRONMENT = "default"
+
 _LOWEST = re.compile(r"(?:>=|~=|==|>)\s*(\d+(?:\.\d+)*)")
 
 # Stands before the name of declared data wherever a path may be written.
@@ -68,7 +71,10 @@ class Command:
 
 @dataclass(frozen=True)
 class EntryPoint:
-    """What can be run. ``timeout`` is in seconds; paths are relative to the project with forward slashes."""
+    """What can be run. ``timeout`` is in seconds; paths are relative to the project with forward slashes.
+
+    ``environment`` is the name of the one it asks for.
+    """
 
     name: str
     command: Command
@@ -78,6 +84,7 @@ class EntryPoint:
     outputs: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
     timeout: float | None = None
+    environment: str | None = None
 
     @property
     def products(self) -> tuple[str, ...]:
@@ -87,13 +94,14 @@ class EntryPoint:
 
 @dataclass(frozen=True)
 class EnvironmentSpec:
-    """The declared environment: a lock (or requirements), a Dockerfile or image, or the caller's interpreter.
+    """A declared environment: a lock (or requirements), a Dockerfile or image, or the caller's interpreter.
 
     ``python`` is a series ("3.11"), an exact version ("3.11.7") or a range (">=3.10"). ``lock`` and
     ``requirements`` are paths relative to the project. ``source_distributions`` names the packages that may
     be built from source. Values of ``secrets`` are never kept anywhere.
     """
 
+    name: str = DEFAULT_ENVIRONMENT
     python: str | None = None
     lock: str | None = None
     requirements: str | None = None
@@ -134,13 +142,14 @@ class DataEntry:
 class ProjectSpec:
     """A whole specification. ``root`` is the project's directory, ``text`` the file as it was read.
 
-    ``strict``: every run is one for the record.
+    ``environments`` are by name; the one under ``environment`` is called ``default``. ``strict``: every run is one
+    for the record.
     """
 
     root: Path
     text: str
     name: str
-    environment: EnvironmentSpec
+    environments: Mapping[str, EnvironmentSpec]
     data: Mapping[str, DataEntry]
     entry_points: Mapping[str, EntryPoint]
     strict: bool = False

@@ -22,17 +22,18 @@ RUN = "abcdefghjkmn"
 ROOT = Path("/work/bikes")
 LABELS = Labels("first try", {"team": "red"}, "a note")
 
+DECLARED = EnvironmentSpec(
+    python="3.11",
+    lock="requirements.lock",
+    variables={"OMP_NUM_THREADS": "1"},
+    inherit=("CUDA_VISIBLE_DEVICES", "HTTPS_PROXY"),
+    secrets=("API_TOKEN",),
+)
 SPEC = ProjectSpec(
     root=ROOT,
     text="version: 1\nname: bikes\n",
     name="bikes",
-    environment=EnvironmentSpec(
-        python="3.11",
-        lock="requirements.lock",
-        variables={"OMP_NUM_THREADS": "1"},
-        inherit=("CUDA_VISIBLE_DEVICES", "HTTPS_PROXY"),
-        secrets=("API_TOKEN",),
-    ),
+    environments={"default": DECLARED},
     data={},
     entry_points={},
 )
@@ -101,6 +102,7 @@ def recipe_parts(run: str = RUN) -> RecipeParts:
         created=CREATED,
         spec=SPEC,
         entry_point=ENTRY_POINT,
+        declared=DECLARED,
         parameters=(
             {"name": "depth", "type": "int", "raw": "3", "value": 3, "origin": "default"},
             {

@@ -56,6 +56,28 @@ PROBLEMS_OF_PARAMETERS = [
     ("d: {type: list, items: path, default: [a, /b]}", "7:45 '/b' is not a path inside the project"),
 ]  # fmt: skip
 
+PROBLEMS_OF_ENVIRONMENTS = [
+    ("environments: {a: {system: true}}\nenvironment: {system: true}\n", "4:1 'environment': it does not go with"),
+    ("environments: {}\n", "3:15 this must not be empty"),
+    ("environments: {2a: {system: true}}\n", "3:16 '2a': a name is a letter or _ followed by"),
+    (
+        "environments: {a: {sytem: true}}\n",
+        "3:20 'sytem' is not a key of the environment | did you mean 'system'?",
+    ),
+    ("environments: {a: {python: 3.11, lock: no.lock}}\n", "3:40 there is no file 'no.lock'"),
+    ("environments: {a: {python: 3.11, lock: ../l}}\n", "3:40 '../l' is not a path inside the project"),
+    (
+        "environments: {a: {system: true, inherit: [A], secrets: [A]}}\n",
+        "3:58 A is under 'inherit' too: it can have one value only",
+    ),
+    ("environments: {a: {system: true}, b: {system: true}}\n", "5:3 it runs in none of the environments"),
+    (
+        "environments: {default: {system: true}, gpu: {system: true}}\n",
+        "6:37 'gup' is not declared under 'environments' | did you mean 'gpu'?",
+    ),
+    ("", "1:1 the specification needs 'environment'"),
+]
+
 PROBLEMS_OF_COMMANDS = [
     ("python {dpeth}", "8:14 {dpeth} is no parameter: did you mean 'depth'?"),
     ("python", "7:7 the command never uses 'depth': the parameter never reaches the program"),
@@ -131,6 +153,18 @@ def test_a_wrong_command_is_told_with_its_place(tmp_path: Path, command: str, to
 def test_what_else_is_wrong_is_told_with_its_place(tmp_path: Path, text: str, told: str) -> None:
     problems = found(tmp_path, text)
     assert any(problem.startswith(told) for problem in problems), problems
+
+
+@pytest.mark.parametrize(("environments", "told"), PROBLEMS_OF_ENVIRONMENTS)
+def test_wrong_environments_are_told_with_their_place(tmp_path: Path, environments: str, told: str) -> None:
+    entry_points = "entry_points:\n  main: ls\n  other: {command: ls, environment: gup}\n"
+    problems = found(tmp_path, f"version: 1\nname: p\n{environments}{entry_points}")
+    assert any(problem.startswith(told) for problem in problems), problems
+
+
+def test_an_environment_that_is_wrong_is_not_unknown_to_an_entry_point(tmp_path: Path) -> None:
+    text = "version: 1\nname: p\nenvironments: {gpu: 3}\nentry_points: {main: {command: ls, environment: gpu}}\n"
+    assert found(tmp_path, text) == ["3:21 a mapping is wanted here, found 3"]
 
 
 def test_an_empty_file_is_told(tmp_path: Path) -> None:

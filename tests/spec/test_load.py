@@ -26,7 +26,7 @@ def parameter(root: Path, declaration: str) -> Parameter:
 def test_the_design_s_example_loads(tmp_path: Path) -> None:
     spec = load(write(tmp_path, BIKES))
     assert (spec.root, spec.text, spec.name) == (tmp_path, BIKES, "bikes")
-    environment = spec.environment
+    environment = spec.environments["default"]
     assert (environment.python, environment.lock, environment.requirements, environment.builder) == (
         "3.11",
         "requirements.lock",
@@ -107,7 +107,7 @@ def test_short_forms_of_the_rest(tmp_path: Path) -> None:
         "  three: {command: run, outputs: a, metrics: b, inputs: data:a, timeout: 90}\n"
     )
     spec = load(write(tmp_path, text))
-    assert spec.environment.system
+    assert spec.environments["default"].system
     assert (spec.data["a"].path, spec.data["a"].sha256) == ("x/y", None)
     assert spec.entry_points["one"].command.words == ("run", "it")
     assert spec.entry_points["two"].command.words == ("run", "it all", "08")
@@ -126,12 +126,12 @@ def test_timeouts_are_in_seconds(tmp_path: Path, written: str, seconds: float) -
 
 def test_a_variable_keeps_its_last_line_break(tmp_path: Path) -> None:
     text = HEAD.replace("{system: true}", '{system: true, variables: {A: "x\\n"}}') + "entry_points: {main: ls}"
-    assert load(write(tmp_path, text)).environment.variables == {"A": "x\n"}
+    assert load(write(tmp_path, text)).environments["default"].variables == {"A": "x\n"}
 
 
 def test_python_3_10_is_not_3_1(tmp_path: Path) -> None:
     text = HEAD.replace("{system: true}", "{python: 3.10, lock: a}") + "entry_points: {main: ls}"
-    assert load(write(tmp_path, text)).environment.python == "3.10"
+    assert load(write(tmp_path, text)).environments["default"].python == "3.10"
 
 
 def test_a_docker_environment_loads(tmp_path: Path) -> None:
@@ -139,7 +139,11 @@ def test_a_docker_environment_loads(tmp_path: Path) -> None:
         HEAD.replace("{system: true}", "{docker: {file: Dockerfile, args: {V: 1.50}}}")
         + "entry_points: {main: ls}"
     )
-    assert load(write(tmp_path, text)).environment.docker == {"file": "Dockerfile", "args": {"V": "1.50"}}
+    docker = load(write(tmp_path, text)).environments["default"].docker
+    assert docker == {
+        "file": "Dockerfile",
+        "args": {"V": "1.50"},
+    }
 
 
 def test_load_refuses_with_every_problem_but_missing_files(tmp_path: Path) -> None:

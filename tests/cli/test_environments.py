@@ -1,0 +1,100 @@
+"""Several environments in one project, chosen by an entry point or on the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import THIS_PYTHON, Workspace
+from tests.wheels import lock_of, make_wheel
+
+SPEC = f"""\
+version: 1
+name: several
+environments:
+  default: {{python: "{THIS_PYTHON}", lock: requirements.lock, variables: {{WHERE: default}}}}
+  other: {{python: "{THIS_PYTHON}", lock: other.lock, variables: {{WHERE: other}}, secrets: [TOKEN]}}
+entry_points:
+  main: python tell.py
+  train: {{command: python tell.py, environment: other}}
+"""
+
+TELL = """\
+import json, os, tinydep
+print(json.dumps([tinydep.VERSION, os.environ["WHERE"], os.environ.get("TOKEN")]))
+"""
+
+
+@pytest.fixture
+def several(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """A project with two environments that differ in their lock, their variables and their secrets."""
+    workspace.repository.write("other.lock", lock_of(make_wheel(tmp_path / "archives", "tinydep", "2.0")))
+    workspace.repository.write("tell.py", TELL)
+    workspace.spec(SPEC)
+    workspace.publish()
+    monkeypatch.setenv("TOKEN", "secret-of-other")
+    return workspace
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "version", "token"),
+    [
+        ((), "default", "1.5", None),
+        (("-e", "train"), "other", "2.0", "*****"),
+        (("--environment", "other"), "other", "2.0", "*****"),
+        (("-e", "train", "--environment", "default"), "default", "1.5", None),
+    ],
+)
+def test_an_entry_point_runs_in_the_one_it_names_unless_another_is_asked_for(
+    several: Workspace, words: tuple[str, ...], name: str, version: str, token: str | None
+) -> None:
+    document = several.run(*words)
+    environment = document["recipe"]["environment"]
+    assert environment["name"] == name
+    assert [(one["name"], one["version"]) for one in environment["installed"]] == [("tinydep", version)]
+    told = json.loads(several.projrun("logs", "last", "-s", "stdout").out)
+    assert told[:2] == [version, name]
+    assert (told[2] is None) == (token is None)
+    assert document["recipe"]["variables"]["secrets"] == (["TOKEN"] if token else [])
+    assert "secret-of-other" not in json.dumps(document)
+
+
+def test_a_secret_is_wanted_by_its_own_environment_alone(
+    several: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TOKEN")
+    assert several.projrun("run").code == 0
+    refused = several.projrun("run", "-e", "train")
+    assert refused.code == 113
+    assert "TOKEN" in refused.err
+
+
+def test_an_unknown_environment_names_the_nearest(several: Workspace) -> None:
+    done = several.projrun("run", "--environment", "othr")
+    assert done.code == 2
+    assert "there is no environment 'othr'" in done.err
+    assert "several declares default, other" in done.err
+    assert "--environment other" in done.err
+
+
+def test_the_plan_and_the_record_name_it(several: Workspace) -> None:
+    plan = several.projrun("run", "--dry-run", "--json", "-e", "train").data
+    assert plan["environment"]["name"] == "other"
+    assert "environment  other, built" in several.projrun("run", "-e", "train").err
+    assert "other, lock " in several.projrun("show", "last").out
+
+
+def test_check_looks_at_each_lock(several: Workspace) -> None:
+    several.repository.write("other.lock", "tinydep==2.0\n")
+    done = several.projrun("check")
+    assert done.code == 111
+    assert "other.lock:1:1: tinydep has no hash" in done.out + done.err
+
+
+def test_a_strict_run_judges_the_one_it_would_use(several: Workspace) -> None:
+    several.repository.write("other.lock", "tinydep==2.0\n")
+    several.publish()
+    assert several.projrun("run", "--strict").code == 0
+    assert several.projrun("run", "--strict", "-e", "train").code == 113
