@@ -7,21 +7,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from projrun.choice import Choice, Options, builtins, declared_inputs
-from projrun.core.errors import DataError, EnvironmentFailure, SourceError
+from projrun.choice import Choice, Options, builtins
+from projrun.core.errors import EnvironmentFailure, SourceError, as_flag
 from projrun.core.flags import Flag
-from projrun.core.report import Reporter, Silent
-from projrun.data import fingerprint
-from projrun.data.model import Fingerprint
-from projrun.environment import plan, variables
-from projrun.environment.model import EnvironmentPlan
+from projrun.core.report import Reporter
+from projrun.environment import variables
+from projrun.examining import Examined, examine
 from projrun.settling import placed, settle
 from projrun.source import inspect, snapshot
 from projrun.source.model import Source
 from projrun.spec import command
 from projrun.store.store import Store
 from projrun.strictness import reasons
-from projrun.telling import choice_flags, input_flags, source_flags
+from projrun.telling import choice_flags, source_flags
 
 
 @dataclass(frozen=True)
@@ -31,8 +29,7 @@ class Plan:
     project: str
     choice: Choice
     source: Source
-    inputs: tuple[Fingerprint, ...]
-    environment: EnvironmentPlan | None
+    examined: Examined
     argv: tuple[str, ...]
     seed: int | None
     flags: tuple[Flag, ...]
@@ -49,8 +46,7 @@ def planned(options: Options, report: Reporter) -> Iterator[Plan]:
         choice = settle(options, place).choice
         spec = choice.spec
         source = place.source or inspect.inspect(spec.root)
-        inputs, input_faults = _inputs_as_they_are(choice)
-        environment, environment_faults = _environment_as_it_is(options, choice)
+        examined = examine(choice, options.means)
         given = builtins(choice, Path("<run_dir>"))
         if options.seed is None:
             given = replace(given, seed="<seed>")
@@ -59,31 +55,13 @@ def planned(options: Options, report: Reporter) -> Iterator[Plan]:
             *choice_flags(choice),
             *source_flags(source),
             *_snapshot_fault(options, source),
-            *input_flags(inputs),
-            *input_faults,
-            *environment_faults,
+            *examined.input_flags,
+            *examined.environment_flags,
             *_secret_faults(choice),
         )
         project = source.origin.project if source.origin else str(spec.root)
-        refused = reasons(options, choice, source)
-        yield Plan(project, choice, source, inputs, environment, argv, options.seed, flags, refused)
-
-
-def _inputs_as_they_are(choice: Choice) -> tuple[tuple[Fingerprint, ...], tuple[Flag, ...]]:
-    """The inputs, and what is wrong with them as a flag instead of an error."""
-    entries, root = declared_inputs(choice), choice.spec.root
-    try:
-        return fingerprint.inputs(entries, root), ()
-    except DataError as error:
-        return (), (Flag("input-refused", f"{error.what}: {error.why}", error.hint),)
-
-
-def _environment_as_it_is(options: Options, choice: Choice) -> tuple[EnvironmentPlan | None, tuple[Flag, ...]]:
-    try:
-        planned = plan.plan(choice.environment, choice.spec.root, options.means, Silent(), resolve=False)
-    except EnvironmentFailure as error:
-        return None, (Flag("environment-refused", f"{error.what}: {error.why}", error.hint),)
-    return planned, planned.flags
+        refused = reasons(options, choice, source, examined)
+        yield Plan(project, choice, source, examined, argv, options.seed, flags, refused)
 
 
 def _snapshot_fault(options: Options, source: Source) -> tuple[Flag, ...]:
@@ -91,7 +69,7 @@ def _snapshot_fault(options: Options, source: Source) -> tuple[Flag, ...]:
         if source.needs_snapshot:
             snapshot.check_limit(source, Store(options.store).sources, limit=options.snapshot_limit)
     except SourceError as error:
-        return (Flag("snapshot-refused", f"{error.what}: {error.why}", error.hint),)
+        return (as_flag("snapshot-refused", error),)
     return ()
 
 

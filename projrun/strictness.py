@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from projrun.choice import Choice, Options, declared_inputs
+from typing import TYPE_CHECKING
+
+from projrun.choice import Choice, Options
 from projrun.core.errors import DataError, EnvironmentFailure, ProjrunError, SourceError, StrictRefusal
 from projrun.core.flags import Flag
-from projrun.core.report import Silent
-from projrun.data import fingerprint
-from projrun.environment import plan
+from projrun.environment.model import REFUSED
 from projrun.source.model import Source
-from projrun.telling import input_flags, source_flags
+from projrun.telling import source_flags
+
+if TYPE_CHECKING:
+    from projrun.examining import Examined
 
 # Of the flags of an environment: that packages may be built from source is nothing the project can always mend.
-_ENVIRONMENT = ("lock-missing", "lock-out-of-step", "interpreter-range", "system-environment")
+_ENVIRONMENT = (REFUSED, "lock-missing", "lock-out-of-step", "interpreter-range", "system-environment")
 _NAMED = 50  # files that are not committed
 
 
@@ -26,14 +29,21 @@ def is_judged(options: Options, choice: Choice) -> bool:
     return is_strict(options, choice) or options.dirty == "refuse"
 
 
-def reasons(options: Options, choice: Choice, source: Source) -> tuple[Flag, ...]:
-    """Everything that the run is refused for, in the order of the stages. Builds nothing and asks no network."""
-    return tuple(flag for _, flag in _found(options, choice, source))
+def reasons(options: Options, choice: Choice, source: Source, examined: Examined) -> tuple[Flag, ...]:
+    """Everything that the run is refused for, in the order of the stages."""
+    if not is_judged(options, choice):
+        return ()
+    return tuple(flag for _, flag in _found(options, choice, source, examined))
 
 
 def refuse(options: Options, choice: Choice, source: Source) -> None:
-    """Raises StrictRefusal, which lists every reason, when there is one."""
-    found = _found(options, choice, source)
+    """Raises StrictRefusal, which lists every reason, when there is one. Builds nothing and asks no network."""
+    examined = None
+    if is_strict(options, choice):
+        from projrun.examining import examine  # the usual run meets its faults one by one
+
+        examined = examine(choice, options.means)
+    found = _found(options, choice, source, examined)
     if not found:
         return
     if options.strict:
@@ -46,43 +56,16 @@ def refuse(options: Options, choice: Choice, source: Source) -> None:
     raise StrictRefusal([flag for _, flag in found], found[0][0].exit_code, why=why, hint=mended + otherwise)
 
 
-def _found(options: Options, choice: Choice, source: Source) -> list[tuple[type[ProjrunError], Flag]]:
+def _found(
+    options: Options, choice: Choice, source: Source, examined: Examined | None
+) -> list[tuple[type[ProjrunError], Flag]]:
     """The reasons, each with the kind of error that its stage raises."""
-    if not is_judged(options, choice):
-        return []
-    if not is_strict(options, choice):
-        flags = source_flags(source, shown=_NAMED)
-        return [(SourceError, flag) for flag in flags if flag.code == "dirty"]
+    of_source = source_flags(source, shown=_NAMED)
+    if examined is None or not is_strict(options, choice):
+        return [(SourceError, flag) for flag in of_source if flag.code == "dirty"]
+    allowed = ("unpushed",) if options.allow_unpushed else ()
     return [
-        *((SourceError, flag) for flag in _of_source(options, source)),
-        *((EnvironmentFailure, flag) for flag in _of_environment(options, choice)),
-        *((DataError, flag) for flag in _of_data(choice)),
+        *((SourceError, flag) for flag in of_source if flag.code not in allowed),
+        *((EnvironmentFailure, flag) for flag in examined.environment_flags if flag.code in _ENVIRONMENT),
+        *((DataError, flag) for flag in examined.input_flags),
     ]
-
-
-def _of_source(options: Options, source: Source) -> list[Flag]:
-    flags = source_flags(source, shown=_NAMED)
-    return [flag for flag in flags if flag.code != "unpushed" or not options.allow_unpushed]
-
-
-def _of_environment(options: Options, choice: Choice) -> list[Flag]:
-    try:
-        planned = plan.plan(choice.environment, choice.spec.root, options.means, Silent(), resolve=False)
-    except EnvironmentFailure as error:
-        return [_as_flag("environment-refused", error)]
-    return [flag for flag in planned.flags if flag.code in _ENVIRONMENT]
-
-
-def _of_data(choice: Choice) -> list[Flag]:
-    flags: list[Flag] = []
-    for entry in declared_inputs(choice):
-        try:
-            flags += input_flags(fingerprint.inputs((entry,), choice.spec.root))
-        except DataError as error:
-            flags.append(_as_flag("input-refused", error))
-    return flags
-
-
-def _as_flag(code: str, error: ProjrunError) -> Flag:
-    reason = "; ".join(line.strip() for line in error.why.splitlines() if line.strip())
-    return Flag(code, f"{error.what}: {reason}" if reason else error.what, error.hint)

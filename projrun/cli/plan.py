@@ -35,7 +35,7 @@ def show_plan(options: Options, *, as_json: bool) -> None:
 
 def plan_document(plan: Plan) -> dict[str, Any]:
     """The plan as data."""
-    choice, source, environment = plan.choice, plan.source, plan.environment
+    choice, source, environment = plan.choice, plan.source, plan.examined.environment
     return {
         "project": choice.spec.name,
         "root": plan.project,
@@ -64,7 +64,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
             "python": environment.interpreter.version,
             "lock": environment.lock_path,
         },
-        "inputs": [dataclasses.asdict(found) for found in plan.inputs],
+        "inputs": [dataclasses.asdict(found) for found in plan.examined.inputs],
         "outputs": list(choice.entry_point.outputs),
         "metrics": list(choice.entry_point.metrics),
         "flags": [dataclasses.asdict(flag) for flag in plan.flags],
@@ -73,14 +73,14 @@ def plan_document(plan: Plan) -> dict[str, Any]:
 
 
 def _lines(plan: Plan) -> list[tuple[str, str]]:
-    choice, source, environment = plan.choice, plan.source, plan.environment
+    choice, source, environment = plan.choice, plan.source, plan.examined.environment
     lines = [("plan", f"{choice.spec.name} {choice.entry_point.name} in {plan.project}")]
     lines.append(("source", describe_source(source) + (" (a snapshot will be taken)" * source.needs_snapshot)))
     lines += [("", f"  {change.kind:<12} {change.path}") for change in source.changes[:_CHANGES_SHOWN]]
     if len(source.changes) > _CHANGES_SHOWN:
         lines.append(("", f"  and {len(source.changes) - _CHANGES_SHOWN} more"))
-    if plan.inputs:
-        lines.append(("data", describe_inputs(plan.inputs)))
+    if plan.examined.inputs:
+        lines.append(("data", describe_inputs(plan.examined.inputs)))
     if environment is None:
         lines.append(("environment", "cannot be had, see below"))
     else:

@@ -46,6 +46,12 @@ class ProjrunError(Exception):
         self.run: str | None = None
 
 
+def as_flag(code: str, error: ProjrunError) -> Flag:
+    """An error as something that is told and not raised."""
+    reason = "; ".join(line.strip() for line in error.why.splitlines() if line.strip())
+    return Flag(code, f"{error.what}: {reason}" if reason else error.what, error.hint)
+
+
 class UsageError(ProjrunError):
     """The command line, a parameter value or a run's name is wrong."""
 

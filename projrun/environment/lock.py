@@ -97,6 +97,16 @@ def problems(
     return (*found, *_duplicates(applying, file, same_marker=markers is None))
 
 
+def pins(text: str) -> tuple[LockLine, ...]:
+    """What the lines of a lock pin that can be read, hashed or not; to compare, never to install."""
+    found = []
+    for number, content in logical_lines(text.removeprefix("\ufeff")):
+        requirement = _pinned(_HASH_OPTION.sub("", content).strip())
+        if not isinstance(requirement, tuple):
+            found.append(_lock_line(requirement, (), number))
+    return tuple(found)
+
+
 def raise_for(found: list[Problem] | tuple[Problem, ...], what: str) -> None:
     """Raises EnvironmentFailure that lists the problems, the first one's hint as its own. No problems, nothing."""
     if not found:
@@ -187,10 +197,16 @@ def _line(number: int, content: str) -> LockLine | tuple[str, str]:
     wrong = _wrong_hashes(requirement.name, hashes)
     if wrong:
         return wrong, _COMPILE_AGAIN
+    return _lock_line(requirement, hashes, number)
+
+
+def _lock_line(requirement: Requirement, hashes: tuple[str, ...], number: int) -> LockLine:
+    """The line of a requirement that :func:`_pinned` gave."""
     marker = str(requirement.marker or "")
     version = next(iter(requirement.specifier)).version
-    extras = tuple(sorted(requirement.extras))
-    return LockLine(normalised(requirement.name), version, marker, hashes, number, extras)
+    return LockLine(
+        normalised(requirement.name), version, marker, hashes, number, tuple(sorted(requirement.extras))
+    )
 
 
 def _pinned(text: str) -> Requirement | tuple[str, str]:

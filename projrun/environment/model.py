@@ -9,6 +9,9 @@ from typing import Any
 
 from projrun.core.flags import Flag
 
+# The code of a flag that tells of what no run could go on with.
+REFUSED = "environment-refused"
+
 
 @dataclass(frozen=True)
 class Interpreter:

@@ -20,6 +20,7 @@ from projrun.spec.model import EnvironmentSpec
 if TYPE_CHECKING:
     from projrun.environment.requirements import RequirementsFile
 
+UNUSABLE_LOCK = "{} cannot be used as a lock"
 _CHECK_FORMAT = 1  # counts up when what counts as a fault of a lock changes
 
 
@@ -87,7 +88,7 @@ def _lock_plan(spec: EnvironmentSpec, cache: Path, interpreter: Interpreter, fou
         requirements_text=found.requirements_text,
         source_distributions=spec.source_distributions,
         reason="its lock is not resolved yet",
-        flags=(*_python_flags(interpreter, spec), *found.flags, *_source_flags(spec)),
+        flags=(*python_flags(spec, interpreter), *found.flags, *_source_flags(spec)),
         compile_command=spec.compile_command,
     )
     if found.text is None:
@@ -109,7 +110,7 @@ def _check_lock(found: _Lock, interpreter: Interpreter, command: str) -> None:
     from projrun.environment import lock  # a ready environment was checked when it was built
 
     faults = lock.problems(found.text or "", found.name, interpreter.markers, command)
-    lock.raise_for(faults, f"{found.name} cannot be used as a lock")
+    lock.raise_for(faults, UNUSABLE_LOCK.format(found.name))
 
 
 def _locked(spec: EnvironmentSpec, root: Path, cache: Path, interpreter: Interpreter) -> _Lock:
@@ -121,22 +122,28 @@ def _locked(spec: EnvironmentSpec, root: Path, cache: Path, interpreter: Interpr
 
     files = requirements.collect(root, spec.requirements)
     problems = _drift(text, spec, files, interpreter, cache)
-    flags = tuple(Flag("lock-out-of-step", f"{one.place}: {one.message}", one.hint) for one in problems)
-    return _Lock(text, name, name, "file", files[0].text, flags)
+    return _Lock(text, name, name, "file", files[0].text, drift_flags(problems))
+
+
+def drift_flags(problems: tuple[Problem, ...]) -> tuple[Flag, ...]:
+    """Where a lock is out of step with its requirements."""
+    return tuple(Flag("lock-out-of-step", f"{one.place}: {one.message}", one.hint) for one in problems)
 
 
 def _resolved(text: str | None, file: RequirementsFile, spec: EnvironmentSpec) -> _Lock:
-    when = (
-        "will be resolved to what the package index has then"
-        if text is None
-        else ("was resolved to what the package index had when it was first run here")
-    )
-    flag = Flag(
-        "lock-missing",
-        f"{file.path} has no lock: it {when}",
-        f"{spec.compile_command}, and name it as environment.lock",
-    )
+    flag = lock_missing(spec, file.path, resolved=text is not None)
     return _Lock(text, None, "the resolved lock", "resolved", file.text, (flag,))
+
+
+def lock_missing(spec: EnvironmentSpec, requirements_path: str, *, resolved: bool) -> Flag:
+    """That requirements have no lock, whether they were resolved before or will be."""
+    when = (
+        "was resolved to what the package index had when it was first run here"
+        if resolved
+        else "will be resolved to what the package index has then"
+    )
+    mend = f"{spec.compile_command}, and name it as environment.lock"
+    return Flag("lock-missing", f"{requirements_path} has no lock: it {when}", mend)
 
 
 def _drift(
@@ -171,13 +178,13 @@ def _system_plan(root: Path, cache: Path) -> EnvironmentPlan:
     return EnvironmentPlan("system", key.key_of(inputs), inputs, interpreter, folder, flags=(flag,))
 
 
-def _python_flags(interpreter: Interpreter, spec: EnvironmentSpec) -> tuple[Flag, ...]:
+def python_flags(spec: EnvironmentSpec, interpreter: Interpreter | None) -> tuple[Flag, ...]:
+    """That the interpreter is named loosely; ``interpreter`` is the one that fits, None when none does here."""
     if not interpreters.Wanted(spec.python or "").is_range:
         return ()
-    message = (
-        f"environment.python is a range ({spec.python}): this machine has {interpreter.version}, others may not"
-    )
-    series = ".".join(interpreter.version.split(".")[:2])
+    here = interpreter.version if interpreter else "none of them"
+    message = f"environment.python is a range ({spec.python}): this machine has {here}, others may not"
+    series = ".".join(here.split(".")[:2]) if interpreter else "3.11"
     return (Flag("interpreter-range", message, f'python: "{series}" in ProjectSpec.yaml'),)
 
 

@@ -125,6 +125,36 @@ def test_all_reasons_are_listed_at_once_in_the_order_of_the_stages(workspace: Wo
     assert "5 things keep it" in done.err
 
 
+def test_one_fault_of_the_environment_hides_no_other(workspace: Workspace) -> None:
+    of_environment('{python: ">=3.10", lock: requirements.lock, requirements: requirements.in}')(workspace)
+    unhash(workspace)
+    _, reasons, done = refused(workspace, "--strict")
+    assert reasons == ["environment-refused", "interpreter-range", "lock-out-of-step"]
+    assert "tinydep has no hash" in done.err
+    assert "requirements.in:1:1: tinydep>=2 is asked for, but requirements.lock:1 pins 1.5" in done.err
+
+
+def test_an_interpreter_that_is_missing_hides_no_fault_of_the_lock(workspace: Workspace) -> None:
+    of_environment('{python: "2.1", lock: requirements.lock, requirements: requirements.in}')(workspace)
+    unhash(workspace)
+    _, reasons, done = refused(workspace, "--strict")
+    assert reasons == ["environment-refused", "environment-refused", "lock-out-of-step"]
+    assert "no Python 2.1" in done.err
+    assert "tinydep has no hash" in done.err
+
+
+def test_a_plan_lists_an_unpinned_input_beside_one_that_is_missing(workspace: Workspace) -> None:
+    text = (workspace.root / "ProjectSpec.yaml").read_text()
+    workspace.spec(text.replace(f"table: {EXACT}", "table: data/table.csv\n  more: data/more.csv"))
+    workspace.entry_point("python free.py", more="data: {table: data/table.csv, more: data/more.csv}\n")
+    plan = workspace.projrun("run", "--dry-run", "--json").data
+    assert [flag["code"] for flag in plan["flags"] if flag["code"].startswith("input")] == [
+        "input-unpinned",
+        "input-refused",
+    ]
+    assert [found["path"] for found in plan["inputs"]] == ["data/table.csv"]
+
+
 def test_a_repository_is_asked_for(workspace: Workspace) -> None:
     subprocess.run(["rm", "-rf", str(workspace.root / ".git")], check=True)
     done = workspace.projrun("run", "--strict")

@@ -1,0 +1,62 @@
+"""Everything that is wrong with an environment at once, where planning it stops at the first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from projrun.core.errors import EnvironmentFailure, as_flag
+from projrun.core.flags import Flag
+from projrun.core.report import Silent
+from projrun.environment import interpreters, lock, plan, requirements
+from projrun.environment.model import REFUSED, EnvironmentPlan, Interpreter, Means
+from projrun.environment.text import read_text
+from projrun.spec.model import EnvironmentSpec
+
+
+def examine(spec: EnvironmentSpec, root: Path, means: Means) -> tuple[EnvironmentPlan | None, tuple[Flag, ...]]:
+    """The plan of an environment, None when it cannot be had, and all that is wrong with it. Builds nothing."""
+    try:
+        planned = plan.plan(spec, root, means, Silent(), resolve=False)
+    except EnvironmentFailure as error:
+        found = _apart(spec, root, means)
+        if not any(flag.code == REFUSED for flag in found):
+            found.insert(0, as_flag(REFUSED, error))
+        # First what no run could go on with.
+        return None, tuple(sorted(found, key=lambda flag: flag.code != REFUSED))
+    return planned, planned.flags
+
+
+def _apart(spec: EnvironmentSpec, root: Path, means: Means) -> list[Flag]:
+    """What is wrong with the interpreter, the lock and the requirements, each looked at by itself."""
+    if not spec.python:
+        return []
+    found: list[Flag] = []
+    interpreter = None
+    try:
+        interpreter = interpreters.find(spec.python, means.cache)
+    except EnvironmentFailure as error:
+        found.append(as_flag(REFUSED, error))
+    found += plan.python_flags(spec, interpreter)
+    try:
+        found += _of_lock(spec, root, interpreter)
+    except EnvironmentFailure as error:
+        found.append(as_flag(REFUSED, error))
+    return found
+
+
+def _of_lock(spec: EnvironmentSpec, root: Path, interpreter: Interpreter | None) -> list[Flag]:
+    name, command = spec.lock, spec.compile_command
+    if name is None:
+        return [plan.lock_missing(spec, spec.requirements or "", resolved=False)]
+    found = []
+    text = read_text(root, name, "lock")
+    markers = interpreter.markers if interpreter else None
+    try:
+        lock.raise_for(lock.problems(text, name, markers, command), plan.UNUSABLE_LOCK.format(name))
+    except EnvironmentFailure as error:
+        found.append(as_flag(REFUSED, error))
+    if spec.requirements:
+        files = requirements.collect(root, spec.requirements)
+        drift = requirements.out_of_step(lock.pins(text), name, files, markers, command)
+        found += plan.drift_flags(drift)
+    return found

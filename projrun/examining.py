@@ -1,0 +1,41 @@
+"""What a choice would meet, each thing looked at by itself: a fault in one hides nothing of the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from projrun.choice import Choice, declared_inputs
+from projrun.core.errors import DataError, as_flag
+from projrun.core.flags import Flag
+from projrun.data import fingerprint
+from projrun.data.model import Fingerprint
+from projrun.environment import faults
+from projrun.environment.model import EnvironmentPlan, Means
+from projrun.telling import input_flags
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What was found. ``environment`` is None when it cannot be had; an input that cannot be is not among them."""
+
+    environment: EnvironmentPlan | None
+    environment_flags: tuple[Flag, ...]
+    inputs: tuple[Fingerprint, ...]
+    input_flags: tuple[Flag, ...]
+
+
+def examine(choice: Choice, means: Means) -> Examined:
+    """Looks at the environment and at each input. Builds nothing and asks no network."""
+    root = choice.spec.root
+    environment, environment_flags = faults.examine(choice.environment, root, means)
+    found: list[Fingerprint] = []
+    flags: list[Flag] = []
+    for entry in declared_inputs(choice):
+        try:
+            one = fingerprint.inputs((entry,), root)
+        except DataError as error:
+            flags.append(as_flag("input-refused", error))
+        else:
+            found += one
+            flags += input_flags(one)
+    return Examined(environment, environment_flags, tuple(found), tuple(flags))
