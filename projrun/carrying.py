@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from projrun.choice import Choice, declared_inputs
 from projrun.core.copying import copy_file, make_parents
-from projrun.core.errors import DataError, StoreError
+from projrun.core.errors import DataError, StoreError, system_reason
 from projrun.core.flags import Flag
 from projrun.core.paths import escape_reason, is_below
 from projrun.data.model import Fingerprint
@@ -17,6 +18,10 @@ from projrun.placing import Place
 from projrun.source import local
 from projrun.store.objects import Objects
 from projrun.store.outputs import keep_output
+from projrun.store.run import MOVED
+
+_TOLD = 3  # of what was not brought of an output
+_HAD = "the store has it: projrun restore RUN DIRECTORY --outputs"
 
 
 def carry_in(choice: Choice, place: Place) -> tuple[str, ...]:
@@ -39,27 +44,34 @@ def carry_in(choice: Choice, place: Place) -> tuple[str, ...]:
         except OSError as error:
             raise DataError(
                 f"{path} cannot be copied into the private checkout",
-                why=f"{error.filename or path}: {error.strerror or error}",
+                why=system_reason(error, path),
                 hint=f"look at it with: ls -ld {place.local / path}",
             ) from error
         carried.append(path)
     return tuple(path for path in paths if any(is_below(one, [path]) for one in carried))
 
 
-def keep(outputs: Sequence[Fingerprint], root: Path, objects: Objects) -> tuple[list[Fingerprint], list[Flag]]:
-    """Keeps the outputs that a run wrote as objects of the store, and flags those that cannot be kept."""
-    kept, flags = [], []
-    for found in outputs:
-        if found.kind not in ("file", "directory") or found.stale:
-            kept.append(found)
+def keep(
+    outputs: Sequence[Fingerprint], root: Path, objects: Objects, run: Path
+) -> tuple[list[Fingerprint], list[Flag]]:
+    """Keeps the outputs that a run wrote as objects of the store.
+
+    One that cannot be an object (a file that cannot be read, say) is moved into the run's directory ``run`` and
+    flagged. A link that leads out of the project is kept as the link that it is; what is behind it is not.
+    """
+    kept = {found.path: found for found in outputs}
+    flags: list[Flag] = []
+    moved: list[str] = []
+    for path, found in sorted(kept.items()):  # a directory comes before what is declared in it
+        if found.kind == "missing" or found.stale or is_below(path, moved):
             continue
         try:
-            kept.append(replace(found, kept=keep_output(objects, root / found.path)))
+            kept[path] = replace(found, kept=keep_output(objects, _within(root, path)))
         except (OSError, StoreError) as error:
-            why = error.why or error.what if isinstance(error, StoreError) else error.strerror or str(error)
-            kept.append(found)
-            flags.append(Flag("output-not-kept", f"output {found.path!r} is not kept in the store: {why}"))
-    return kept, flags
+            why = system_reason(error, path) if isinstance(error, OSError) else error.why or error.what
+            flags.append(_moved(root, run, path, why))
+            moved.append(path)
+    return list(kept.values()), flags
 
 
 def bring(outputs: Sequence[Fingerprint], root: Path, home: Path) -> list[Flag]:
@@ -69,26 +81,60 @@ def bring(outputs: Sequence[Fingerprint], root: Path, home: Path) -> list[Flag]:
     """
     flags = []
     for found in outputs:
-        if found.kept is None:
+        if found.kind == "missing" or found.stale:
             continue
-        try:
-            top = Path(os.path.realpath(root / found.path))
-            _bring_one(top, home, found.path)
-            for path in _below(top):
-                _bring_one(top / path, home, os.path.join(found.path, path))  # noqa: PTH118
-        except OSError as error:
-            why = f"{error.filename or found.path}: {error.strerror or error}"
-            hint = f"the store has it: object {found.kept}"
-            flags.append(Flag("output-not-brought", f"output {found.path!r} was not brought: {why}", hint))
+        refused = list(_bring_all(root, home, found.path))
+        if refused:
+            more = f"; and {len(refused) - _TOLD} more" if len(refused) > _TOLD else ""
+            message = f"of output {found.path!r} was not brought: {'; '.join(refused[:_TOLD])}{more}"
+            flags.append(Flag("output-not-brought", message, _HAD))
     return flags
 
 
-def _below(top: Path) -> list[str]:
-    """All below a directory, relative to it; a directory comes before what is in it."""
-    found = []
-    for place, folders, files in os.walk(top):
-        found += [os.path.relpath(os.path.join(place, name), top) for name in (*folders, *files)]  # noqa: PTH118
-    return found
+def not_brought(outputs: Sequence[Fingerprint]) -> list[Flag]:
+    """That a run which failed had something to bring and its outputs were left where they are."""
+    written = [found.path for found in outputs if found.kind != "missing" and not found.stale]
+    if not written:
+        return []
+    message = f"the program failed, so its outputs were not brought: {', '.join(written)}"
+    return [Flag("output-not-brought", message, _HAD)]
+
+
+def _within(root: Path, path: str) -> Path:
+    """The place of an output. Raises OSError for one behind a link that leads out: it is not the project's."""
+    if reason := escape_reason(root, path):
+        raise OSError(0, reason, path)
+    return root / path
+
+
+def _moved(root: Path, run: Path, path: str, why: str) -> Flag:
+    message = f"output {path!r} is no object of the store: {why}"
+    try:
+        place = make_parents(run, f"{MOVED}/{path}")
+        shutil.move(root / path, place)
+    except OSError as error:
+        return Flag("output-lost", f"{message}; nor can it be moved to the run: {system_reason(error, path)}")
+    return Flag("output-not-kept", f"{message}; it was moved to the run's directory, as {MOVED}/{path}")
+
+
+def _bring_all(root: Path, home: Path, output: str) -> Iterator[str]:
+    """Copies an output, file by file, and says what is refused; below a refused directory nothing is tried."""
+    try:
+        top = Path(os.path.realpath(_within(root, output)))
+    except OSError as error:
+        yield system_reason(error, output)
+        return
+    waiting = [""]
+    while waiting:
+        below = waiting.pop()
+        source, relative = top / below, os.path.join(output, below) if below else output  # noqa: PTH118
+        try:
+            _bring_one(source, home, relative)
+            if source.is_dir() and not source.is_symlink():
+                names = sorted((entry.name for entry in source.iterdir()), reverse=True)
+                waiting += [os.path.join(below, name) for name in names]  # noqa: PTH118
+        except OSError as error:
+            yield system_reason(error, relative)
 
 
 def _bring_one(source: Path, home: Path, relative: str) -> None:
@@ -101,7 +147,7 @@ def _bring_one(source: Path, home: Path, relative: str) -> None:
         raise OSError(0, "a directory is in the way of a file", str(place))
     elif source.is_symlink() and _leads_out(source, home, relative):
         raise OSError(0, "it is a link that leads out of the project", relative)
-    elif source.is_symlink() or source.is_file():
+    else:
         copy_file(source, place)
 
 

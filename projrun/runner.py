@@ -3,42 +3,37 @@
 from __future__ import annotations
 
 import contextlib
-import signal
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from projrun.choice import Choice, Options, builtins, declared_inputs, declared_secrets
-from projrun.core.errors import ProjrunError, StoreError
-from projrun.core.flags import Flag
+from projrun.choice import Options, builtins, declared_inputs, declared_secrets
+from projrun.closing import closed, gave_up, told
+from projrun.core.errors import StoreError
 from projrun.core.report import Reporter
 from projrun.data import fingerprint
-from projrun.data.metrics import read_metrics
-from projrun.data.model import Fingerprint, Metric
+from projrun.data.model import Fingerprint
 from projrun.environment import build, plan, variables
 from projrun.environment.model import Environment
 from projrun.execution import local
 from projrun.execution.model import Outcome, Request
+from projrun.live import Live
 from projrun.recipe import document
 from projrun.recipe.host import host
-from projrun.recipe.model import Labels, OutcomeParts, RecipeParts, StartParts
+from projrun.recipe.model import RecipeParts, StartParts
 from projrun.recording import Recording
 from projrun.settling import Settled, settled
 from projrun.source import inspect, snapshot
 from projrun.source.model import Source
 from projrun.spec import command, parameters
 from projrun.stopping import Interrupted, Stopped, ended_by_signals
-from projrun.store.run import RunDirectory
 from projrun.store.store import Store
 from projrun.telling import (
-    changed_meanwhile,
     choice_flags,
     command_line,
     describe_environment,
     describe_inputs,
-    describe_process,
     describe_source,
     input_flags,
     source_flags,
@@ -66,37 +61,6 @@ class Result:
         }
 
 
-@dataclass(frozen=True)
-class _Live:
-    """A run under way: what was asked, what that came to, and where it is recorded."""
-
-    options: Options
-    settled: Settled
-    store: Store
-    directory: RunDirectory
-    recording: Recording
-    created: float
-
-    @property
-    def choice(self) -> Choice:
-        return self.settled.choice
-
-    @property
-    def project(self) -> str:
-        """What the project is known by: its directory, or the address it came from."""
-        source = self.settled.place.source
-        return source.origin.project if source and source.origin else str(self.choice.spec.root)
-
-
-@dataclass(frozen=True)
-class _Found:
-    """What a run left behind."""
-
-    outputs: tuple[Fingerprint, ...] = ()
-    metrics: tuple[Metric, ...] = ()
-    flags: tuple[Flag, ...] = ()
-
-
 def run(options: Options, screen: Reporter) -> Result:
     """Runs an entry point and records it. What the user got wrong is found before anything is written.
 
@@ -114,25 +78,25 @@ def _recorded(options: Options, ready: Settled, screen: Reporter) -> Result:
     directory = store.begin()
     try:
         with Recording(directory.path, screen, secrets=secrets, terminals=options.terminals) as recording:
-            live = _Live(options, ready, store, directory, recording, time.time())
+            live = Live(options, ready, store, directory, recording, time.time())
             try:
                 return _carry_out(live)
             except BaseException as error:
-                told = _told(error)
-                told.run = directory.id
+                failure = told(error)
+                failure.run = directory.id
                 with contextlib.suppress(StoreError):  # then the first error is the one to tell
-                    recording.note(f"error: {told.what}: {told.why}")
+                    recording.note(f"error: {failure.what}: {failure.why}")
                 with contextlib.suppress(StoreError):
-                    _write_outcome(live, _gave_up(live, told))
-                if isinstance(told, Stopped):
-                    raise Interrupted(told.exit_code - 128, directory.id) from error
+                    live.write_outcome(gave_up(live, failure))
+                if isinstance(failure, Stopped):
+                    raise Interrupted(failure.exit_code - 128, directory.id) from error
                 raise
     finally:
         store.index.record(directory.path)
         directory.close()
 
 
-def _carry_out(live: _Live) -> Result:
+def _carry_out(live: Live) -> Result:
     """The stages in their order. Each takes frozen values and gives one."""
     _write_start(live)
     source = _capture(live)
@@ -142,11 +106,11 @@ def _carry_out(live: _Live) -> Result:
     recipe = _write_recipe(live, source, inputs, environment, request)
     before = fingerprint.look(live.choice.entry_point.products, live.choice.spec.root)
     process = _execute(live, request)
-    outcome = _write_outcome(live, _closed(live, source, process, before))
+    outcome = live.write_outcome(closed(live, source, process, before))
     return Result(live.directory.id, live.directory.path, process.exit_code, recipe, outcome)
 
 
-def _write_start(live: _Live) -> None:
+def _write_start(live: Live) -> None:
     choice = live.choice
     parts = StartParts(
         run=live.directory.id,
@@ -154,13 +118,13 @@ def _write_start(live: _Live) -> None:
         project=choice.spec.name,
         root=live.project,
         entry_point=choice.entry_point.name,
-        labels=_labels(live),
+        labels=live.labels,
     )
     live.directory.write_start(document.redacted(document.start_document(parts), live.recording.text))
     live.recording.phase("begin", f"{choice.spec.name} {choice.entry_point.name}, run {live.directory.id}")
 
 
-def _capture(live: _Live) -> Source:
+def _capture(live: Live) -> Source:
     place = live.settled.place
     live.recording.begin("source")
     for line in place.told:
@@ -177,7 +141,7 @@ def _capture(live: _Live) -> Source:
     return source
 
 
-def _check_inputs(live: _Live) -> tuple[Fingerprint, ...]:
+def _check_inputs(live: Live) -> tuple[Fingerprint, ...]:
     live.recording.begin("data")
     inputs = fingerprint.inputs(declared_inputs(live.choice), live.choice.spec.root)
     found = tuple(replace(one, copied=one.path in live.settled.carried) for one in inputs)
@@ -186,7 +150,7 @@ def _check_inputs(live: _Live) -> tuple[Fingerprint, ...]:
     return found
 
 
-def _prepare(live: _Live) -> Environment:
+def _prepare(live: Live) -> Environment:
     live.recording.begin("environment")
     choice, means = live.choice, live.options.means
     planned = plan.plan(choice.environment, choice.spec.root, means, live.recording)
@@ -195,7 +159,7 @@ def _prepare(live: _Live) -> Environment:
     return environment
 
 
-def _request(live: _Live, environment: Environment) -> Request:
+def _request(live: Live, environment: Environment) -> Request:
     """The process as plain data, and the parameters as a file for it to read."""
     choice, directory = live.choice, live.directory
     given = builtins(choice, directory.path)
@@ -218,7 +182,7 @@ def _request(live: _Live, environment: Environment) -> Request:
 
 
 def _write_recipe(
-    live: _Live,
+    live: Live,
     source: Source,
     inputs: tuple[Fingerprint, ...],
     environment: Environment,
@@ -246,14 +210,14 @@ def _write_recipe(
             *environment.plan.flags,
             *environment.flags,
         ),
-        labels=_labels(live),
+        labels=live.labels,
     )
     recipe: dict[str, Any] = document.redacted(document.recipe_document(parts), live.recording.text)
     live.directory.write_recipe(recipe)
     return recipe
 
 
-def _execute(live: _Live, request: Request) -> Outcome:
+def _execute(live: Live, request: Request) -> Outcome:
     live.recording.phase("run", command_line(request.argv))
     try:
         return local.execute(
@@ -261,87 +225,3 @@ def _execute(live: _Live, request: Request) -> Outcome:
         )
     finally:
         live.directory.drop_parameters()  # the recipe has them, without secrets
-
-
-def _closed(live: _Live, source: Source, process: Outcome, before: Mapping[str, str | None]) -> OutcomeParts:
-    """What came of it. The program has run: whatever goes wrong from here on is told beside that."""
-    found = _Found()
-    try:
-        live.recording.flush()
-        live.recording.phase("finish", describe_process(process))
-        found = _look_back(live, source, process, before)
-    except (ProjrunError, OSError, KeyboardInterrupt, Interrupted) as error:
-        message = f"what the program wrote is not known: {_told(error).what}"
-        found = _Found(flags=(Flag("outputs-unknown", message, "run it again"),))
-    return OutcomeParts(
-        run=live.directory.id,
-        status=process.status,
-        exit_code=process.exit_code,
-        started=live.created,
-        ended=time.time(),
-        process=process,
-        phase=None if process.status == "finished" else "run",
-        phases=live.recording.phases(),
-        outputs=found.outputs,
-        metrics=found.metrics,
-        flags=found.flags,
-    )
-
-
-def _look_back(live: _Live, source: Source, process: Outcome, before: Mapping[str, str | None]) -> _Found:
-    """Outputs and metrics, and whether the tree is still the one that was captured."""
-    entry_point, root, place = live.choice.entry_point, live.choice.spec.root, live.settled.place
-    outputs, output_flags = fingerprint.outputs(entry_point.products, root, before)
-    metrics, metric_flags = read_metrics(entry_point.metrics, root, before)
-    # That a program which failed did not write everything is no news, and would hide what is.
-    flags = (*output_flags, *metric_flags) if process.status == "finished" else ()
-    flags = (*flags, *changed_meanwhile(source, (*entry_point.products, *live.settled.carried)))
-    if place.checkout is None:
-        return _Found(outputs, metrics, flags)
-    from projrun.carrying import bring, keep
-
-    kept, keep_flags = keep(outputs, root, live.store.objects)
-    brought: list[Flag] = []
-    if live.options.bring_outputs and place.local is not None and process.status == "finished":
-        brought = bring(kept, root, place.local)
-    return _Found(tuple(kept), metrics, (*flags, *keep_flags, *brought))
-
-
-def _told(error: BaseException) -> ProjrunError:
-    """What made projrun give up, as it is recorded."""
-    if isinstance(error, ProjrunError):
-        return error
-    if isinstance(error, Interrupted):
-        return error.told()
-    if isinstance(error, KeyboardInterrupt):
-        return Stopped(signal.SIGINT)
-    return ProjrunError(
-        f"{type(error).__name__}: {error}", why="this is a defect of projrun", hint="report it with the log"
-    )
-
-
-def _gave_up(live: _Live, error: ProjrunError) -> OutcomeParts:
-    """The outcome of a run that projrun could not bring to an end."""
-    phase = live.recording.current
-    began = phase in ("run", "finish")
-    status = "interrupted" if isinstance(error, Stopped) else "failed" if began else "not-started"
-    return OutcomeParts(
-        run=live.directory.id,
-        status=status,
-        exit_code=error.exit_code,
-        started=live.created,
-        ended=time.time(),
-        phase=phase,
-        phases=live.recording.phases(),
-        error=error,
-    )
-
-
-def _write_outcome(live: _Live, parts: OutcomeParts) -> dict[str, Any]:
-    outcome: dict[str, Any] = document.redacted(document.outcome_document(parts), live.recording.text)
-    live.directory.write_outcome(outcome)
-    return outcome
-
-
-def _labels(live: _Live) -> Labels:
-    return Labels(live.options.name, live.options.tags, live.options.note)

@@ -23,7 +23,7 @@ VERBS = {
     "runs": "List runs.",
     "show": "Show everything that is known of one run.",
     "logs": "Print the log of a run.",
-    "restore": "Write the source of a run, as it was, into a new directory.",
+    "restore": "Write the source of a run, as it was, or its outputs into a new directory.",
     "store": "Look after the run store.",
 }
 

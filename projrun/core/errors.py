@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -44,6 +45,11 @@ class ProjrunError(Exception):
         self.why = why
         self.hint = hint
         self.run: str | None = None
+
+
+def system_reason(error: OSError, place: object) -> str:
+    """What the system says of a failure, with the file that it speaks of, else ``place``."""
+    return f"{os.fsdecode(error.filename) if error.filename else place}: {error.strerror or error}"
 
 
 def as_flag(code: str, error: ProjrunError) -> Flag:

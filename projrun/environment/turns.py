@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from projrun.core.errors import EnvironmentFailure
+from projrun.core.errors import EnvironmentFailure, system_reason
 from projrun.core.locks import exclusive
 from projrun.core.report import Reporter
 
@@ -29,6 +29,6 @@ def turn(lock: Path, report: Reporter, *, doing: str, failed: str) -> Iterator[N
     except OSError as error:
         raise EnvironmentFailure(
             f"{failed} in {lock.parent}",
-            why=f"{error.filename or lock.parent}: {error.strerror or error}",
+            why=system_reason(error, lock.parent),
             hint="make room or get the right to write there, or choose another folder: PROJRUN_CACHE=DIR",
         ) from error

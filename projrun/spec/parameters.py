@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from projrun.core.errors import SpecError, UsageError
@@ -40,6 +41,7 @@ class _Complaint(NamedTuple):
 
     message: str
     hint: str = ""
+    why: str = ""
 
 
 _Settings = tuple[Sequence[_Setting], Sequence[_Complaint]]
@@ -71,7 +73,9 @@ def bind(
             value = setting.read(parameter)
             bound[parameter.name] = _placed(BoundParameter(parameter, value, setting.origin), data, root)
         except ValueError as error:
-            complaints.append(_Complaint(f"{setting.place}: {error}", _declaration(parameter)))
+            complaints.append(
+                _Complaint(f"{setting.place}: {error}", _example(parameter), _declaration(parameter))
+            )
     if complaints:
         raise _usage_error(entry_point, complaints)
     return bound
@@ -262,9 +266,23 @@ def _declaration(parameter: Parameter) -> str:
     return ", ".join(words) + (f": {parameter.help}" if parameter.help else "")
 
 
+def _example(parameter: Parameter) -> str:
+    """What to type for a value that would do, as far as the declaration tells one."""
+    limits = parameter.constraints
+    default = parameter.default.raw if parameter.default else None
+    if isinstance(default, str) and not default.startswith(DATA_PREFIX):
+        value = default
+    elif parameter.type == "list" or not limits:
+        value = "true" if parameter.type == "bool" else parameter.type.upper()
+    else:
+        known = limits.get("enum") or [limits[word] for word in ("minimum", "maximum") if word in limits]
+        value = str(known[0]) if known else parameter.type.upper()
+    return f"-P {quote(f'{parameter.name}={value}')}"
+
+
 def _usage_error(entry_point: EntryPoint, complaints: Sequence[_Complaint]) -> UsageError:
     if len(complaints) == 1:
-        return UsageError(complaints[0].message, hint=complaints[0].hint)
-    lines = [one.message + (f" ({one.hint})" if one.hint else "") for one in complaints]
+        return UsageError(complaints[0].message, why=complaints[0].why, hint=complaints[0].hint)
+    lines = [one.message + (f" ({one.why or one.hint})" if one.why or one.hint else "") for one in complaints]
     what = f"{len(complaints)} things are wrong with the parameters of {entry_point.name!r}"
     return UsageError(what, why="\n".join(lines), hint="mend all of them, then run again")

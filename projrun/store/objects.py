@@ -63,6 +63,34 @@ class Objects:
                 aside.chmod(0o400)
         return sha256
 
+    def read(self, sha256: str) -> bytes:
+        """The content of that digest. Raises StoreError when it is not there or not whole."""
+        try:
+            data = self.path(sha256).read_bytes()
+        except OSError as error:
+            raise damaged(f"object {sha256} cannot be read", error.strerror or str(error)) from error
+        if sha256_bytes(data) != sha256:
+            raise damaged(f"object {sha256} is damaged", "its content has another digest")
+        return data
+
+    def copy_to(self, sha256: str, place: Path, *, executable: bool = False) -> None:
+        """Writes the content to ``place``, where nothing is. Raises OSError and StoreError."""
+        digest = hashlib.sha256()
+        try:
+            source = self.path(sha256).open("rb", buffering=0)
+        except OSError as error:
+            raise damaged(f"object {sha256} cannot be read", error.strerror or str(error)) from error
+        with source, place.open("xb") as copy:
+            while block := source.read(_BLOCK):
+                digest.update(block)
+                copy.write(block)
+        if digest.hexdigest() != sha256:
+            place.unlink()
+            raise damaged(f"object {sha256} is damaged", "its content has another digest")
+        if executable:
+            mode = place.stat().st_mode
+            place.chmod(mode | (mode & 0o444) >> 2)  # whoever may read it
+
     @staticmethod
     def _has(place: Path, size: int) -> bool:
         """Whether it is there and whole; one that a crash cut short is written again."""
@@ -70,3 +98,8 @@ class Objects:
             return place.stat().st_size == size
         except FileNotFoundError:
             return False
+
+
+def damaged(what: str, why: str) -> StoreError:
+    """What is kept is not as it was kept."""
+    return StoreError(what, why=why, hint="look for a copy of the store; projrun cannot make it again")

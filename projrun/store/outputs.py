@@ -7,20 +7,27 @@ with ``target``, or ``directory``. Pipes, sockets and devices are left out.
 
 from __future__ import annotations
 
+import json
 import os
 import stat
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from projrun.core.files import encode_json
-from projrun.store.objects import Objects
+from projrun.core.copying import make_parents
+from projrun.core.files import encode_json, irregular
+from projrun.store.objects import Objects, damaged
 
 VERSION = 1
 
 
 def keep_output(objects: Objects, path: Path) -> str:
-    """Keeps a file or directory and returns the digest of its object. Raises OSError and StoreError."""
+    """Keeps a file or directory and returns the digest of its object.
+
+    Raises OSError for what cannot be read or is neither, and StoreError.
+    """
     if not path.is_dir():
+        if kind := irregular(path):
+            raise OSError(0, f"it is {kind} and not a file", str(path))
         return objects.put_file(path)
     entries: list[dict[str, Any]] = []
     for place, folders, files in os.walk(path, onerror=_refuse):
@@ -34,6 +41,35 @@ def keep_output(objects: Objects, path: Path) -> str:
         "entries": sorted(entries, key=lambda one: one["path"]),
     }
     return objects.put_bytes(encode_json(document))
+
+
+def write_output(objects: Objects, sha256: str, place: Path, *, directory: bool) -> None:
+    """Writes a kept output to ``place``, where nothing is. Raises OSError, and StoreError for a damaged object."""
+    if not directory:
+        objects.copy_to(sha256, place)
+        return
+    place.mkdir()
+    for entry in _entries(objects.read(sha256)):
+        target = make_parents(place, entry["path"])
+        if entry["kind"] == "directory":
+            target.mkdir(exist_ok=True)
+        elif entry["kind"] == "link":
+            target.symlink_to(entry["target"])
+        else:
+            objects.copy_to(entry["sha256"], target, executable=entry["executable"])
+
+
+def _entries(data: bytes) -> list[dict[str, Any]]:
+    """The entries of a directory's list. Raises StoreError for one that would leave the directory."""
+    try:
+        entries: list[dict[str, Any]] = json.loads(data)["entries"]
+        paths = [PurePosixPath(entry["path"]) for entry in entries]
+    except (ValueError, LookupError, TypeError) as error:
+        raise damaged("the list of a directory is not one", str(error)) from error
+    for path in paths:
+        if path.is_absolute() or ".." in path.parts or not path.parts:
+            raise damaged("the list of a directory names what is not in it", str(path))
+    return entries
 
 
 def _entry(objects: Objects, full: Path, path: str) -> list[dict[str, Any]]:

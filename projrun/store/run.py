@@ -18,6 +18,7 @@ DOCUMENTS = ("start", "recipe", "outcome")
 VERSION = 1
 ALIVE = "alive"
 PARAMETERS = "params.json"
+MOVED = "outputs"  # what a run wrote and could not be made objects
 
 ENDED = ("finished", "failed", "timeout", "interrupted", "not-started")
 RUNNING = "running"

@@ -1,0 +1,108 @@
+"""What came of a run: what the program left behind, or why projrun gave up."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from projrun.core.errors import ProjrunError
+from projrun.core.flags import Flag
+from projrun.data import fingerprint
+from projrun.data.metrics import read_metrics
+from projrun.data.model import Fingerprint, Metric
+from projrun.execution.model import Outcome
+from projrun.live import Live
+from projrun.recipe.model import OutcomeParts
+from projrun.source.model import Source
+from projrun.stopping import Interrupted, Stopped
+from projrun.telling import changed_meanwhile, describe_process
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What a run left behind."""
+
+    outputs: tuple[Fingerprint, ...] = ()
+    metrics: tuple[Metric, ...] = ()
+    flags: tuple[Flag, ...] = ()
+
+
+def closed(live: Live, source: Source, process: Outcome, before: Mapping[str, str | None]) -> OutcomeParts:
+    """What came of it. The program has run: whatever goes wrong from here on is told beside that.
+
+    ``before`` is what the products looked like before the program ran.
+    """
+    found = _Found()
+    try:
+        live.recording.flush()
+        live.recording.phase("finish", describe_process(process))
+        found = _look_back(live, source, process, before)
+    except (ProjrunError, OSError, KeyboardInterrupt, Interrupted) as error:
+        message = f"what the program wrote is not known: {told(error).what}"
+        found = _Found(flags=(Flag("outputs-unknown", message, "run it again"),))
+    return OutcomeParts(
+        run=live.directory.id,
+        status=process.status,
+        exit_code=process.exit_code,
+        started=live.created,
+        ended=time.time(),
+        process=process,
+        phase=None if process.status == "finished" else "run",
+        phases=live.recording.phases(),
+        outputs=found.outputs,
+        metrics=found.metrics,
+        flags=found.flags,
+    )
+
+
+def gave_up(live: Live, error: ProjrunError) -> OutcomeParts:
+    """The outcome of a run that projrun could not bring to an end."""
+    phase = live.recording.current
+    began = phase in ("run", "finish")
+    status = "interrupted" if isinstance(error, Stopped) else "failed" if began else "not-started"
+    return OutcomeParts(
+        run=live.directory.id,
+        status=status,
+        exit_code=error.exit_code,
+        started=live.created,
+        ended=time.time(),
+        phase=phase,
+        phases=live.recording.phases(),
+        error=error,
+    )
+
+
+def told(error: BaseException) -> ProjrunError:
+    """What made projrun give up, as it is recorded."""
+    if isinstance(error, ProjrunError):
+        return error
+    if isinstance(error, Interrupted):
+        return error.told()
+    if isinstance(error, KeyboardInterrupt):
+        return Stopped(signal.SIGINT)
+    return ProjrunError(
+        f"{type(error).__name__}: {error}", why="this is a defect of projrun", hint="report it with the log"
+    )
+
+
+def _look_back(live: Live, source: Source, process: Outcome, before: Mapping[str, str | None]) -> _Found:
+    """Outputs and metrics, and whether the tree is still the one that was captured."""
+    entry_point, root, place = live.choice.entry_point, live.choice.spec.root, live.settled.place
+    finished = process.status == "finished"
+    outputs, output_flags = fingerprint.outputs(entry_point.products, root, before)
+    metrics, metric_flags = read_metrics(entry_point.metrics, root, before)
+    # That a program which failed did not write everything is no news, and would hide what is.
+    flags = (*output_flags, *metric_flags) if finished else ()
+    flags = (*flags, *changed_meanwhile(source, (*entry_point.products, *live.settled.carried)))
+    if place.checkout is None:
+        return _Found(outputs, metrics, flags)
+    from projrun import carrying  # a run in place leaves everything where it is
+
+    # Brought before they are kept: what cannot be kept is moved.
+    brought: list[Flag] = []
+    if live.options.bring_outputs and place.local is not None:
+        brought = carrying.bring(outputs, root, place.local) if finished else carrying.not_brought(outputs)
+    kept, keep_flags = carrying.keep(outputs, root, live.store.objects, live.directory.path)
+    return _Found(tuple(kept), metrics, (*flags, *keep_flags, *brought))
