@@ -37,7 +37,7 @@ class Options:
     """What the user asked for.
 
     ``source`` is an address or a directory in the project, as typed; ``version`` the ref of it, ``subdirectory``
-    the project's place in it. ``given`` are ``name=value`` texts. ``dirty``: ``flag`` or ``refuse``. ``offline``:
+    the project's place in it. ``given`` are ``name=value`` texts. ``refused`` are codes of flags. ``offline``:
     nothing may ask the network but the program.
     """
 
@@ -59,7 +59,7 @@ class Options:
     offline: bool = False
     strict: bool = False
     allow_unpushed: bool = False
-    dirty: str = "flag"
+    refused: frozenset[str] = frozenset()
     bring_outputs: bool = False
 
     @property

@@ -13,6 +13,7 @@ from projrun.cli.failure import fail
 from projrun.cli.options import Size, clean, json_option, pairs, single, store_option
 from projrun.cli.render import print_document
 from projrun.core.errors import ProjrunError
+from projrun.core.flags import REASONS
 
 if TYPE_CHECKING:
     from projrun.choice import Options
@@ -71,6 +72,14 @@ if TYPE_CHECKING:
     show_default=True,
     help="What to do about files that are not committed.",
 )
+@click.option(
+    "--refuse",
+    "refused",
+    multiple=True,
+    type=click.Choice(REASONS),
+    metavar="REASON",
+    help="Refuse one of the things that --strict refuses (input-unpinned, lock-out-of-step, ...); repeatable.",
+)
 @click.option("--offline", is_flag=True, help="Fetch nothing: neither commits nor packages.")
 @click.option(
     "--bring-outputs",
@@ -99,6 +108,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comman
     strict: bool,
     allow_unpushed: bool,
     dirty: str,
+    refused: tuple[str, ...],
     offline: bool,
     bring_outputs: bool,
     dry_run: bool,
@@ -141,7 +151,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comman
         offline=offline,
         strict=strict,
         allow_unpushed=allow_unpushed,
-        dirty=dirty,
+        refused=frozenset((*refused, *(("dirty",) if dirty == "refuse" else ()))),
         bring_outputs=bring_outputs,
     )
     if dry_run:

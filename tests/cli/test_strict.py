@@ -214,6 +214,32 @@ def test_one_policy_alone_refuses_a_dirty_tree_and_nothing_else(workspace: Works
     assert "free.py" in done.err
 
 
+@pytest.mark.parametrize(
+    ("change", "code", "reason"),
+    [
+        (commit_only, 112, "unpushed"),
+        (of_environment(LOCKED.replace("}", ", requirements: requirements.in}")), 113, "lock-out-of-step"),
+        (of_environment('{python: ">=3.10", lock: requirements.lock}'), 113, "interpreter-range"),
+        (unpin, 114, "input-unpinned"),
+    ],
+)
+def test_each_policy_can_be_set_alone(
+    workspace: Workspace, change: Callable[[Workspace], None], code: int, reason: str
+) -> None:
+    change(workspace)
+    workspace.repository.write("free.py", "edited")  # dirty, which nobody minds here
+    found, reasons, done = refused(workspace, "--refuse", reason)
+    assert (found, reasons) == (code, [reason])
+    assert f"--refuse {reason} was asked for" in done.err
+    assert workspace.run("--refuse", "no-commit", "--refuse", "system-environment")["recipe"]["source"]["dirty"]
+
+
+def test_an_unknown_policy_names_those_that_there_are(workspace: Workspace) -> None:
+    done = workspace.projrun("run", "--refuse", "unpined")
+    assert done.code == 2
+    assert "input-unpinned" in done.err
+
+
 def test_a_dry_run_tells_the_reasons_and_refuses_nothing(workspace: Workspace) -> None:
     edit(workspace)
     unpin_text = (workspace.root / "ProjectSpec.yaml").read_text().replace(EXACT, "data/table.csv")
