@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -125,11 +125,7 @@ def _entry_point(spec: ProjectSpec, name: str | None) -> EntryPoint:
             hint=f"projrun run -e {next(iter(known))}",
         )
     if name not in known:
-        raise UsageError(
-            f"there is no entry point {name!r}",
-            why=f"{spec.name} declares {', '.join(known)}",
-            hint=f"projrun run -e {nearest(name, known) or next(iter(known))}",
-        )
+        raise _unknown("entry point", "-e", name, known)
     return known[name]
 
 
@@ -139,12 +135,17 @@ def _environment(spec: ProjectSpec, name: str | None) -> EnvironmentSpec:
     if name is None:
         return known.get(DEFAULT_ENVIRONMENT) or next(iter(known.values()))
     if name not in known:
-        raise UsageError(
-            f"there is no environment {name!r}",
-            why=f"{spec.name} declares {', '.join(known)}",
-            hint=f"--environment {nearest(name, known) or next(iter(known))}",
-        )
+        raise _unknown("environment", "--environment", name, known)
     return known[name]
+
+
+def _unknown(kind: str, option: str, name: str, known: Iterable[str]) -> UsageError:
+    names = list(known)
+    return UsageError(
+        f"there is no {kind} {name!r}",
+        why=f"the project declares {', '.join(names)}",
+        hint=f"projrun run {option} {nearest(name, names) or names[0]}",
+    )
 
 
 def declared_inputs(choice: Choice, elsewhere: Path | None = None) -> tuple[DataEntry, ...]:

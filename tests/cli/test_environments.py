@@ -75,7 +75,7 @@ def test_an_unknown_environment_names_the_nearest(several: Workspace) -> None:
     done = several.projrun("run", "--environment", "othr")
     assert done.code == 2
     assert "there is no environment 'othr'" in done.err
-    assert "several declares default, other" in done.err
+    assert "the project declares default, other" in done.err
     assert "--environment other" in done.err
 
 
