@@ -34,7 +34,12 @@ class BuildRequest:
 class ResolutionRequest:
     """Requirements to be resolved. ``folder`` is empty and ours alone; ``file`` is how the user knows them.
 
-    ``offline`` of both: only what was downloaded before, and no network call.
+    ``offline`` of both: only what was downloaded before, and no network call. ``extras`` and ``groups`` are
+    those of a pyproject.toml. ``previous`` is the text of a lock whose versions are kept, but for ``upgrade``
+    (``NAME`` or ``NAME==V``) and unless ``upgrade_all``. ``universal``: for every platform and every Python from
+    ``python`` on, with markers; with ``platforms`` (names of :mod:`projrun.environment.platforms`) for those
+    alone. ``python`` is the version to resolve for when it is not the interpreter's own. ``annotate``: comments
+    say who needs what.
     """
 
     folder: Path
@@ -43,6 +48,15 @@ class ResolutionRequest:
     file: str
     source_distributions: tuple[str, ...] = ()
     offline: bool = False
+    extras: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    previous: str = ""
+    upgrade_all: bool = False
+    upgrade: tuple[str, ...] = ()
+    universal: bool = False
+    platforms: tuple[str, ...] = ()
+    annotate: bool = False
+    python: str = ""
 
 
 class Builder(Protocol):

@@ -6,13 +6,16 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from projrun.core import process
 from projrun.core.errors import EnvironmentFailure
 from projrun.environment.builder import BuildRequest, ResolutionRequest
 from projrun.environment.lock import LockLine, normalised
+from projrun.environment.platforms import marker
+from projrun.environment.text import parse_toml
 
 # Where to fetch from, how to get there and where to keep it belongs to the machine. Every other UV_ variable
 # could change what gets installed without anybody seeing it.
@@ -57,14 +60,18 @@ class Uv:
         return directory
 
     def resolve(self, request: ResolutionRequest, write: Callable[[bytes], None]) -> str:
-        _fence(request.folder)
         lock = request.folder / "requirements.lock"
-        call = _Call(request.folder, write, offline=request.offline)
-        sources = [word for name in request.source_distributions for word in ("--no-binary", name)]
-        words = ("pip", "compile", "--quiet", "--generate-hashes", "--no-header", "--no-annotate", "--no-sources")
+        if request.previous:
+            lock.write_text(request.previous, encoding="utf-8")
+        variables = _bounded(request) if request.platforms else _environment()
+        if not request.platforms:
+            _fence(request.folder)
+        call = _Call(request.folder, write, offline=request.offline, variables=variables)
+        words = ("pip", "compile", "--quiet", "--generate-hashes", "--no-header", "--no-sources")
         places = (*_python(request.interpreter.path), "--output-file", lock, request.requirements)
-        command = f"uv pip compile --python-version {request.interpreter.version} {request.file}"
-        if call.run(*words, "--only-binary", ":all:", *sources, *places):
+        if call.run(*words, "--only-binary", ":all:", *_choices(request), *places):
+            version = request.python or request.interpreter.version
+            command = f"uv pip compile --python-version {version} {request.file}"
             raise EnvironmentFailure(
                 f"the requirements in {request.file} cannot be resolved",
                 why=_reason(call.output),
@@ -76,8 +83,16 @@ class Uv:
 class _Call:
     """One call of uv in a folder; ``output`` is the end of what it wrote."""
 
-    def __init__(self, folder: Path, write: Callable[[bytes], None], *, offline: bool) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        write: Callable[[bytes], None],
+        *,
+        offline: bool,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         self._folder = folder
+        self._variables = _environment() if variables is None else variables
         self._offline = ("--offline",) if offline else ()
         self._write = write
         self._tail = b""
@@ -88,7 +103,7 @@ class _Call:
 
     def run(self, *words: str | Path) -> int:
         argv = [_executable(), "--color", "never", "--no-progress", *self._offline, *words]
-        return process.stream(argv, self._take, cwd=self._folder, env=_environment())
+        return process.stream(argv, self._take, cwd=self._folder, env=self._variables)
 
     def _take(self, data: bytes) -> None:
         self._tail = (self._tail + data)[-_TAIL:]
@@ -129,6 +144,49 @@ def _fence(folder: Path) -> None:
 
 def _python(path: Path) -> tuple[str | Path, ...]:
     return ("--python", path, "--no-python-downloads")
+
+
+def _choices(request: ResolutionRequest) -> list[str | Path]:
+    """The words that say what of the requirements is resolved, for what, and what may change."""
+    words: list[str | Path] = [] if request.annotate else ["--no-annotate"]
+    words += [word for name in request.source_distributions for word in ("--no-binary", name)]
+    words += [word for name in request.extras for word in ("--extra", name)]
+    words += [word for name in request.groups for word in ("--group", f"{request.requirements}:{name}")]
+    words += ["--upgrade"] if request.upgrade_all else []
+    words += [word for wish in request.upgrade for word in ("--upgrade-package", wish)]
+    words += ["--universal"] if request.universal or request.platforms else []
+    words += ["--python-version", request.python] if request.python else []
+    return words
+
+
+def _bounded(request: ResolutionRequest) -> dict[str, str]:
+    """Says in the request's folder which platforms a universal resolution is for; gives the variables for it.
+
+    Only a pyproject.toml can say so, and uv reads none where UV_CONFIG_FILE names its settings: they are put there
+    as well. One Python series is meant unless ``python`` says where a range begins.
+    """
+    variables = _environment()
+    settings: dict[str, Any] = {}
+    if named := variables.pop("UV_CONFIG_FILE", ""):
+        settings = _toml(Path(named))
+    series = request.interpreter.version.split(".")[:2]
+    until = "" if request.python else f" and python_full_version < '{series[0]}.{int(series[1]) + 1}'"
+    where = [marker(name) for name in request.platforms]
+    settings |= {"environments": [f"{one}{until}" for one in where], "required-environments": where}
+    import tomli_w
+
+    text = tomli_w.dumps({"tool": {"uv": settings}})
+    (request.folder / "pyproject.toml").write_text(text, encoding="utf-8")
+    return variables
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return parse_toml(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise EnvironmentFailure(
+            f"uv's settings in {path} cannot be read", why=str(error), hint="UV_CONFIG_FILE names that file"
+        ) from error
 
 
 def _link_mode() -> str:
