@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from projrun.core.files import encode_json
 from projrun.core.hashing import sha256_bytes
+from projrun.core.userinfo import without_userinfo
 from projrun.recipe.document import (
     outcome_document,
     recipe_document,
     redacted,
     start_document,
     timestamp,
-    without_userinfo,
 )
 from projrun.spec.model import Command, EntryPoint
 from tests.recipe import parts
