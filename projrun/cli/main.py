@@ -20,6 +20,7 @@ from projrun.stopping import Interrupted
 VERBS = {
     "run": "Run an entry point of a project in its own environment and record the recipe.",
     "lock": "Compile the project's requirements into its lock: every line pinned and hashed.",
+    "export-lock": "Write a project's lock, or exactly what a run executed in, for other tools.",
     "check": "List every problem of a project's ProjectSpec.yaml.",
     "runs": "List runs.",
     "show": "Show everything that is known of one run.",

@@ -8,14 +8,13 @@ import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from projrun.core import process
 from projrun.core.errors import EnvironmentFailure
-from projrun.environment.builder import BuildRequest, ResolutionRequest
+from projrun.environment import uv_platforms
+from projrun.environment.builder import BuildRequest, LookupRequest, ResolutionRequest
 from projrun.environment.lock import LockLine, normalised
-from projrun.environment.platforms import marker
-from projrun.environment.text import parse_toml
+from projrun.environment.platforms import name_of
 
 # Where to fetch from, how to get there and where to keep it belongs to the machine. Every other UV_ variable
 # could change what gets installed without anybody seeing it.
@@ -24,6 +23,13 @@ _KEPT = re.compile(
     r"|CACHE_DIR|NO_CACHE|OFFLINE|INSECURE_HOST|NATIVE_TLS|SYSTEM_CERTS"
     r"|(HTTP|REQUEST|UPLOAD)_.*|CONCURRENT_.*|LOCK_TIMEOUT)"
 )
+# What uv calls the platforms that can be looked up from another one.
+_TARGETS = {
+    "linux-x86_64": "x86_64-unknown-linux-gnu",
+    "linux-aarch64": "aarch64-unknown-linux-gnu",
+    "macos-arm64": "aarch64-apple-darwin",
+    "macos-x86_64": "x86_64-apple-darwin",
+}
 _TAIL = 65536  # bytes of output kept to tell what went wrong; the log has them all
 _NO_WHEEL = ("no wheels with a matching", "no usable wheels", "building from source is disabled", "no wheels are")
 _NOT_THERE = ("was not found in the package registry", "there is no version of", "not found in the provided")
@@ -55,7 +61,12 @@ class Uv:
             )
         installed = _Call(request.folder, write, offline=request.offline)
         words = ("pip", "sync", "--require-hashes", "--link-mode", _link_mode(), "--allow-empty-requirements")
-        if installed.run(*words, *_wheels_only(request), *_python(directory / "bin" / "python"), lock):
+        if installed.run(
+            *words,
+            *_wheels_only(request.source_distributions, request.lines),
+            *_python(directory / "bin" / "python"),
+            lock,
+        ):
             raise _not_installed(installed.output, request)
         return directory
 
@@ -63,8 +74,10 @@ class Uv:
         lock = request.folder / "requirements.lock"
         if request.previous:
             lock.write_text(request.previous, encoding="utf-8")
-        variables = _bounded(request) if request.platforms else _environment()
-        if not request.platforms:
+        variables = _environment()
+        if request.platforms:
+            variables = uv_platforms.restrict(request, variables)
+        else:
             _fence(request.folder)
         call = _Call(request.folder, write, offline=request.offline, variables=variables)
         words = ("pip", "compile", "--quiet", "--generate-hashes", "--no-header", "--no-sources")
@@ -78,6 +91,29 @@ class Uv:
                 hint=_network_hint(call.output) or f"change {request.file}, or try: {command}",
             )
         return lock.read_text(encoding="utf-8")
+
+    def look_up(self, request: LookupRequest, write: Callable[[bytes], None]) -> str:
+        """The files of the lines as a pylock.toml (PEP 751), with addresses of the index.
+
+        Which of them were locked is for the caller to tell. Raises EnvironmentFailure.
+        """
+        _fence(request.folder)
+        pins = request.folder / "pins.in"
+        pins.write_text("".join(f"{line.name}=={line.version}\n" for line in request.lines), encoding="utf-8")
+        call = _Call(request.folder, write, offline=request.offline)
+        place = request.folder / "pylock.toml"
+        words = ["pip", "compile", "--quiet", "--no-deps", "--no-header", "--no-sources", "--generate-hashes"]
+        words += ["--format", "pylock.toml", "--python-version", request.interpreter.version]
+        if request.platform in _TARGETS and request.platform != name_of(_own_markers()):
+            words += ["--python-platform", _TARGETS[request.platform]]
+        chosen = _wheels_only(request.source_distributions, request.lines)
+        if call.run(*words, *chosen, *_python(Path(sys.executable)), "--output-file", place, pins):
+            raise EnvironmentFailure(
+                "the package index does not tell the files of the lock",
+                why=_reason(call.output),
+                hint=_network_hint(call.output) or "use the index that it was locked from (UV_DEFAULT_INDEX)",
+            )
+        return place.read_text(encoding="utf-8")
 
 
 class _Call:
@@ -159,34 +195,8 @@ def _choices(request: ResolutionRequest) -> list[str | Path]:
     return words
 
 
-def _bounded(request: ResolutionRequest) -> dict[str, str]:
-    """Says in the request's folder which platforms a universal resolution is for; gives the variables for it.
-
-    Only a pyproject.toml can say so, and uv reads none where UV_CONFIG_FILE names its settings: they are put there
-    as well. One Python series is meant unless ``python`` says where a range begins.
-    """
-    variables = _environment()
-    settings: dict[str, Any] = {}
-    if named := variables.pop("UV_CONFIG_FILE", ""):
-        settings = _toml(Path(named))
-    series = request.interpreter.version.split(".")[:2]
-    until = "" if request.python else f" and python_full_version < '{series[0]}.{int(series[1]) + 1}'"
-    where = [marker(name) for name in request.platforms]
-    settings |= {"environments": [f"{one}{until}" for one in where], "required-environments": where}
-    import tomli_w
-
-    text = tomli_w.dumps({"tool": {"uv": settings}})
-    (request.folder / "pyproject.toml").write_text(text, encoding="utf-8")
-    return variables
-
-
-def _toml(path: Path) -> dict[str, Any]:
-    try:
-        return parse_toml(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise EnvironmentFailure(
-            f"uv's settings in {path} cannot be read", why=str(error), hint="UV_CONFIG_FILE names that file"
-        ) from error
+def _own_markers() -> Mapping[str, str]:
+    return {"sys_platform": sys.platform, "platform_machine": os.uname().machine}
 
 
 def _link_mode() -> str:
@@ -194,12 +204,12 @@ def _link_mode() -> str:
     return "clone" if sys.platform == "darwin" else "copy"
 
 
-def _wheels_only(request: BuildRequest) -> list[str]:
+def _wheels_only(source_distributions: Sequence[str], lines: Sequence[LockLine]) -> list[str]:
     """Wheels for all but the packages that may be built, which still come as wheels when there are some."""
-    if not request.source_distributions:
+    if not source_distributions:
         return ["--only-binary", ":all:"]
-    allowed = {normalised(name) for name in request.source_distributions}
-    names = sorted({line.name for line in request.lines} - allowed)
+    allowed = {normalised(name) for name in source_distributions}
+    names = sorted({line.name for line in lines} - allowed)
     return [word for name in names for word in ("--only-binary", name)]
 
 
