@@ -12,6 +12,7 @@ from projrun.core.report import Reporter
 from projrun.environment import compiled, interpreters, lock, locked, platforms, requirements, resolution
 from projrun.environment.compiled import Change
 from projrun.environment.lock import LockLine
+from projrun.environment.locked import Target
 from projrun.environment.model import Means
 from projrun.environment.resolution import Unlocked, Wishes
 from projrun.environment.text import read_text
@@ -72,6 +73,19 @@ class _Task:
         return self.unlocked.spec
 
     @property
+    def is_pylock(self) -> bool:
+        return locked.is_pylock(self.file)
+
+    @property
+    def target(self) -> Target:
+        spec, markers = self.spec, self.unlocked.interpreter.markers
+        return Target(markers, spec.extras, spec.groups, spec.source_distributions)
+
+    @property
+    def header(self) -> str:
+        return compiled.header(self.spec, self.unlocked.interpreter, self.wishes)
+
+    @property
     def shown(self) -> str:
         return _shown(self.unlocked.root, self.file)
 
@@ -96,10 +110,13 @@ def compile_lock(options: LockOptions, report: Reporter) -> Compiled:
     task = _task(options)
     if options.check:
         return _checked(task, options.means, report)
-    text = _resolved(task, options.means, report)
-    lines = lock.parse(text, task.file)
+    if task.is_pylock:
+        _require_own(task)
+    lines, text = _resolved(task, options.means, report)
     for wish in options.upgrade:
         _require_known(wish, lines)
+    if task.is_pylock:
+        text = _as_pylock(task, lines, options.means, report)
     written = text != task.text
     if written:
         _write(task.unlocked.root / task.file, text)
@@ -123,14 +140,26 @@ def _task(options: LockOptions) -> _Task:
     resolution.raise_for_unlockable(unlocked)
     file = spec.lock or _DEFAULT
     text = read_text(root, file, "lock") if (root / file).exists() else None
-    pins = lock.pins(text or "")
+    wishes = _wishes(options, spec, text or "")
+    task = _Task(unlocked, file, text, (), wishes)
+    pins = _pins(task)
+    return replace(task, pins=pins, wishes=wishes._replace(previous=lock.text_of(pins)))
+
+
+def _pins(task: _Task) -> tuple[LockLine, ...]:
+    """What the lock that is there pins, whether it is a good one or not."""
+    if task.is_pylock:
+        from projrun.environment import pylock
+
+        return pylock.read(task.text, task.file, task.target)[0] if task.text else ()
+    pins = lock.pins(task.text or "")
     if pins is None:
         raise EnvironmentFailure(
-            f"{_shown(root, file)} is no lock, and would be overwritten",
+            f"{task.shown} is no lock, and would be overwritten",
             why="It holds lines that are no requirements.",
             hint="name another file as environment.lock, or remove this one",
         )
-    return _Task(unlocked, file, text, pins, _wishes(options, spec, text or "", pins))
+    return pins
 
 
 def _require_requirements(spec: EnvironmentSpec) -> None:
@@ -149,15 +178,39 @@ def _require_requirements(spec: EnvironmentSpec) -> None:
             hint="write what the programs import into requirements.in, and add to the environment in"
             " ProjectSpec.yaml: requirements: requirements.in",
         )
-    if spec.lock and locked.is_pylock(spec.lock):
+
+
+def _require_own(task: _Task) -> None:
+    """Raises EnvironmentFailure for a pylock.toml of another tool, or for more than we write into one."""
+    if task.wishes.universal or task.wishes.platforms:
         raise EnvironmentFailure(
-            f"{spec.lock} is not compiled by projrun, which only reads this format",
-            why="It holds the addresses of files, which belong to the machine.",
-            hint=f"compile it with the tool that made it, or write lock: {_DEFAULT} in ProjectSpec.yaml",
+            f"{task.shown} is compiled for one platform and one series of Python",
+            why="Markers for several are kept in requirements lines.",
+            hint=f"lock: {_DEFAULT} in ProjectSpec.yaml",
+        )
+    if task.text and 'created-by = "projrun"' not in task.text:
+        raise EnvironmentFailure(
+            f"{task.shown} was made by another tool, and what it holds beside this environment would be lost",
+            why="projrun writes what one environment needs, without extras and groups to choose from.",
+            hint=f"compile it with that tool, or remove {task.shown} first",
         )
 
 
-def _wishes(options: LockOptions, spec: EnvironmentSpec, text: str, pins: tuple[LockLine, ...]) -> Wishes:
+def _as_pylock(task: _Task, lines: tuple[LockLine, ...], means: Means, report: Reporter) -> str:
+    from projrun.environment.exported import Contents
+    from projrun.environment.pylock_export import pylock
+
+    contents = Contents(
+        project=task.unlocked.name,
+        lines=lines,
+        interpreter=task.unlocked.interpreter,
+        source_distributions=task.spec.source_distributions,
+        key="",
+    )
+    return task.header + pylock(contents, means, report)
+
+
+def _wishes(options: LockOptions, spec: EnvironmentSpec, text: str) -> Wishes:
     for wish in options.upgrade:
         requirement = lock.as_requirement(wish)
         if requirement is None or requirement.url or requirement.marker:
@@ -165,7 +218,6 @@ def _wishes(options: LockOptions, spec: EnvironmentSpec, text: str, pins: tuple[
     names = tuple(platforms.known(name) for name in options.platforms)
     is_range = interpreters.Wanted(spec.python or "").is_range
     return Wishes(
-        previous=lock.text_of(pins),
         upgrade_all=options.upgrade_all,
         upgrade=options.upgrade,
         universal=is_range,
@@ -175,15 +227,16 @@ def _wishes(options: LockOptions, spec: EnvironmentSpec, text: str, pins: tuple[
     )
 
 
-def _resolved(task: _Task, means: Means, report: Reporter) -> str:
-    """The text of the lock as it would be now."""
+def _resolved(task: _Task, means: Means, report: Reporter) -> tuple[tuple[LockLine, ...], str]:
+    """The lines of the lock as they would be now, and its text."""
     unlocked = task.unlocked
     report.phase("lock", f"resolving {unlocked.name}")
     place = means.cache / "resolutions" / f"{unlocked.digest}.lock"
     failed = f"the requirements in {unlocked.name} cannot be resolved"
     with turn(place, report, doing="resolves the same requirements", failed=failed):
         text = resolution.resolve_now(unlocked, task.wishes, means, report)
-    return compiled.header(task.spec, unlocked.interpreter, task.wishes) + text
+    text = task.header + text
+    return lock.parse(text, task.file), text
 
 
 def _checked(task: _Task, means: Means, report: Reporter) -> Compiled:
@@ -193,14 +246,14 @@ def _checked(task: _Task, means: Means, report: Reporter) -> Compiled:
             f"{task.shown} is not there", why="No lock was compiled yet.", hint="projrun lock"
         )
     markers, command = task.unlocked.interpreter.markers, task.spec.compile_command
-    found = lock.problems(task.text, task.file, markers, command)
+    found = locked.problems(task.text, task.file, task.target, command)
     if not found:
         asked = task.unlocked.asked
         found = requirements.out_of_step(task.pins, task.file, asked, markers, command)
     untold = ""
     if not found:
         try:
-            after = lock.parse(_resolved(task, means, report), task.file)
+            after, _ = _resolved(task, means, report)
         except EnvironmentFailure as failure:
             if not means.offline:
                 raise

@@ -51,4 +51,5 @@ def _target(spec: EnvironmentSpec, cache: Path) -> locked.Target | None:
         markers = interpreters.find(spec.python or "", cache).markers
     except EnvironmentFailure:
         return None
-    return locked.Target(markers, spec.extras, spec.groups, spec.source_distributions)
+    settled = spec.requirements is not None
+    return locked.Target(markers, spec.extras, spec.groups, spec.source_distributions, settled=settled)

@@ -17,7 +17,8 @@ _PYLOCK = re.compile(r"(.*/)?pylock(\.[^./]+)?\.toml")
 class Target(NamedTuple):
     """What a lock is read for: an interpreter's PEP 508 markers, and what is chosen where there is a choice.
 
-    ``extras`` and ``groups`` None: nothing was said. ``here``: the packages are for this machine.
+    ``extras`` and ``groups`` None: nothing was said. ``here``: the packages are for this machine. ``settled``:
+    they may have been chosen when the lock was compiled, so one without any extras or groups is right.
     """
 
     markers: Mapping[str, str]
@@ -25,6 +26,7 @@ class Target(NamedTuple):
     groups: tuple[str, ...] | None = None
     source_distributions: tuple[str, ...] = ()
     here: bool = True
+    settled: bool = True
 
 
 def is_pylock(file: str) -> bool:

@@ -117,7 +117,7 @@ def _lock_plan(spec: EnvironmentSpec, cache: Path, interpreter: Interpreter, fou
 def _check_lock(found: _Lock, known: EnvironmentPlan) -> None:
     from projrun.environment import lock, locked  # a ready environment was checked when it was built
 
-    target = locked.target_of(known)
+    target = locked.target_of(known)._replace(settled=found.requirements_text is not None)
     faults = locked.problems(found.text or "", found.name, target, known.compile_command)
     lock.raise_for(faults, f"{found.name} cannot be used as a lock")
 

@@ -126,7 +126,7 @@ def _chosen(document: Pylock, target: Target, places: _Places) -> Iterator[Probl
             yield places.of_key(where, _Wrong(message, f"environment.{key}: {usual} in ProjectSpec.yaml"))
         known = {normalised(name): name for name in has}
         for name in asked or ():
-            if normalised(name) not in known:
+            if normalised(name) not in known and not (target.settled and not has):
                 mend = did_you_mean(name, has) or _LOCK_AGAIN
                 yield places.of_key(where, _Wrong(f"the lock has no {kind} {name!r}", mend))
 

@@ -1,7 +1,7 @@
 """How uv is told which platforms a universal resolution is for.
 
-``environments`` and ``required-environments`` (https://docs.astral.sh/uv/reference/settings/) limit it to them, and to
-versions with a wheel for each.
+``environments`` and ``required-environments`` (https://docs.astral.sh/uv/reference/settings/) limit it to them,
+and to versions with a wheel for each.
 """
 
 from __future__ import annotations
