@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cyclonedx.model.component import Component
 
 _LONGEST_LICENCE = 100  # characters; some put the whole text there
+_ALGORITHMS = {"sha256": "SHA-256", "sha384": "SHA-384", "sha512": "SHA-512"}
 _CLASSIFIER = "License :: "
 
 _Metadata = Mapping[str, importlib.metadata.Distribution]
@@ -70,7 +71,7 @@ def _bill(contents: Contents) -> Bom:
 
 
 def _component(line: LockLine, metadata: _Metadata) -> Component:
-    from cyclonedx.model import HashType
+    from cyclonedx.model import HashAlgorithm, HashType
     from cyclonedx.model.component import Component, ComponentType
     from packageurl import PackageURL
 
@@ -81,23 +82,36 @@ def _component(line: LockLine, metadata: _Metadata) -> Component:
         type=ComponentType.LIBRARY,
         bom_ref=f"{line.name}=={line.version}",
         purl=PackageURL("pypi", None, line.name, line.version),
-        hashes=[HashType.from_composite_str(value) for value in line.hashes],
+        hashes=[
+            HashType(alg=HashAlgorithm(_ALGORITHMS[algorithm]), content=digest)
+            for algorithm, _, digest in (value.partition(":") for value in line.hashes)
+            if algorithm in _ALGORITHMS
+        ],
         licenses=_licences(known.metadata) if known else (),
     )
 
 
 def _licences(metadata: Any) -> list[Any]:
     """The licences as the package's metadata (PEP 639, else the older fields) tells them."""
-    from cyclonedx.factory.license import LicenseFactory
+    from cyclonedx.model.license import DisjunctiveLicense
 
-    factory = LicenseFactory()
     for field in ("License-Expression", "License"):
         text = (metadata.get(field) or "").strip()
         if text and "\n" not in text and len(text) <= _LONGEST_LICENCE and text != "UNKNOWN":
-            return [factory.make_from_string(text)]
+            return [_licence(text)]
     classifiers = [text for text in metadata.get_all("Classifier") or () if text.startswith(_CLASSIFIER)]
     names = dict.fromkeys(text.rpartition(" :: ")[2] for text in classifiers)
-    return [factory.make_with_name(name) for name in names]
+    return [DisjunctiveLicense(name=name) for name in names]
+
+
+def _licence(text: str) -> Any:
+    """An identifier or expression of SPDX, or the name that somebody gave."""
+    from cyclonedx.model.license import DisjunctiveLicense, LicenseExpression
+    from cyclonedx.spdx import fixup_id, is_expression
+
+    if identifier := fixup_id(text):
+        return DisjunctiveLicense(id=identifier)
+    return LicenseExpression(text) if is_expression(text) else DisjunctiveLicense(name=text)
 
 
 def _needs(
