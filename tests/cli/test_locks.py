@@ -6,6 +6,7 @@ import pytest
 
 from projrun.environment import lock
 from tests.cli.conftest import LOCKED, THIS_PYTHON, Workspace
+from tests.test_example_wine import CALLER
 from tests.wheels import make_wheel
 
 COMPILED = LOCKED.replace("}", ", requirements: requirements.in}")
@@ -102,6 +103,9 @@ def test_a_lock_of_the_real_index_is_had_for_two_platforms(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("UV_DEFAULT_INDEX")
+    for name, value in CALLER.items():
+        if name.startswith("UV_"):
+            monkeypatch.setenv(name, value)
     workspace.entry_point("python -c 'import numpy'", environment=COMPILED)
     workspace.repository.write("requirements.in", "numpy\n")
     (workspace.root / "requirements.lock").unlink()
