@@ -8,7 +8,7 @@ from pathlib import Path
 from projrun.core.errors import EnvironmentFailure, Problem, UsageError
 from projrun.core.files import write_atomic
 from projrun.core.nearest import did_you_mean
-from projrun.core.report import Reporter
+from projrun.core.report import Reporter, Silent
 from projrun.environment import compiled, interpreters, lock, locked, platforms, requirements, resolution
 from projrun.environment.compiled import Change
 from projrun.environment.lock import LockLine
@@ -253,7 +253,7 @@ def _checked(task: _Task, means: Means, report: Reporter) -> Compiled:
     untold = ""
     if not found:
         try:
-            after, _ = _resolved(task, means, report)
+            after, _ = _resolved(task, means, Silent() if means.offline else report)
         except EnvironmentFailure as failure:
             if not means.offline:
                 raise

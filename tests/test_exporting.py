@@ -78,7 +78,7 @@ def pip(workspace: Workspace, folder: Path, *words: str | Path) -> Installed:
     """What plain pip installs into a new virtual environment."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     command = [sys.executable, "-m", "pip", "--python", folder / "bin" / "python", "install", "-q", *words]
-    variables = {**os.environ, "PIP_INDEX_URL": workspace.index.url, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    variables = {**os.environ, "PIP_INDEX_URL": workspace.index.url, "PIP_CONFIG_FILE": os.devnull}
     subprocess.run(command, check=True, env=variables)
     return installed_in(folder)
 

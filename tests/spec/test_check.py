@@ -167,6 +167,22 @@ def test_a_placeholder_for_all_uses_every_parameter(tmp_path: Path, command: str
     assert found(tmp_path, entry("a: 1\nb: 2", f"python {command}")) == []
 
 
+@pytest.mark.parametrize(
+    ("keys", "right"),
+    [
+        ("requirements: requirements.in, extras: [plot]", False),
+        ("lock: requirements.lock, groups: []", False),
+        ("requirements: sub/pyproject.toml, extras: [plot], groups: [test]", True),
+        ("lock: pylock.gpu.toml, extras: []", True),
+        ("lock: pylock.gpu.toml, extras: [-]", False),
+    ],
+)
+def test_extras_and_groups_go_with_what_has_them(tmp_path: Path, keys: str, right: bool) -> None:
+    files = ("requirements.in", "requirements.lock", "sub/pyproject.toml", "pylock.gpu.toml")
+    text = HEAD.replace("{system: true}", f"{{python: 3.11, {keys}}}") + "entry_points: {main: ls}\n"
+    assert (found(with_files(tmp_path, *files), text) == []) is right
+
+
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     assert found(tmp_path, BIKES) == [
         "5:9 there is no file 'requirements.lock' | projrun lock",
