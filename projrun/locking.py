@@ -91,7 +91,7 @@ class _Task:
 
     def compared(self, lines: tuple[LockLine, ...]) -> tuple[LockLine, ...]:
         """The lines that count: all of a lock for several platforms, of another those that apply here."""
-        if self.wishes.universal or self.wishes.platforms:
+        if not self.is_pylock and (self.wishes.universal or self.wishes.platforms):
             return lines
         markers = self.unlocked.interpreter.markers
         return tuple(line._replace(marker="") for line in lines if line.applies(markers))

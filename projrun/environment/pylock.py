@@ -25,10 +25,11 @@ _PACKAGE = re.compile(r"\s*\[\[\s*packages\s*\]\]")
 _INDEX = re.compile(r"packages\[(\d+)\]")
 _AT_LINE = re.compile(r"at line (\d+)")
 _LOCK_AGAIN = "lock it again with the tool that made it"
+_RELEASED = "name a released version, and lock it again"
 _DIRECT = {
-    "vcs": "a repository, whose commit no hash of a file pins",
-    "directory": "a directory, which no hash pins",
-    "archive": "an address of its own and not an index",
+    "vcs": ("a repository, whose commit no hash of a file pins", _RELEASED),
+    "directory": ("a directory, which no hash pins", "lock it without the project itself (uv: --no-emit-project)"),
+    "archive": ("an address of its own and not an index", _RELEASED),
 }
 
 
@@ -174,9 +175,9 @@ def _lines(
 
 def _hashes(package: Package, target: Target, tags: frozenset[Tag] | None) -> tuple[str, ...] | _Wrong:
     """The hashes of the files that may be installed (without ``tags``: on any platform), or what is wrong."""
-    for kind, what in _DIRECT.items():
+    for kind, (what, mend) in _DIRECT.items():
         if getattr(package, kind) is not None:
-            return _Wrong(f"{package.name} comes from {what}", "name a released version, and lock it again")
+            return _Wrong(f"{package.name} comes from {what}", mend)
     if package.version is None:
         return _Wrong(f"{package.name} has no version")
     python = target.markers["python_full_version"]
