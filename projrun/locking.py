@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -139,7 +140,7 @@ def _task(options: LockOptions) -> _Task:
     unlocked = Unlocked(root, files, interpreter, spec)
     resolution.raise_for_unlockable(unlocked)
     file = spec.lock or _DEFAULT
-    text = read_text(root, file, "lock") if (root / file).exists() else None
+    text = read_text(root, file, "lock") if os.path.lexists(root / file) else None
     wishes = _wishes(options, spec, text or "")
     task = _Task(unlocked, file, text, (), wishes)
     pins = _pins(task)
@@ -277,6 +278,7 @@ def _require_known(wish: str, lines: tuple[LockLine, ...]) -> None:
 
 
 def _write(path: Path, text: str) -> None:
+    path = Path(os.path.realpath(path))  # a link stays one; that it leads nowhere else was seen when it was read
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         mode = path.stat().st_mode & 0o777 if path.exists() else 0o644

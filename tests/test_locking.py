@@ -162,7 +162,7 @@ def test_pins_without_hashes_are_kept_and_hashed(shelf: Shelf) -> None:
     shelf.wheel("alpha", "2.0")
     shelf.write("requirements.in", "alpha\n")
     shelf.write("requirements.lock", "alpha==1.0\n")
-    assert changes(shelf.lock()) == [("alpha", "1.0", "1.0", "other files")]
+    assert changes(shelf.lock()) == [("alpha", "1.0", "1.0", "hashes, where there were none")]
     assert shelf.pins == ["alpha==1.0"]
 
 
@@ -172,6 +172,24 @@ def test_a_file_that_is_no_lock_is_not_overwritten(shelf: Shelf) -> None:
     with pytest.raises(EnvironmentFailure, match="is no lock, and would be overwritten"):
         shelf.lock()
     assert shelf.text.startswith("import alpha")
+
+
+def test_a_lock_that_is_a_link_stays_one_inside_the_project(shelf: Shelf, tmp_path: Path) -> None:
+    shelf.wheel("alpha")
+    shelf.write("requirements.in", "alpha\n")
+    shelf.write("locks/here.lock", "")
+    (shelf.root / "requirements.lock").symlink_to("locks/here.lock")
+    shelf.lock()
+    assert (shelf.root / "requirements.lock").is_symlink()
+    assert "alpha==1.0" in (shelf.root / "locks" / "here.lock").read_text()
+    (shelf.root / "requirements.lock").unlink()
+    (shelf.root / "requirements.lock").symlink_to(tmp_path / "outside")
+    with pytest.raises(ProjrunError):
+        shelf.lock()
+    shelf.spec(f'python: "{THIS_PYTHON}", requirements: requirements.in')
+    with pytest.raises(EnvironmentFailure, match="not inside the project"):
+        shelf.lock()
+    assert not (tmp_path / "outside").exists()
 
 
 def test_a_spec_without_a_lock_is_told_the_line_to_add_and_left_alone(shelf: Shelf) -> None:

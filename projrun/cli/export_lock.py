@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -42,7 +43,6 @@ def export_lock(run: str | None, form: str, output: Path | None, offline: bool, 
     projrun export-lock --format cyclonedx -o bill.json
     """
     from projrun.cli.screen import Screen
-    from projrun.core.files import write_atomic
     from projrun.core.paths import cache_directory, store_directory
     from projrun.environment.model import Means
     from projrun.exporting import ExportOptions, export_lock
@@ -55,8 +55,17 @@ def export_lock(run: str | None, form: str, output: Path | None, offline: bool, 
         click.echo(text, nl=False)
         return
     try:
-        write_atomic(output, text.encode())
+        _write(output, text.encode())
     except OSError as error:
         raise UsageError(
             f"{output} cannot be written", why=error.strerror or str(error), hint="name another file: -o FILE"
         ) from error
+
+
+def _write(path: Path, data: bytes) -> None:
+    from projrun.core.files import irregular, write_atomic
+
+    if irregular(path):  # a pipe or a device: there is nothing to rename over
+        path.write_bytes(data)
+    else:
+        write_atomic(Path(os.path.realpath(path)), data)

@@ -18,6 +18,7 @@ _LOWEST = re.compile(r"(?:>=|~=|==|>)\s*(\d+(?:\.\d+)*)")
 
 _MORE_FILES = "more or fewer files"
 _OTHER_FILES = "other files"
+_FIRST_HASHES = "hashes, where there were none"
 _OTHER_MARKERS = "other markers"
 
 
@@ -107,6 +108,8 @@ def _detail(was: tuple[LockLine, ...], became: tuple[LockLine, ...]) -> str:
     old, new = ({value for one in lines for value in one.hashes} for lines in (was, became))
     if old == new:
         return ""
+    if not old:
+        return _FIRST_HASHES
     return _MORE_FILES if old & new else _OTHER_FILES
 
 

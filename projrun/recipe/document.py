@@ -234,7 +234,7 @@ def _environment(environment: Environment) -> dict[str, Any]:
         "builder": plan.builder,
         "reused": environment.reused,
         "lock": _lock(plan),
-        "requirements": plan.requirements_text,
+        "requirements": None if plan.requirements_text is None else without_userinfo(plan.requirements_text),
         "source_distributions": list(plan.source_distributions),
         "interpreter": {
             "path": str(interpreter.path),

@@ -91,6 +91,7 @@ def test_a_lock_is_exported_to_standard_output_or_a_file(compiled: Workspace) ->
     done = compiled.projrun("export-lock", "--format", "cyclonedx", "-o", str(target))
     assert (done.code, done.out) == (0, "")
     assert '"bomFormat": "CycloneDX"' in target.read_text()
+    assert compiled.projrun("export-lock", "last", "-o", "/dev/stdout").out == text
     refused = compiled.projrun("export-lock", "-o", str(compiled.home / "nowhere" / "x"))
     assert refused.code == 2
     assert "cannot be written" in refused.err

@@ -120,6 +120,14 @@ def test_userinfo_is_taken_out_of_addresses(address: str, clean: str) -> None:
     assert without_userinfo(address) == clean
 
 
+def test_requirements_are_kept_without_the_userinfo_of_an_index() -> None:
+    whole = parts.recipe_parts()
+    text = "--index-url https://me:s3cret@host.example/simple\ndemo\n"
+    plan = replace(whole.environment.plan, requirements_text=text)
+    document = written(recipe_document(replace(whole, environment=replace(whole.environment, plan=plan))))
+    assert document["environment"]["requirements"] == "--index-url https://host.example/simple\ndemo\n"
+
+
 def test_an_error_after_the_process_ended_keeps_what_the_process_did() -> None:
     late = replace(parts.outcome_parts(), error=parts.refusal_parts().error, phase="finish", status="failed")
     document = written(outcome_document(late))
