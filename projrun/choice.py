@@ -87,7 +87,7 @@ def choose(options: Options, start: Path) -> Choice:
     root = _project(options, start)
     spec = load.load(root, options.cache)
     entry_point = _entry_point(spec, options.entry_point)
-    environment = _environment(spec, options.environment or entry_point.environment)
+    environment = environment_named(options.environment or entry_point.environment, spec)
     try:
         bound = parameters.bind(entry_point, options.given, options.params_file, spec.data, root)
     except UsageError as error:
@@ -129,9 +129,15 @@ def _entry_point(spec: ProjectSpec, name: str | None) -> EntryPoint:
     return known[name]
 
 
-def _environment(spec: ProjectSpec, name: str | None) -> EnvironmentSpec:
-    """The one that is asked for; without a name the default one, or the only one."""
+def environment_named(name: str | None, spec: ProjectSpec) -> EnvironmentSpec:
+    """The one that is asked for; without a name the default one, or the only one. Raises UsageError."""
     known = spec.environments
+    if name is None and DEFAULT_ENVIRONMENT not in known and len(known) > 1:
+        raise UsageError(
+            "which environment?",
+            why=f"the project declares {', '.join(known)}, and none is called {DEFAULT_ENVIRONMENT}",
+            hint=f"--environment {next(iter(known))}",
+        )
     if name is None:
         return known.get(DEFAULT_ENVIRONMENT) or next(iter(known.values()))
     if name not in known:

@@ -34,13 +34,42 @@ class BuildRequest:
 class ResolutionRequest:
     """Requirements to be resolved. ``folder`` is empty and ours alone; ``file`` is how the user knows them.
 
-    ``offline`` of both: only what was downloaded before, and no network call.
+    ``offline`` of both: only what was downloaded before, and no network call. ``extras`` and ``groups`` are
+    those of a pyproject.toml. ``previous`` is the text of a lock whose versions are kept, but for ``upgrade``
+    (``NAME`` or ``NAME==V``) and unless ``upgrade_all``. ``universal``: for every platform and every Python from
+    ``python`` on, with markers; with ``platforms`` (names of :mod:`projrun.environment.platforms`) for those
+    alone. ``python`` is the version to resolve for when it is not the interpreter's own. ``annotate``: comments
+    say who needs what.
     """
 
     folder: Path
     interpreter: Interpreter
     requirements: Path
     file: str
+    source_distributions: tuple[str, ...] = ()
+    offline: bool = False
+    extras: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    previous: str = ""
+    upgrade_all: bool = False
+    upgrade: tuple[str, ...] = ()
+    universal: bool = False
+    platforms: tuple[str, ...] = ()
+    annotate: bool = False
+    python: str = ""
+
+
+@dataclass(frozen=True)
+class LookupRequest:
+    """Locked lines whose files are to be looked up on the package index, for an interpreter of a platform.
+
+    ``platform`` is its name. ``folder`` is empty and ours alone. The interpreter need not be on this machine.
+    """
+
+    folder: Path
+    interpreter: Interpreter
+    platform: str
+    lines: tuple[LockLine, ...]
     source_distributions: tuple[str, ...] = ()
     offline: bool = False
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from projrun.core.errors import EnvironmentFailure, as_flag
 from projrun.core.flags import Flag
 from projrun.core.report import Silent
-from projrun.environment import interpreters, lock, plan, requirements
+from projrun.environment import interpreters, lock, locked, plan, requirements
 from projrun.environment.model import REFUSED, EnvironmentPlan, Interpreter, Means
 from projrun.environment.text import read_text
 from projrun.spec.model import EnvironmentSpec
@@ -50,13 +50,17 @@ def _of_lock(spec: EnvironmentSpec, root: Path, interpreter: Interpreter | None)
         return [plan.lock_missing(spec, spec.requirements or "", resolved=False)]
     found = []
     text = read_text(root, name, "lock")
-    markers = interpreter.markers if interpreter else None
+    target = None
+    if interpreter is not None:
+        chosen = spec.extras, spec.groups, spec.source_distributions
+        target = locked.Target(interpreter.markers, *chosen, settled=spec.requirements is not None)
     try:
-        lock.raise_for(lock.problems(text, name, markers, command), plan.UNUSABLE_LOCK.format(name))
+        lock.raise_for(locked.problems(text, name, target, command), plan.UNUSABLE_LOCK.format(name))
     except EnvironmentFailure as error:
         found.append(as_flag(REFUSED, error))
-    if spec.requirements:
+    if spec.requirements and (pins := locked.pins(text, name, target)) is not None:
         files = requirements.collect(root, spec.requirements)
-        drift = requirements.out_of_step(lock.pins(text), name, files, markers, command)
+        asked = requirements.lines_of(files, spec.extras or (), spec.groups or ())
+        drift = requirements.out_of_step(pins, name, asked, target and target.markers, command)
         found += plan.drift_flags(drift)
     return found

@@ -6,13 +6,15 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from projrun.core import process
 from projrun.core.errors import EnvironmentFailure
-from projrun.environment.builder import BuildRequest, ResolutionRequest
+from projrun.environment import uv_platforms
+from projrun.environment.builder import BuildRequest, LookupRequest, ResolutionRequest
 from projrun.environment.lock import LockLine, normalised
+from projrun.environment.platforms import name_of
 
 # Where to fetch from, how to get there and where to keep it belongs to the machine. Every other UV_ variable
 # could change what gets installed without anybody seeing it.
@@ -21,6 +23,13 @@ _KEPT = re.compile(
     r"|CACHE_DIR|NO_CACHE|OFFLINE|INSECURE_HOST|NATIVE_TLS|SYSTEM_CERTS"
     r"|(HTTP|REQUEST|UPLOAD)_.*|CONCURRENT_.*|LOCK_TIMEOUT)"
 )
+# What uv calls the platforms that can be looked up from another one.
+_TARGETS = {
+    "linux-x86_64": "x86_64-unknown-linux-gnu",
+    "linux-aarch64": "aarch64-unknown-linux-gnu",
+    "macos-arm64": "aarch64-apple-darwin",
+    "macos-x86_64": "x86_64-apple-darwin",
+}
 _TAIL = 65536  # bytes of output kept to tell what went wrong; the log has them all
 _NO_WHEEL = ("no wheels with a matching", "no usable wheels", "building from source is disabled", "no wheels are")
 _NOT_THERE = ("was not found in the package registry", "there is no version of", "not found in the provided")
@@ -52,19 +61,30 @@ class Uv:
             )
         installed = _Call(request.folder, write, offline=request.offline)
         words = ("pip", "sync", "--require-hashes", "--link-mode", _link_mode(), "--allow-empty-requirements")
-        if installed.run(*words, *_wheels_only(request), *_python(directory / "bin" / "python"), lock):
+        if installed.run(
+            *words,
+            *_wheels_only(request.source_distributions, request.lines),
+            *_python(directory / "bin" / "python"),
+            lock,
+        ):
             raise _not_installed(installed.output, request)
         return directory
 
     def resolve(self, request: ResolutionRequest, write: Callable[[bytes], None]) -> str:
-        _fence(request.folder)
         lock = request.folder / "requirements.lock"
-        call = _Call(request.folder, write, offline=request.offline)
-        sources = [word for name in request.source_distributions for word in ("--no-binary", name)]
-        words = ("pip", "compile", "--quiet", "--generate-hashes", "--no-header", "--no-annotate", "--no-sources")
+        if request.previous:
+            lock.write_text(request.previous, encoding="utf-8")
+        variables = _environment()
+        if request.platforms:
+            variables = uv_platforms.restrict(request, variables)
+        else:
+            _fence(request.folder)
+        call = _Call(request.folder, write, offline=request.offline, variables=variables)
+        words = ("pip", "compile", "--quiet", "--generate-hashes", "--no-header", "--no-sources")
         places = (*_python(request.interpreter.path), "--output-file", lock, request.requirements)
-        command = f"uv pip compile --python-version {request.interpreter.version} {request.file}"
-        if call.run(*words, "--only-binary", ":all:", *sources, *places):
+        if call.run(*words, "--only-binary", ":all:", *_choices(request), *places):
+            version = request.python or request.interpreter.version
+            command = f"uv pip compile --python-version {version} {request.file}"
             raise EnvironmentFailure(
                 f"the requirements in {request.file} cannot be resolved",
                 why=_reason(call.output),
@@ -72,12 +92,43 @@ class Uv:
             )
         return lock.read_text(encoding="utf-8")
 
+    def look_up(self, request: LookupRequest, write: Callable[[bytes], None]) -> str:
+        """The files of the lines as a pylock.toml (PEP 751), with addresses of the index.
+
+        Which of them were locked is for the caller to tell. Raises EnvironmentFailure.
+        """
+        _fence(request.folder)
+        pins = request.folder / "pins.in"
+        pins.write_text("".join(f"{line.name}=={line.version}\n" for line in request.lines), encoding="utf-8")
+        call = _Call(request.folder, write, offline=request.offline)
+        place = request.folder / "pylock.toml"
+        words = ["pip", "compile", "--quiet", "--no-deps", "--no-header", "--no-sources", "--generate-hashes"]
+        words += ["--format", "pylock.toml", "--python-version", request.interpreter.version]
+        if request.platform in _TARGETS and request.platform != name_of(_own_markers()):
+            words += ["--python-platform", _TARGETS[request.platform]]
+        chosen = _wheels_only(request.source_distributions, request.lines)
+        if call.run(*words, *chosen, *_python(Path(sys.executable)), "--output-file", place, pins):
+            raise EnvironmentFailure(
+                "the package index does not tell the files of the lock",
+                why=_reason(call.output),
+                hint=_network_hint(call.output) or "use the index that it was locked from (UV_DEFAULT_INDEX)",
+            )
+        return place.read_text(encoding="utf-8")
+
 
 class _Call:
     """One call of uv in a folder; ``output`` is the end of what it wrote."""
 
-    def __init__(self, folder: Path, write: Callable[[bytes], None], *, offline: bool) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        write: Callable[[bytes], None],
+        *,
+        offline: bool,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         self._folder = folder
+        self._variables = _environment() if variables is None else variables
         self._offline = ("--offline",) if offline else ()
         self._write = write
         self._tail = b""
@@ -88,7 +139,7 @@ class _Call:
 
     def run(self, *words: str | Path) -> int:
         argv = [_executable(), "--color", "never", "--no-progress", *self._offline, *words]
-        return process.stream(argv, self._take, cwd=self._folder, env=_environment())
+        return process.stream(argv, self._take, cwd=self._folder, env=self._variables)
 
     def _take(self, data: bytes) -> None:
         self._tail = (self._tail + data)[-_TAIL:]
@@ -131,17 +182,34 @@ def _python(path: Path) -> tuple[str | Path, ...]:
     return ("--python", path, "--no-python-downloads")
 
 
+def _choices(request: ResolutionRequest) -> list[str | Path]:
+    """The words that say what of the requirements is resolved, for what, and what may change."""
+    words: list[str | Path] = [] if request.annotate else ["--no-annotate"]
+    words += [word for name in request.source_distributions for word in ("--no-binary", name)]
+    words += [word for name in request.extras for word in ("--extra", name)]
+    words += [word for name in request.groups for word in ("--group", f"{request.requirements}:{name}")]
+    words += ["--upgrade"] if request.upgrade_all else []
+    words += [word for wish in request.upgrade for word in ("--upgrade-package", wish)]
+    words += ["--universal"] if request.universal or request.platforms else []
+    words += ["--python-version", request.python] if request.python else []
+    return words
+
+
+def _own_markers() -> Mapping[str, str]:
+    return {"sys_platform": sys.platform, "platform_machine": os.uname().machine}
+
+
 def _link_mode() -> str:
     # Never hard links: editing a file of one environment would edit uv's cache and all others.
     return "clone" if sys.platform == "darwin" else "copy"
 
 
-def _wheels_only(request: BuildRequest) -> list[str]:
+def _wheels_only(source_distributions: Sequence[str], lines: Sequence[LockLine]) -> list[str]:
     """Wheels for all but the packages that may be built, which still come as wheels when there are some."""
-    if not request.source_distributions:
+    if not source_distributions:
         return ["--only-binary", ":all:"]
-    allowed = {normalised(name) for name in request.source_distributions}
-    names = sorted({line.name for line in request.lines} - allowed)
+    allowed = {normalised(name) for name in source_distributions}
+    names = sorted({line.name for line in lines} - allowed)
     return [word for name in names for word in ("--only-binary", name)]
 
 

@@ -100,7 +100,7 @@ def _environments(value: Mapping[str, Any]) -> dict[Path, EnvironmentSpec]:
 
 def _environment(name: str, node: Mapping[str, Any]) -> EnvironmentSpec:
     """An environment, with defaults for what is left out."""
-    lists = ("source_distributions", "inherit", "secrets")
+    lists = ("extras", "groups", "source_distributions", "inherit", "secrets")
     keys: dict[str, Any] = {key: tuple(value) if key in lists else value for key, value in node.items()}
     return EnvironmentSpec(name, **keys)
 

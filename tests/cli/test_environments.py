@@ -98,3 +98,30 @@ def test_a_strict_run_judges_the_one_it_would_use(several: Workspace) -> None:
     several.publish()
     assert several.projrun("run", "--strict").code == 0
     assert several.projrun("run", "--strict", "-e", "train").code == 113
+
+
+def test_each_lock_is_compiled_checked_and_exported_by_the_name_of_its_environment(several: Workspace) -> None:
+    several.repository.write("other.in", "tinydep>=2\n")
+    several.spec(SPEC.replace("lock: other.lock", "lock: other.lock, requirements: other.in"))
+    several.repository.write("other.lock", "tinydep==1.5\n")
+    stale = several.projrun("lock", "--check", "--environment", "other")
+    assert stale.code == 113
+    assert "projrun lock --environment other" in stale.out + stale.err
+    assert several.projrun("lock", "--environment", "other").code == 0
+    exported = several.projrun("export-lock", "--environment", "other")
+    assert "tinydep==2.0" in exported.out
+    assert "tinydep==1.5" in several.projrun("export-lock").out
+    unnamed = several.projrun("lock")
+    assert unnamed.code == 113
+    assert "environment.requirements" in unnamed.err
+
+
+def test_a_lock_of_several_with_no_default_must_be_named(several: Workspace) -> None:
+    text = SPEC.replace("  default:", "  first:").replace(
+        "main: python", "main: {environment: first, command: python"
+    )
+    several.spec(text.replace("first, command: python tell.py", "first, command: python tell.py}"))
+    done = several.projrun("lock")
+    assert done.code == 2
+    assert "the project declares first, other" in done.err
+    assert "--environment first" in done.err
