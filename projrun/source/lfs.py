@@ -156,6 +156,9 @@ def _check_address(key: str, value: str, base: Address) -> None:
     if found.kind in _LOCAL and base.kind not in _LOCAL:
         why = f"{found.shown} is a local path, and {base.shown} is elsewhere"
         raise SourceError(f"{key} of {_CONFIG} is refused", why=why, hint=hint)
+    if found.kind == "path" and not value.startswith("/"):
+        # A directory that happens to be here, of whatever name, says nothing about what git-lfs makes of it.
+        raise SourceError(f"{key} of {_CONFIG} is refused", why="it is a path that starts nowhere", hint=hint)
 
 
 def _managed(tree: WorkTree, entries: Sequence[Entry]) -> list[Entry]:

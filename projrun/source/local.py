@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from projrun.core.errors import SourceError
-from projrun.source import fetching, git
+from projrun.source import fetching
 from projrun.source.git import Repository
 from projrun.source.model import Resolution
 from projrun.source.refs import Listing, Wanted, ambiguous_hash, parse_listing, parse_ref
@@ -62,21 +62,6 @@ def is_published(directory: Path, commit: str) -> bool:
         directory, "for-each-ref", "--count=1", f"--contains={commit}", "--format=%(refname)", "refs/remotes"
     )
     return bool(told.strip())
-
-
-def untracked(directory: Path, paths: tuple[str, ...]) -> tuple[str, ...]:
-    """The files below ``paths`` of a directory that its repository does not track, ignored or not.
-
-    Both are relative to the directory. A repository within counts as nothing. Raises SourceError.
-    """
-    repository = git.discover(directory)
-    if repository is None or not paths:
-        return ()
-    below = os.path.relpath(os.path.realpath(directory), repository.worktree)
-    words = ("--literal-pathspecs", "ls-files", "--others", "-z", "--")
-    told = repository.read(*words, *(os.path.normpath(os.path.join(below, path)) for path in paths))  # noqa: PTH118
-    files = (path for path in told.text.split("\0") if path and not path.endswith("/"))
-    return tuple(os.path.relpath(path, below) for path in files)
 
 
 def _listing(repository: Repository) -> Listing:

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from projrun.core.errors import SourceError
@@ -145,6 +145,7 @@ def test_links_that_stay_inside_are_kept(repository: Repository, tmp_path: Path)
     assert contents(tmp_path / "run") == contents(repository.path)
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(["a", "b", "c", "d/a", "d/b", "d/e/a"]),
@@ -354,6 +355,16 @@ def test_an_address_of_git_lfs_that_is_none_to_fetch_from_is_refused(
     with pytest.raises(SourceError, match=r"\.lfsconfig"):
         from_away(repository, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_directory_that_is_here_is_no_address_of_git_lfs(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = with_pointer(repository, "[lfs]\nurl = ext::touch sprung\n")
+    repository.push_to(tmp_path / "ext::touch sprung")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SourceError, match=r"\.lfsconfig is refused"):
+        check_out(repository, commit, tmp_path / "run")
 
 
 def test_an_extension_of_git_lfs_is_refused(repository: Repository, tmp_path: Path) -> None:
