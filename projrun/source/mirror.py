@@ -37,8 +37,7 @@ def open_mirror(address: Address, cache: Path, report: Reporter) -> Mirror:
 
     Makes no network call. Raises SourceError when the cache cannot be written.
     """
-    key = sha256_bytes(os.fsencode(address.shown))[:32]
-    mirror = Mirror(cache.absolute() / "mirrors" / f"{key}.git", address)
+    mirror = _mirror(address, cache)
     try:
         mirror.path.parent.mkdir(parents=True, exist_ok=True)
         if not _is_repository(mirror.path):
@@ -48,6 +47,11 @@ def open_mirror(address: Address, cache: Path, report: Reporter) -> Mirror:
     except OSError as error:
         raise _unwritable(mirror, error) from error
     return mirror
+
+
+def has_mirror(address: Address, cache: Path) -> bool:
+    """Whether anything was ever fetched from an address."""
+    return _is_repository(_mirror(address, cache).path)
 
 
 def resolve(mirror: Mirror, ref: str | None, *, offline: bool = False, report: Reporter) -> Resolution:
@@ -184,6 +188,11 @@ def _too_far(mirror: Mirror, wanted: Wanted, commit: str) -> SourceError:
         why=f"{wanted.base} is {commit[:12]}, and {count} commits lead to it, itself counted",
         hint="give a smaller number",
     )
+
+
+def _mirror(address: Address, cache: Path) -> Mirror:
+    key = sha256_bytes(os.fsencode(address.shown))[:32]
+    return Mirror(cache.absolute() / "mirrors" / f"{key}.git", address)
 
 
 def _is_repository(path: Path) -> bool:

@@ -48,3 +48,52 @@ def test_a_version_that_a_shallow_clone_lacks_is_run_and_restored(workspace: Wor
     done = workspace.projrun("restore", "last", str(tmp_path / "back"), cwd=tmp_path / "mine")
     assert done.code == 0, done.err
     assert (tmp_path / "back/free.py").read_text() == "print('free')\n"
+
+
+def test_a_run_of_a_bare_repository_is_restored_when_it_is_gone(workspace: Workspace, tmp_path: Path) -> None:
+    inner = Repository.create(tmp_path / "inner")
+    inner.write("said.txt", "from the submodule\n")
+    inner.commit()
+    inner.push_to(tmp_path / "inner.git")
+    workspace.repository.git("submodule", "add", "-q", f"{tmp_path}/inner.git", "lib")
+    workspace.repository.git("config", "-f", ".gitmodules", "submodule.lib.url", "../inner.git")
+    workspace.publish()
+    document = workspace.run(str(tmp_path / "remote.git"), "-e", "free")
+    shutil.rmtree(tmp_path / "remote.git")
+    shutil.rmtree(tmp_path / "inner.git")
+    for words in ([], ["--offline"]):
+        place = tmp_path / f"back{len(words)}"
+        done = workspace.projrun("restore", document["run"], str(place), *words)
+        assert done.code == 0, done.err
+        assert (place / "lib/said.txt").read_text() == "from the submodule\n"
+
+
+def test_a_run_in_a_linked_work_tree_is_restored_when_that_is_gone(workspace: Workspace, tmp_path: Path) -> None:
+    workspace.repository.git("worktree", "add", "-q", "--detach", str(tmp_path / "linked"))
+    document = workspace.run("-e", "free", cwd=tmp_path / "linked")
+    assert document["recipe"]["source"]["worktree"] == str(tmp_path / "linked")
+    workspace.repository.git("worktree", "remove", "--force", str(tmp_path / "linked"))
+    done = workspace.projrun("restore", document["run"], str(tmp_path / "back"), cwd=tmp_path)
+    assert done.code == 0, done.err
+    assert (tmp_path / "back/free.py").exists()
+
+
+def test_every_place_that_was_asked_is_named_with_its_reason(workspace: Workspace, tmp_path: Path) -> None:
+    document = workspace.run("-e", "free")
+    commit = document["recipe"]["source"]["commit"]
+    workspace.root.rename(tmp_path / "away")
+    (tmp_path / "remote.git").rename(tmp_path / "gone.git")
+    done = workspace.projrun("restore", document["run"], str(tmp_path / "back"), cwd=tmp_path)
+    assert done.code == 112
+    lines = done.err.splitlines()
+    assert f"error: commit {commit} is gone" in lines
+    assert f"  {workspace.root}: the directory {workspace.root} is gone: no mirror was ever made of it" in lines
+    remote = f"file://{tmp_path}/remote.git"
+    assert any(line.startswith(f"  {remote}: there is no repository at {remote}: ") for line in lines)
+    offline = workspace.projrun("restore", "--offline", document["run"], str(tmp_path / "back"), cwd=tmp_path)
+    assert f"  {remote}: the commit {commit[:16]} of {remote} is not here" in offline.err
+    # Another repository in the place of the old one does not have the commit, and says so.
+    Repository.create(workspace.root).commit()
+    other = workspace.projrun("restore", document["run"], str(tmp_path / "back"), cwd=tmp_path)
+    assert f"  {workspace.root}: {workspace.root} has no {commit}" in other.err
+    assert not (tmp_path / "back").exists()
