@@ -15,7 +15,7 @@ from projrun.core.errors import ProjrunError, SourceError, SpecError
 from projrun.core.locks import exclusive, is_held, take
 from projrun.core.report import Reporter
 from projrun.finding import Found, find, find_head
-from projrun.placing import Place
+from projrun.placing import Naming, Place
 from projrun.source import inspect, local
 from projrun.source.checkout import checkout, discard
 from projrun.source.mirror import Mirror, keep, open_mirror, resolve
@@ -101,7 +101,7 @@ class _Submodules:
 def _checked_out(found: Found, options: Options, telling: _Telling) -> Iterator[Place]:
     commit = found.origin.resolution.commit
     submodules = _Submodules(found, options, telling)
-    with _folder(options.cache, telling) as folder, _named(folder, found):
+    with _folder(options.cache, telling) as folder, _named(naming := _naming(folder / _TREE, found)):
         tree = folder / _TREE
         checkout(
             found.objects,
@@ -120,7 +120,14 @@ def _checked_out(found: Found, options: Options, telling: _Telling) -> Iterator[
             source=_source(start, found, submodules.unpublished),
             mirrored=(*([(found.mirror, commit)] if found.mirror else []), *submodules.mirrored),
             told=tuple(telling.lines),
+            naming=naming,
         )
+
+
+def _naming(tree: Path, found: Found) -> Naming:
+    name = f"{found.origin.repository}@{found.origin.resolution.commit[:10]}"
+    # Tools tell the path without links.
+    return Naming(tuple(dict.fromkeys((os.path.realpath(tree), str(tree)))), name)
 
 
 def _source(start: Path, found: Found, unpublished: set[str]) -> Source:
@@ -198,18 +205,10 @@ def _remove(folder: Path, telling: _Telling) -> None:
 
 
 @contextlib.contextmanager
-def _named(folder: Path, found: Found) -> Iterator[None]:
-    """Errors of the block name files by their commit: the checkout itself will be gone."""
-    name = f"{found.origin.repository}@{found.origin.resolution.commit[:10]}"
-    tree = str(folder / _TREE)
-
-    def told(text: str) -> str:
-        return text.replace(f"{tree}/", f"{name}:").replace(tree, name)
-
+def _named(naming: Naming) -> Iterator[None]:
+    """Errors that leave the block name files by their commit."""
     try:
         yield
     except ProjrunError as error:
-        error.what, error.why, error.hint = told(error.what), told(error.why), told(error.hint)
-        if isinstance(error, SpecError):
-            error.problems = tuple(replace(problem, file=told(problem.file)) for problem in error.problems)
+        naming.apply(error)
         raise

@@ -65,8 +65,10 @@ def planned(options: Options, report: Reporter) -> Iterator[Plan]:
             *_secret_faults(choice),
         )
         project = source.origin.project if source.origin else str(spec.root)
-        refused = reasons(options, choice, source)
-        yield Plan(project, choice, source, inputs, environment, argv, options.seed, flags, refused)
+        named, refused = (
+            tuple(map(place.naming.flag, some)) for some in (flags, reasons(options, choice, source))
+        )
+        yield Plan(project, choice, source, inputs, environment, argv, options.seed, named, refused)
 
 
 def _inputs_as_they_are(choice: Choice) -> tuple[tuple[Fingerprint, ...], tuple[Flag, ...]]:

@@ -6,7 +6,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.cli.conftest import Workspace
+import pytest
+
+from tests.cli.conftest import Done, Workspace
 from tests.repositories import Repository
 
 
@@ -97,3 +99,47 @@ def test_every_place_that_was_asked_is_named_with_its_reason(workspace: Workspac
     other = workspace.projrun("restore", document["run"], str(tmp_path / "back"), cwd=tmp_path)
     assert f"  {workspace.root}: {workspace.root} has no {commit}" in other.err
     assert not (tmp_path / "back").exists()
+
+
+def no_checkout_in(workspace: Workspace, done: Done) -> None:
+    """Nothing that projrun itself said or kept names a checkout: it is gone."""
+    kept = b"".join(path.read_bytes() for path in workspace.store.glob("runs/*/*.json"))
+    log = workspace.projrun("logs", "-s", "projrun").out
+    assert "checkouts" not in done.out + done.err + kept.decode() + log
+
+
+@pytest.mark.parametrize("linked", [False, True], ids=["cache", "link to the cache"])
+def test_flags_name_files_by_their_commit(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, linked: bool
+) -> None:
+    if linked:
+        (workspace.home / "elsewhere").mkdir()
+        (workspace.home / "link").symlink_to("elsewhere")
+        monkeypatch.setenv("PROJRUN_CACHE", str(workspace.home / "link"))
+    workspace.entry_point("sh -c 'rm -rf .git; mkdir out; ln -s /etc/hosts out/l'", more="    outputs: [out]\n")
+    commit = workspace.publish()
+    done = workspace.projrun("run", "-v", "HEAD")
+    no_checkout_in(workspace, done)
+    flags = {flag["code"]: flag["message"] for flag in workspace.last()["outcome"]["flags"]}
+    assert f"{workspace.root}@{commit[:10]}" in flags["tree-unknown"]
+
+
+def test_errors_and_refusals_name_files_by_their_commit(workspace: Workspace) -> None:
+    workspace.repository.write(".gitignore", "big/\n")
+    workspace.entry_point("echo", more="    inputs: [big]\n")
+    commit = workspace.publish()
+    workspace.repository.write("big/a.csv", "1")
+    (workspace.root / "big/link").symlink_to("/etc/hosts")
+    named = f"{workspace.root}@{commit[:10]}:big/link is a symbolic link"
+    for words in ([], ["--strict"], ["--dry-run"], ["--dry-run", "--strict", "--json"]):
+        done = workspace.projrun("run", "-v", "HEAD", *words)
+        assert named in done.out + done.err
+        no_checkout_in(workspace, done)
+    assert named in workspace.last()["outcome"]["error"]["why"]
+
+
+def test_what_a_program_says_of_its_checkout_is_left_alone(workspace: Workspace) -> None:
+    workspace.entry_point("pwd")
+    workspace.publish()
+    assert "/checkouts/" in workspace.projrun("run", "-q", "-v", "HEAD").out
+    assert "/checkouts/" in workspace.projrun("logs", "-s", "stdout").out
