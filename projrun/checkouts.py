@@ -18,8 +18,9 @@ from projrun.finding import Found, find, find_head
 from projrun.placing import Naming, Place
 from projrun.source import inspect, local
 from projrun.source.checkout import checkout, discard
-from projrun.source.mirror import Mirror, keep, open_mirror, resolve
+from projrun.source.mirror import Mirror, keep, open_mirror
 from projrun.source.model import Address, Source
+from projrun.source.resolving import resolve
 from projrun.spec.model import SPEC_NAME
 
 _ALIVE = "alive"

@@ -12,8 +12,9 @@ from projrun.core.errors import SourceError, SpecError
 from projrun.core.report import Reporter
 from projrun.source import address as addresses
 from projrun.source import git, local, remote
-from projrun.source.mirror import Mirror, open_mirror, resolve
+from projrun.source.mirror import Mirror, open_mirror
 from projrun.source.model import Address, Origin, Resolution
+from projrun.source.resolving import resolve
 from projrun.spec.load import find_project
 
 

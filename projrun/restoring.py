@@ -13,8 +13,9 @@ from projrun.core.report import Reporter
 from projrun.source import address as addresses
 from projrun.source import git, local
 from projrun.source.checkout import checkout, discard
-from projrun.source.mirror import has_mirror, open_mirror, resolve
+from projrun.source.mirror import has_mirror, open_mirror
 from projrun.source.model import Address
+from projrun.source.resolving import resolve
 from projrun.source.restore import restore
 from projrun.store.store import Store
 

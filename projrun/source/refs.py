@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from projrun.core.errors import SourceError
 from projrun.source.remote import without_credentials
 
-_FULL = re.compile(r"[0-9a-f]{40}")
-_SHORT = re.compile(r"[0-9a-f]{4,39}")
+_FULL = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_SHORT = re.compile(r"[0-9a-f]{4,63}")
 # git-check-ref-format(1); what gitrevisions(7) adds is allowed only where it leads to an older commit.
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|^[-/.]|/$|\.$|\.lock$|/\.")
 _SUFFIX = re.compile(r"(?:~\d{0,6}|\^\d{0,2}|\^\{(?:commit)?\})+$")
@@ -33,7 +33,7 @@ class Wanted:
 
     @property
     def short_hash(self) -> bool:
-        return bool(_SHORT.fullmatch(self.base))
+        return bool(_SHORT.fullmatch(self.base)) and not self.full_hash
 
 
 @dataclass(frozen=True)

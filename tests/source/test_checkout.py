@@ -17,8 +17,9 @@ from projrun.source import written
 from projrun.source.address import parse
 from projrun.source.checkout import checkout, discard
 from projrun.source.inspect import inspect
-from projrun.source.mirror import open_mirror, resolve
+from projrun.source.mirror import open_mirror
 from projrun.source.model import Address, Submodule
+from projrun.source.resolving import resolve
 from projrun.source.snapshot import snapshot
 from projrun.source.submodules import resolved
 from tests.repositories import Repository
