@@ -97,6 +97,12 @@ def _make(mirror: Mirror) -> None:
         _set_hash(mirror.path, next(iter(listing.refs.values())))
 
 
+def make_empty(path: Path, address: Address, name: str) -> None:
+    """Makes a repository for an address at ``path``, for the kind of hash that ``name`` is one of."""
+    _initialise(path, address)
+    _set_hash(path, name)
+
+
 def _initialise(path: Path, address: Address) -> None:
     words = ("init", "--quiet", "--bare", "--template=", str(path))
     git.run(words, path.parent, variables=_MAKE)

@@ -39,7 +39,7 @@ def _resolve_online(mirror: Mirror, wanted: Wanted, report: Reporter) -> Resolut
         agree(mirror, listing)
         found = listing.find(wanted.base)
         if found is not None:
-            commit = fetching.held(path, found.commit) or _fetched(mirror, found.commit, report)
+            commit = fetching.held(path, found.commit) or fetched(mirror, found.commit, report)
         elif wanted.short_hash and listing.refs:
             fetching.fetch_all(path, address, report)
             commit = _only_commit(mirror, wanted)
@@ -60,17 +60,17 @@ def _resolve_online(mirror: Mirror, wanted: Wanted, report: Reporter) -> Resolut
 
 def _exact(mirror: Mirror, name: str, report: Reporter) -> tuple[str | None, Listing]:
     """The commit of a full hash; and the refs of the remote, if it had to be asked for them."""
-    commit = _fetched(mirror, name, report) if agrees(mirror, name) else None
+    commit = fetched(mirror, name, report) if agrees(mirror, name) else None
     if commit:
         return commit, Listing({}, None)
     listing = fetching.ask_refs(mirror.path, mirror.address, report)
     if not agrees(mirror, name):
         agree(mirror, listing)
-        commit = _fetched(mirror, name, report) if agrees(mirror, name) else None
+        commit = fetched(mirror, name, report) if agrees(mirror, name) else None
     return commit, listing
 
 
-def _fetched(mirror: Mirror, name: str, report: Reporter) -> str | None:
+def fetched(mirror: Mirror, name: str, report: Reporter) -> str | None:
     """The commit of a full hash, fetched: alone when the server gives it out, else with all there is."""
     path, address = mirror.path, mirror.address
     commit = fetching.held(path, name)
