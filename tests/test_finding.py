@@ -13,8 +13,10 @@ from projrun.core.errors import SourceError
 from projrun.core.report import Silent
 from projrun.finding import Found, find, find_head
 from projrun.source.checkout import checkout
+from projrun.source.local import module_with
 from tests.git_servers import HttpServer, http_server
 from tests.repositories import Repository
+from tests.source.checkouts import with_submodule
 from tests.source.trees import everything
 
 
@@ -171,3 +173,34 @@ def test_a_remote_whose_path_is_relative_starts_at_the_work_tree(
     assert content(one, tmp_path) == "1\n"
     mine.write("sub/ProjectSpec.yaml", "version: 1\n")
     assert found(Repository(mine.path / "sub"), "HEAD", tmp_path).remote == str(bare)
+
+
+def test_a_submodule_that_the_main_repository_has_serves_a_linked_work_tree(tmp_path: Path) -> None:
+    outer, _ = with_submodule(tmp_path)
+    outer.write("ProjectSpec.yaml", "version: 1\n")
+    outer.commit()
+    outer.git("submodule", "update", "-q", "--init", "--recursive")
+    inner = Repository(outer.path / "libs/inner").git("rev-parse", "HEAD")
+    outer.git("worktree", "add", "-q", "--detach", str(tmp_path / "linked"))
+    one = found(Repository(tmp_path / "linked"), "HEAD", tmp_path)
+    assert one.modules is not None
+    assert module_with(one.modules, inner) == outer.path / ".git/modules/a.b c"
+
+
+def test_nothing_that_the_repository_names_is_executed_on_the_way_to_its_remote(
+    server: HttpServer, repository: Repository, tmp_path: Path
+) -> None:
+    first = repository.git("rev-parse", "HEAD~2")
+    mine = clone(server, tmp_path, *PARTIAL)
+    trap = tmp_path / "trap"
+    trap.write_text(f"#!/bin/sh\ntouch '{tmp_path}/sprung'\n")
+    trap.chmod(0o755)
+    for name in ("remote.origin.uploadpack", "core.sshCommand", "core.fsmonitor", "core.alternateRefsCommand"):
+        mine.git("config", name, str(trap))
+    mine.git("config", "credential.helper", f"!{trap}")
+    mine.git("config", "remote.origin.vcs", "ext")
+    assert content(found(mine, first, tmp_path), tmp_path) == "0\n"
+    mine.git("config", "url.ext::sh -c touch% sprung.insteadOf", "http://me:S3CRET@127.0.0.1")
+    with pytest.raises(SourceError):
+        found(mine, "1" * 40, tmp_path)
+    assert not (tmp_path / "sprung").exists()

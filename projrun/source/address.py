@@ -21,6 +21,7 @@ _HOST = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+(?:%25\w+)?\]|\w[\w.-]*)(?::(?P<po
 _BRACKETED = re.compile(r"\[[\w.:-]+\]|\w[\w.-]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LOOPBACK = re.compile(r"localhost|127\.\d+\.\d+\.\d+|\[::1\]")
+_SCHEMES = ("ssh", "https", "http", "file")
 _FORMS = "host:org/repo.git, ssh://, https:// or file:// with a path, or a directory"
 
 
@@ -90,7 +91,7 @@ def _check_text(text: str) -> None:
 
 
 def _of_url(text: str, scheme: str, rest: str) -> Address:
-    if scheme not in ("ssh", "https", "http", "file"):
+    if scheme not in _SCHEMES:
         raise _refused(text, f"projrun does not fetch by {scheme}://", f"give {_FORMS}")
     if scheme == "file":
         return _of_file_url(text, rest)
@@ -133,6 +134,13 @@ def _of_file_url(text: str, rest: str) -> Address:
 def _of_scp(text: str, login: str, rest: str) -> Address:
     path, _, fragment = rest.partition("#")
     user, at, host = login.rpartition("@")
+    if path.startswith("/") and host.lower().removeprefix("git+") in _SCHEMES:
+        # What follows may be a password that nobody would look for there: it is not shown.
+        raise SourceError(
+            f"the {host.lower()} address lacks a slash",
+            why=f"after {host}: stand two of them, or git would take {host} for a host",
+            hint=f"begin it with {host.lower()}://",
+        )
     if "@" in path.partition("/")[0] and not at:
         raise _refused(text, "ssh takes no password from an address", "leave it out, and load a key: ssh-add")
     if not _BRACKETED.fullmatch(host):

@@ -18,7 +18,7 @@ from projrun.core.report import Reporter
 from projrun.source import address, git
 from projrun.source.model import Address
 from projrun.source.transport import contact
-from projrun.source.worktree import Entry, WorkTree, shown
+from projrun.source.worktree import Entry, WorkTree, common, shown
 
 # A pointer is smaller than this, by its specification.
 _LARGEST_POINTER = 1024
@@ -213,9 +213,10 @@ def _taken(pointer: Pointer, tree: WorkTree) -> bool:
     """Whether the content is here, by now: an object of the other repository is linked, or else copied."""
     if _whole(pointer, tree.git_directory):
         return True
-    if not _whole(pointer, tree.objects):
+    lender = common(tree.objects)
+    if not _whole(pointer, lender):
         return False
-    _share(pointer.held_in(tree.objects), pointer.held_in(tree.git_directory))
+    _share(pointer.held_in(lender), pointer.held_in(tree.git_directory))
     return True
 
 

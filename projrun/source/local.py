@@ -12,6 +12,7 @@ from projrun.source import fetching
 from projrun.source.git import Repository
 from projrun.source.model import Resolution
 from projrun.source.refs import Found, Listing, Wanted, ambiguous_hash, parse_listing, parse_ref
+from projrun.source.worktree import common
 
 
 @dataclass(frozen=True)
@@ -105,12 +106,13 @@ def git_directory(repository: Repository) -> Path:
 
 
 def module_with(directory: Path, commit: str) -> Path | None:
-    """The git directory of a submodule, of those below a git directory, that has the commit with its files."""
-    for place, folders, files in os.walk(directory / "modules"):
-        if "HEAD" in files and "objects" in folders:
-            folders[:] = [name for name in folders if name == "modules"]
-            if fetching.held(Path(place), commit):
-                return Path(place)
+    """The git directory of a submodule that has the commit with its files; one of a linked work tree or of all."""
+    for root in dict.fromkeys((directory, common(directory))):
+        for place, folders, files in os.walk(root / "modules"):
+            if "HEAD" in files and "objects" in folders:
+                folders[:] = [name for name in folders if name == "modules"]
+                if fetching.held(Path(place), commit):
+                    return Path(place)
     return None
 
 

@@ -481,6 +481,23 @@ def test_content_that_the_repository_has_is_not_fetched(tmp_path: Path) -> None:
 
 
 @needs_lfs
+def test_a_linked_work_tree_lends_the_content_that_its_repository_has(tmp_path: Path) -> None:
+    repository, commit = with_lfs(tmp_path)
+    repository.git("worktree", "add", "-q", "--detach", str(tmp_path / "linked"))
+    held = Path(git(tmp_path / "linked", "rev-parse", "--absolute-git-dir"))
+    checkout(
+        held,
+        commit,
+        tmp_path / "run",
+        fetch_submodule=git_directory,
+        base=at(tmp_path / "gone"),
+        report=Silent(),
+        offline=True,
+    )
+    assert contents(tmp_path / "run") == contents(repository.path)
+
+
+@needs_lfs
 def test_content_of_git_lfs_that_nobody_has_is_an_error(tmp_path: Path) -> None:
     repository, _ = with_lfs(tmp_path)
     lost = next((tmp_path / "remote.git/lfs/objects").rglob(hashlib.sha256(b"more").hexdigest()))
