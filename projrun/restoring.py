@@ -108,10 +108,6 @@ class _Finder:
         resolve(mirror, commit, offline=not online, report=self.report)
         return mirror.path
 
-    def submodule(self, address: Address, commit: str) -> Path:
-        """As a checkout wants it."""
-        return self.held(address, commit, online=not self.offline)
-
 
 def _reason(error: SourceError) -> str:
     return f"{error.what}{': ' if error.why else ''}{error.why}"
@@ -128,11 +124,15 @@ def _write(finder: _Finder, commit: str, destination: Path, run: str) -> None:
             hint="name a directory that does not exist yet",
         )
     objects, base = finder.find(commit)
+
+    def fetch_submodule(address: Address, inner: str) -> Path:
+        return local.module_with(objects, inner) or finder.held(address, inner, online=not finder.offline)
+
     submodules = checkout(
         objects,
         commit,
         destination,
-        fetch_submodule=finder.submodule,
+        fetch_submodule=fetch_submodule,
         base=base,
         report=finder.report,
         offline=finder.offline,

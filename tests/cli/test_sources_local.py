@@ -60,6 +60,12 @@ def test_a_run_of_a_bare_repository_is_restored_when_it_is_gone(workspace: Works
     workspace.repository.git("submodule", "add", "-q", f"{tmp_path}/inner.git", "lib")
     workspace.repository.git("config", "-f", ".gitmodules", "submodule.lib.url", "../inner.git")
     workspace.publish()
+    workspace.run("-e", "free")
+    (tmp_path / "inner.git").rename(tmp_path / "away.git")
+    here = workspace.projrun("restore", "last", str(tmp_path / "here"), "--offline")
+    assert here.code == 0, here.err  # the user's own repository has the submodule
+    assert (tmp_path / "here/lib/said.txt").exists()
+    (tmp_path / "away.git").rename(tmp_path / "inner.git")
     document = workspace.run(str(tmp_path / "remote.git"), "-e", "free")
     shutil.rmtree(tmp_path / "remote.git")
     shutil.rmtree(tmp_path / "inner.git")
@@ -108,18 +114,20 @@ def no_checkout_in(workspace: Workspace, done: Done) -> None:
     assert "checkouts" not in done.out + done.err + kept.decode() + log
 
 
-@pytest.mark.parametrize("linked", [False, True], ids=["cache", "link to the cache"])
-def test_flags_name_files_by_their_commit(
-    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, linked: bool
+def test_flags_name_files_by_their_commit_and_the_program_as_it_likes(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if linked:
-        (workspace.home / "elsewhere").mkdir()
-        (workspace.home / "link").symlink_to("elsewhere")
-        monkeypatch.setenv("PROJRUN_CACHE", str(workspace.home / "link"))
-    workspace.entry_point("sh -c 'rm -rf .git; mkdir out; ln -s /etc/hosts out/l'", more="    outputs: [out]\n")
+    # Tools tell the path without the link, projrun with it.
+    (workspace.home / "elsewhere").mkdir()
+    (workspace.home / "link").symlink_to("elsewhere")
+    monkeypatch.setenv("PROJRUN_CACHE", str(workspace.home / "link"))
+    program = "pwd >&2; rm -rf .git; mkdir out; ln -s /etc/hosts out/l"
+    workspace.entry_point(f"sh -c '{program}'", more="    outputs: [out]\n")
     commit = workspace.publish()
     done = workspace.projrun("run", "-v", "HEAD")
-    no_checkout_in(workspace, done)
+    said = workspace.projrun("logs", "-s", "stderr").out
+    assert "/elsewhere/checkouts/" in said
+    no_checkout_in(workspace, Done(done.code, done.out, done.err.replace(said, "")))
     flags = {flag["code"]: flag["message"] for flag in workspace.last()["outcome"]["flags"]}
     assert f"{workspace.root}@{commit[:10]}" in flags["tree-unknown"]
 
@@ -136,10 +144,3 @@ def test_errors_and_refusals_name_files_by_their_commit(workspace: Workspace) ->
         assert named in done.out + done.err
         no_checkout_in(workspace, done)
     assert named in workspace.last()["outcome"]["error"]["why"]
-
-
-def test_what_a_program_says_of_its_checkout_is_left_alone(workspace: Workspace) -> None:
-    workspace.entry_point("pwd")
-    workspace.publish()
-    assert "/checkouts/" in workspace.projrun("run", "-q", "-v", "HEAD").out
-    assert "/checkouts/" in workspace.projrun("logs", "-s", "stdout").out

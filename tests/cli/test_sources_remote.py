@@ -133,26 +133,25 @@ def in_subdirectory(workspace: Workspace) -> str:
     return commit
 
 
-@pytest.mark.parametrize("configured", ["variable", "configuration"])
 def test_the_short_form_of_ssh_simply_works(
-    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, configured: str
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     commit = in_subdirectory(workspace)
     with ssh_server(tmp_path / "ssh") as server:
-        if configured == "variable":
-            monkeypatch.setenv("GIT_SSH_COMMAND", server.command)
-            host = server.alias
-        else:
-            (workspace.home / ".gitconfig").write_text(f"[core]\n\tsshCommand = {server.command}\n")
-            host = f"{server.user}@{server.alias}"
-        document = workspace.run(f"{host}:{tmp_path}/remote.git#sub", "-v", "v1", "-e", "free")
-        wrong = workspace.projrun("run", f"{host}:{tmp_path}/missing.git", "-e", "free")
+        monkeypatch.setenv("GIT_SSH_COMMAND", server.command)
+        short = f"{server.alias}:{tmp_path}/remote.git"
+        document = workspace.run(f"{short}#sub", "-v", "v1", "-e", "free")
+        monkeypatch.delenv("GIT_SSH_COMMAND")
+        (workspace.home / ".gitconfig").write_text(f"[core]\n\tsshCommand = {server.command}\n")
+        whole = f"{server.user}@{short}"
+        assert workspace.projrun("run", "-q", f"{whole}#sub", "-v", commit, "-e", "free").out == "free\n"
+        wrong = workspace.projrun("run", whole.replace("remote", "missing"), "-e", "free")
     source = document["recipe"]["source"]
     assert (source["commit"], source["resolved_as"], source["subdirectory"]) == (commit, "tag", "sub")
-    assert source["address"] == source["remote"] == f"{host}:{tmp_path}/remote.git"
-    assert document["recipe"]["spec"]["root"] == f"{host}:{tmp_path}/remote.git#sub"
+    assert source["address"] == source["remote"] == short
+    assert document["recipe"]["spec"]["root"] == f"{short}#sub"
     assert wrong.code == 112
-    assert f"there is no repository at {host}:{tmp_path}/missing.git" in wrong.err
+    assert f"there is no repository at {whole.replace('remote', 'missing')}" in wrong.err
 
 
 @pytest.mark.parametrize("scheme", ["ssh", "https"])
@@ -184,8 +183,8 @@ def large(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
 
 
 @needs_lfs
-def test_files_of_git_lfs_come_over_https(large: Workspace, secure: HttpServer, login: str) -> None:
-    done = large.projrun("run", "--json", address(secure, login))
+def test_files_of_git_lfs_come_over_https(large: Workspace, secure: HttpServer) -> None:
+    done = large.projrun("run", "--json", address(secure, "ada:t0p%2Fs3cret%40x@"))
     assert done.code == 0, done.err
     assert large.projrun("logs", "-s", "stdout").out == "the real weights\n"
     assert [path for path in secure.requests if path.endswith("/info/lfs/objects/batch")]
