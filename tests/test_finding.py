@@ -143,6 +143,9 @@ def test_a_full_hash_that_only_the_remote_has_comes_and_a_name_does_not(
     for ref in ("newer", newer[:9]):
         with pytest.raises(SourceError, match="has no"):
             found(mine, ref, tmp_path)
+    with pytest.raises(SourceError, match="has no dev") as near:
+        found(mine, "dev", tmp_path)
+    assert near.value.hint == "did you mean origin/dev?"
     with pytest.raises(SourceError, match=f"has no {'1' * 40}") as raised:
         found(mine, "1" * 40, tmp_path)
     assert f"{server.url}/project.git has no" in raised.value.why

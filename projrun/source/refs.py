@@ -89,7 +89,8 @@ class Listing:
 
         names = list(dict.fromkeys(short_name(name) for name in self.refs if name.startswith(tuple(_KINDS))))
         tail = base.rpartition("/")[2]  # origin/main, of one who thinks of a clone
-        close = [tail] if tail in names else difflib.get_close_matches(base, names, n=5, cutoff=0.5)
+        same = [name for name in names if name == tail or (base and name.endswith(f"/{base}"))]
+        close = same or difflib.get_close_matches(base, names, n=5, cutoff=0.5)
         if close:
             return f"did you mean {' or '.join(close)}?"
         more = f" and {len(names) - 8} more" if len(names) > 8 else ""

@@ -127,6 +127,6 @@ def _rewritten(address: str, repository: Repository) -> str:
 
 def _from_root(address: str, repository: Repository) -> str:
     """A path of this machine as it is from everywhere. As git decides it: no colon before the first slash."""
-    if ":" in address.partition("/")[0]:
+    if not address or ":" in address.partition("/")[0]:
         return address
     return os.path.normpath(repository.worktree / address)

@@ -633,6 +633,37 @@ def test_an_object_that_would_leave_the_checkout_is_refused(
         at(mirror, commit, offline=True)
 
 
+def test_a_local_repository_that_would_fetch_what_it_lacks_executes_nothing(
+    bare: Path, repository: Repository, tmp_path: Path
+) -> None:
+    trap = tmp_path / "trap"
+    trap.write_text(f"#!/bin/sh\ntouch '{tmp_path}/sprung'\n")
+    trap.chmod(0o755)
+    evil = Repository(bare)
+    for name, value in (
+        ("core.repositoryFormatVersion", "1"),
+        ("extensions.partialClone", "evil"),
+        ("remote.evil.url", f"ext::{trap}"),
+        ("remote.evil.promisor", "true"),
+        ("remote.evil.uploadpack", str(trap)),
+        ("protocol.ext.allow", "always"),
+        ("uploadpack.packObjectsHook", str(trap)),
+        ("core.sshCommand", str(trap)),
+        ("core.fsmonitor", str(trap)),
+    ):
+        evil.git("config", name, value)
+    blob = repository.git("rev-parse", "HEAD:a.txt")
+    commit = repository.git("rev-parse", "HEAD")
+    (bare / "objects" / blob[:2] / blob[2:]).unlink()
+    for address in (f"file://{bare}", str(bare)):
+        with pytest.raises(SourceError):
+            at(mirror_of(address, tmp_path), commit)
+    assert not (tmp_path / "sprung").exists()
+    with pytest.raises(AssertionError):
+        evil.git("cat-file", "blob", blob)
+    assert (tmp_path / "sprung").exists()  # the trap works
+
+
 def test_nothing_of_the_users_shell_steers_git(
     bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
