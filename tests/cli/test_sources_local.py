@@ -14,13 +14,15 @@ from tests.repositories import Repository
 
 def test_declared_data_in_a_repository_of_its_own_comes_along(workspace: Workspace) -> None:
     workspace.repository.git("rm", "-q", "-r", "data")
-    workspace.entry_point("cat data/deep/table.csv", more="    inputs: [data/deep]\n")
+    workspace.entry_point("cat data/deep/table.csv", more="    inputs: [data]\n")
     workspace.publish()
     data = Repository.create(workspace.root / "data")
     data.write("deep/table.csv", "of a repository within\n")
     data.commit()
+    here = workspace.run()["recipe"]["inputs"][0]
     document = workspace.run("-v", "HEAD")
-    assert [(one["path"], one["copied"]) for one in document["recipe"]["inputs"]] == [("data/deep", True)]
+    assert document["recipe"]["inputs"][0]["sha256"] == here["sha256"]
+    assert [(one["path"], one["copied"]) for one in document["recipe"]["inputs"]] == [("data", True)]
     assert workspace.projrun("logs", "-s", "stdout").out == "of a repository within\n"
 
 
