@@ -19,6 +19,8 @@ from projrun.source.model import Address
 from projrun.source.refs import Listing
 
 RUNS = "refs/projrun/runs"
+# Begins the names of folders in a mirror that last as long as it is held.
+ASIDE = "projrun-aside-"
 
 _SHA256 = 64  # hex digits
 
@@ -159,6 +161,8 @@ def _clear(path: Path) -> None:
     for file in left:
         with contextlib.suppress(FileNotFoundError):
             file.unlink()
+    for folder in path.glob(f"{ASIDE}*"):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def unwritable(mirror: Mirror, error: OSError) -> SourceError:

@@ -11,7 +11,7 @@ from projrun.core.errors import SourceError
 from projrun.core.report import Reporter
 from projrun.source import address as addresses
 from projrun.source import fetching, git, local, remote
-from projrun.source.mirror import Mirror, agree, locked, make_empty, open_mirror, unwritable
+from projrun.source.mirror import ASIDE, Mirror, agree, locked, make_empty, open_mirror, unwritable
 from projrun.source.model import Address, Source
 from projrun.source.refs import Listing
 from projrun.source.resolving import fetched
@@ -38,18 +38,19 @@ def published(
     has the commit when a branch or tag leads to it, or when it gives the commit out. Nothing is written but the
     mirror. Submodules are not asked about. Raises UsageError alone: what goes wrong is part of the answer.
     """
-    repository = _repository(source)
-    place = address or _address_of(source, repository)
-    if place is None or source.commit is None:
-        return Publication(False, "", "there is no remote that can be asked")
-    if offline:
-        return Publication(None, place.shown, "--offline was asked for")
-    report.phase("fetch", f"asking {place.shown} whether it has commit {source.commit[:10]}")
-    known = local.git_directory(repository) if repository else None
+    where = address.shown if address else source.remote or ""
     try:
+        repository = _repository(source)
+        place = address or _address_of(source, repository)
+        if place is None or source.commit is None:
+            return Publication(False, "", "there is no remote that can be asked")
+        if offline:
+            return Publication(None, where, "--offline was asked for")
+        report.phase("fetch", f"asking {place.shown} whether it has commit {source.commit[:10]}")
+        known = local.git_directory(repository) if repository else None
         return _asked(open_mirror(place, cache, report), source, known, report)
     except SourceError as error:
-        return Publication(None, place.shown, f"{error.what}{': ' if error.why else ''}{error.why}")
+        return Publication(None, where, f"{error.what}{': ' if error.why else ''}{error.why}")
 
 
 def _repository(source: Source) -> git.Repository | None:
@@ -89,7 +90,7 @@ def _gives_out(mirror: Mirror, commit: str, tips: frozenset[str], report: Report
     if fetching.held(mirror.path, commit) is None:
         return fetched(mirror, commit, report) is not None
     # git does not ask for what it has.
-    with tempfile.TemporaryDirectory(prefix="asking-", dir=mirror.path.parent) as folder:
+    with tempfile.TemporaryDirectory(prefix=ASIDE, dir=mirror.path) as folder:
         empty = Path(folder, "empty.git")
         make_empty(empty, mirror.address, commit)
         if fetching.fetch_commit(empty, mirror.address, commit, report):

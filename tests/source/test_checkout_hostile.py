@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from projrun.core.errors import SourceError
@@ -145,7 +145,6 @@ def test_links_that_stay_inside_are_kept(repository: Repository, tmp_path: Path)
     assert contents(tmp_path / "run") == contents(repository.path)
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(["a", "b", "c", "d/a", "d/b", "d/e/a"]),

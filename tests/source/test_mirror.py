@@ -409,6 +409,7 @@ def test_what_a_killed_fetch_leaves_is_in_nobodys_way(bare: Path, repository: Re
     mirror = mirror_of(f"file://{bare}", tmp_path)
     at(mirror, "v1")
     (mirror.path / "objects/pack/tmp_pack_abc").write_text("half")
+    (mirror.path / "projrun-aside-abc/objects").mkdir(parents=True)
     left = ("shallow.lock", "packed-refs.lock", "config.lock", "HEAD.lock", "refs/remotes/origin/main.lock")
     for name in left:
         (mirror.path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -418,6 +419,7 @@ def test_what_a_killed_fetch_leaves_is_in_nobodys_way(bare: Path, repository: Re
     assert at(mirror, "main~1").commit == repository.git("rev-parse", "main~1")
     assert not list(mirror.path.glob("**/*.lock"))
     assert not list(mirror.path.glob("objects/pack/tmp_*"))
+    assert not list(mirror.path.glob("projrun-aside-*"))
 
 
 def test_a_commit_without_its_files_is_fetched(bare: Path, repository: Repository, tmp_path: Path) -> None:

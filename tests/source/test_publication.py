@@ -133,6 +133,14 @@ def test_a_remote_that_cannot_be_asked_is_no_answer(
     assert "cannot be reached" in answer.why
 
 
+def test_a_repository_that_is_gone_is_no_answer(repository: Repository, bare: Path, tmp_path: Path) -> None:
+    source = inspect(repository.path)
+    own = Origin(Resolution("HEAD", "default", source.commit or ""), None, str(tmp_path / "gone"), "")
+    answer = ask(replace(source, opened=None, origin=own), tmp_path)
+    assert (answer.held, answer.where) == (None, f"file://{bare}")
+    assert "is not a directory" in answer.why
+
+
 def test_without_a_remote_or_with_one_that_is_never_asked_it_is_not_there(
     bare: Path, repository: Repository, tmp_path: Path
 ) -> None:
