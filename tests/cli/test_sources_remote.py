@@ -228,3 +228,14 @@ def test_files_of_git_lfs_come_over_ssh(
     assert document["recipe"]["source"]["changes"] == []
     assert large.projrun("logs", "-s", "stdout").out == "the real weights\n"
     nowhere(large, done)
+
+
+@needs_lfs
+def test_the_password_of_the_own_remote_brings_what_the_clone_lacks(large: Workspace, secure: HttpServer) -> None:
+    large.repository.git("remote", "set-url", "origin", address(secure, "ada:t0p%2Fs3cret%40x@"))
+    shutil.rmtree(large.root / ".git/lfs")
+    done = large.projrun("run", "--json", "-v", "HEAD")
+    assert done.code == 0, done.err
+    assert large.projrun("logs", "-s", "stdout").out == "the real weights\n"
+    assert done.data["recipe"]["source"]["remote"] == f"{secure.url}/remote.git"
+    nowhere(large, done)
