@@ -15,7 +15,7 @@ from projrun.core.flags import Flag
 from projrun.core.paths import escape_reason, is_below
 from projrun.data.model import Fingerprint
 from projrun.placing import Place
-from projrun.source import local
+from projrun.source.untracked import untracked
 from projrun.store.objects import Objects
 from projrun.store.outputs import keep_output
 from projrun.store.run import MOVED
@@ -35,7 +35,7 @@ def carry_in(choice: Choice, place: Place) -> tuple[str, ...]:
     paths = tuple(entry.path for entry in declared_inputs(choice, place.local))
     inside = tuple(path for path in paths if not escape_reason(place.local, path))
     carried = []
-    for path in local.untracked(place.local, inside):
+    for path in untracked(place.local, inside):
         target = choice.spec.root / path
         if os.path.lexists(target) or not os.path.lexists(place.local / path):
             continue

@@ -7,38 +7,24 @@ import os
 import posixpath
 import secrets
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from projrun.choice import Options
 from projrun.core.errors import ProjrunError, SourceError, SpecError
 from projrun.core.locks import exclusive, is_held, take
 from projrun.core.report import Reporter
-from projrun.placing import Place
-from projrun.source import address as addresses
-from projrun.source import git, inspect, local, remote
+from projrun.finding import Found, find, find_head
+from projrun.placing import Naming, Place
+from projrun.source import inspect, local
 from projrun.source.checkout import checkout, discard
-from projrun.source.mirror import Mirror, keep, open_mirror, resolve
-from projrun.source.model import Address, Origin, Source
-from projrun.spec.load import find_project
+from projrun.source.mirror import Mirror, keep, open_mirror
+from projrun.source.model import Address, Source
+from projrun.source.resolving import resolve
 from projrun.spec.model import SPEC_NAME
 
 _ALIVE = "alive"
 _TREE = "source"
-
-
-@dataclass(frozen=True)
-class _Found:
-    """A commit and all that is known of it. ``base`` is where relative addresses of submodules start from."""
-
-    objects: Path
-    base: Address
-    origin: Origin
-    subdirectory: str
-    local: Path | None
-    remote: str | None
-    remote_branch: str | None
-    mirror: Mirror | None = None
 
 
 class _Telling:
@@ -64,7 +50,7 @@ def checked_out(options: Options, report: Reporter) -> Iterator[Place]:
     project there.
     """
     telling = _Telling(report)
-    with _checked_out(_found(options, telling), options, telling) as place:
+    with _checked_out(find(options, telling), options, telling) as place:
         yield place
 
 
@@ -75,7 +61,7 @@ def checked_out_head(options: Options, source: Source, report: Reporter) -> Iter
     Raises as :func:`checked_out`, and SourceError when it is at another one now.
     """
     telling = _Telling(report)
-    found = _found_here(addresses.parse(str(source.directory)), None, source.directory)
+    found = find_head(source.directory, options, telling)
     if found.origin.resolution.commit != source.commit:
         raise SourceError(
             f"HEAD of {source.worktree} moved while the run began",
@@ -84,59 +70,6 @@ def checked_out_head(options: Options, source: Source, report: Reporter) -> Iter
         )
     with _checked_out(found, options, telling) as place:
         yield place
-
-
-def _found(options: Options, telling: _Telling) -> _Found:
-    text, project = options.source, None
-    if not addresses.is_address(text):
-        with contextlib.suppress(SpecError):
-            project = find_project(Path(text))
-            text = str(project)
-    address = addresses.parse(text, options.subdirectory)
-    if address.kind == "path" and os.path.lexists(Path(address.url, ".git")):
-        if project is None or options.subdirectory:
-            project = Path(address.url, address.subdirectory)
-        return _found_here(address, options.version, project)
-    mirror = open_mirror(address, options.cache, telling)
-    resolution = resolve(mirror, options.version, offline=options.offline, report=telling)
-    project_name = address.shown + (f"#{address.subdirectory}" if address.subdirectory else "")
-    branch = f"origin/{resolution.branch}" if resolution.branch else "origin"
-    return _Found(
-        objects=mirror.path,
-        base=address,
-        origin=Origin(resolution, address.shown, address.shown, project_name),
-        subdirectory=address.subdirectory,
-        local=None,
-        remote=address.shown,
-        remote_branch=branch,
-        mirror=mirror,
-    )
-
-
-def _found_here(address: Address, ref: str | None, project: Path) -> _Found:
-    """A commit of the user's own repository, whose objects are borrowed where they are."""
-    repository = git.discover(Path(address.url))
-    assert repository is not None
-    resolution = local.resolve(repository, ref)
-    holder = remote.branch_with(repository, resolution.commit)
-    where = remote.address_of(repository, resolution.branch, holder)
-    return _Found(
-        objects=local.git_directory(repository),
-        base=_base(where, address),
-        origin=Origin(resolution, None, str(repository.worktree), str(project)),
-        subdirectory=address.subdirectory,
-        local=project,
-        remote=where,
-        remote_branch=holder,
-    )
-
-
-def _base(where: str | None, here: Address) -> Address:
-    """As git has it: relative addresses of submodules start from the remote, else from the repository itself."""
-    with contextlib.suppress(SourceError):
-        if where is not None:
-            return addresses.parse(where)
-    return here
 
 
 def keep_commits(place: Place, run: str) -> None:
@@ -148,13 +81,13 @@ def keep_commits(place: Place, run: str) -> None:
 class _Submodules:
     """Finds the submodules of a checkout; notes the mirrors they came from and which nobody else has."""
 
-    def __init__(self, found: _Found, options: Options, report: Reporter) -> None:
+    def __init__(self, found: Found, options: Options, report: Reporter) -> None:
         self._found, self._options, self._report = found, options, report
         self.mirrored: list[tuple[Mirror, str]] = []
         self.unpublished: set[str] = set()
 
     def fetch(self, address: Address, commit: str) -> Path:
-        held = local.module_with(self._found.objects, commit) if self._found.local else None
+        held = local.module_with(self._found.modules, commit) if self._found.modules else None
         if held is not None:
             if not local.is_published(held, commit):
                 self.unpublished.add(commit)
@@ -166,10 +99,10 @@ class _Submodules:
 
 
 @contextlib.contextmanager
-def _checked_out(found: _Found, options: Options, telling: _Telling) -> Iterator[Place]:
+def _checked_out(found: Found, options: Options, telling: _Telling) -> Iterator[Place]:
     commit = found.origin.resolution.commit
     submodules = _Submodules(found, options, telling)
-    with _folder(options.cache, telling) as folder, _named(folder, found):
+    with _folder(options.cache, telling) as folder, _named(naming := _naming(folder / _TREE, found)):
         tree = folder / _TREE
         checkout(
             found.objects,
@@ -188,10 +121,17 @@ def _checked_out(found: _Found, options: Options, telling: _Telling) -> Iterator
             source=_source(start, found, submodules.unpublished),
             mirrored=(*([(found.mirror, commit)] if found.mirror else []), *submodules.mirrored),
             told=tuple(telling.lines),
+            naming=naming,
         )
 
 
-def _source(start: Path, found: _Found, unpublished: set[str]) -> Source:
+def _naming(tree: Path, found: Found) -> Naming:
+    name = f"{found.origin.repository}@{found.origin.resolution.commit[:10]}"
+    # Tools tell the path without links.
+    return Naming(tuple(dict.fromkeys((os.path.realpath(tree), str(tree)))), name)
+
+
+def _source(start: Path, found: Found, unpublished: set[str]) -> Source:
     looked = inspect.inspect(start)
     submodules = tuple(
         replace(one, dirty=False, pushed=one.commit not in unpublished) for one in looked.submodules
@@ -209,7 +149,7 @@ def _source(start: Path, found: _Found, unpublished: set[str]) -> Source:
     )
 
 
-def _project_in(tree: Path, found: _Found) -> Path:
+def _project_in(tree: Path, found: Found) -> Path:
     """The project's directory in the checkout. What lies around the checkout is nobody's project."""
     commit, repository = found.origin.resolution.commit, found.origin.repository
     start = tree / found.subdirectory
@@ -266,18 +206,10 @@ def _remove(folder: Path, telling: _Telling) -> None:
 
 
 @contextlib.contextmanager
-def _named(folder: Path, found: _Found) -> Iterator[None]:
-    """Errors of the block name files by their commit: the checkout itself will be gone."""
-    name = f"{found.origin.repository}@{found.origin.resolution.commit[:10]}"
-    tree = str(folder / _TREE)
-
-    def told(text: str) -> str:
-        return text.replace(f"{tree}/", f"{name}:").replace(tree, name)
-
+def _named(naming: Naming) -> Iterator[None]:
+    """Errors that leave the block name files by their commit."""
     try:
         yield
     except ProjrunError as error:
-        error.what, error.why, error.hint = told(error.what), told(error.why), told(error.hint)
-        if isinstance(error, SpecError):
-            error.problems = tuple(replace(problem, file=told(problem.file)) for problem in error.problems)
+        naming.apply(error)
         raise

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from projrun.core.errors import ProjrunError, SpecError, StrictRefusal
+from projrun.core.flags import Flag
 from projrun.source.model import Source
 
 if TYPE_CHECKING:
@@ -13,12 +15,43 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Naming:
+    """What projrun calls the files of a private checkout: who reads it later finds no checkout any more.
+
+    ``places`` are the paths of the checkout, ``name`` the repository and commit that stand for them. Without
+    places every text stays as it is.
+    """
+
+    places: tuple[str, ...] = ()
+    name: str = ""
+
+    def text(self, text: str) -> str:
+        """A text of projrun's own."""
+        for place in self.places:
+            text = text.replace(f"{place}/", f"{self.name}:").replace(place, self.name)
+        return text
+
+    def flag(self, flag: Flag) -> Flag:
+        """A flag with its texts."""
+        return replace(flag, message=self.text(flag.message), mend=self.text(flag.mend))
+
+    def apply(self, error: ProjrunError) -> None:
+        """Names the files in an error, in what it lists as well."""
+        error.what, error.why, error.hint = self.text(error.what), self.text(error.why), self.text(error.hint)
+        error.args = (error.what,)
+        if isinstance(error, SpecError):
+            error.problems = tuple(replace(one, file=self.text(one.file)) for one in error.problems)
+        if isinstance(error, StrictRefusal):
+            error.reasons = tuple(map(self.flag, error.reasons))
+
+
+@dataclass(frozen=True)
 class Place:
     """Where the project is looked for (``start``), and whose it is.
 
     ``local`` is the user's own project directory, None when the source is an address. Of a private checkout:
-    ``checkout`` is its root, ``source`` what it holds, ``mirrored`` the mirrors and commits it came from, and
-    ``told`` what was said while it was made.
+    ``checkout`` is its root, ``source`` what it holds, ``mirrored`` the mirrors and commits it came from,
+    ``told`` what was said while it was made, and ``naming`` what its files are called.
     """
 
     start: Path
@@ -27,3 +60,4 @@ class Place:
     source: Source | None = None
     mirrored: tuple[tuple[Mirror, str], ...] = ()
     told: tuple[str, ...] = ()
+    naming: Naming = Naming()

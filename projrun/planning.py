@@ -60,8 +60,9 @@ def planned(options: Options, report: Reporter) -> Iterator[Plan]:
             *_secret_faults(choice),
         )
         project = source.origin.project if source.origin else str(spec.root)
-        refused = reasons(options, choice, source, examined)
-        yield Plan(project, choice, source, examined, argv, options.seed, flags, refused)
+        named = tuple(map(place.naming.flag, flags))
+        refused = tuple(map(place.naming.flag, reasons(options, choice, source, examined)))
+        yield Plan(project, choice, source, examined, argv, options.seed, named, refused)
 
 
 def _snapshot_fault(options: Options, source: Source) -> tuple[Flag, ...]:

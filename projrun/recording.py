@@ -9,6 +9,7 @@ from types import TracebackType
 
 from projrun.core.errors import StoreError
 from projrun.core.report import OURS, Reporter
+from projrun.placing import Naming
 from projrun.recipe.model import Phase
 from projrun.recipe.redaction import Redactor
 from projrun.store.log import RunLog
@@ -17,13 +18,21 @@ from projrun.store.log import RunLog
 class Recording:
     """A reporter that writes the run's log, shows the same on a screen, and remembers the phases.
 
-    Secrets are replaced before either sees them.
+    Secrets are replaced before either sees them. ``naming`` is applied to every text of projrun's own, and to
+    no output of a program.
     """
 
     def __init__(
-        self, directory: Path, screen: Reporter, *, secrets: Iterable[str], terminals: tuple[str, ...]
+        self,
+        directory: Path,
+        screen: Reporter,
+        *,
+        secrets: Iterable[str],
+        terminals: tuple[str, ...],
+        naming: Naming,
     ) -> None:
         self._screen = screen
+        self._naming = naming
         self._redactor = Redactor(secrets)
         self._log = RunLog(directory, terminals=terminals)
         self._streams: set[str] = set()
@@ -59,13 +68,13 @@ class Recording:
     def phase(self, name: str, text: str) -> None:
         """Notes that a phase begins or goes on; one line in the log and on the screen."""
         self.begin(name)
-        text = self._redactor.text(text)
+        text = self.text(text)
         self.note(f"{name}: {text}")
         self._screen.phase(name, text)
 
     def note(self, text: str) -> None:
         """Writes one line to the log and to no screen."""
-        self._log.write(OURS, f"projrun: {self._redactor.text(text)}\n".encode(errors="backslashreplace"))
+        self._log.write(OURS, f"projrun: {self.text(text)}\n".encode(errors="backslashreplace"))
 
     def write(self, stream: str, data: bytes) -> None:
         """Output of a builder or of the program."""
@@ -78,8 +87,8 @@ class Recording:
             self._pass_on(stream, self._redactor.flush(stream))
 
     def text(self, text: str) -> str:
-        """``text`` without secrets."""
-        return self._redactor.text(text)
+        """``text`` as it may be told and recorded: without secrets, and with no file of a private checkout."""
+        return self._redactor.text(self._naming.text(text))
 
     def phases(self) -> tuple[Phase, ...]:
         """All phases so far, the one under way up to now."""

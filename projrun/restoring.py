@@ -13,8 +13,9 @@ from projrun.core.report import Reporter
 from projrun.source import address as addresses
 from projrun.source import git, local
 from projrun.source.checkout import checkout, discard
-from projrun.source.mirror import open_mirror, resolve
+from projrun.source.mirror import has_mirror, open_mirror
 from projrun.source.model import Address
+from projrun.source.resolving import resolve
 from projrun.source.restore import restore
 from projrun.store.store import Store
 
@@ -61,7 +62,7 @@ def _places(source: Mapping[str, Any]) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class _Finder:
-    """Finds a commit at one of ``places``, which are directories and addresses."""
+    """Finds a commit at one of ``places``: directories, which may be gone by now, and addresses."""
 
     cache: Path
     places: tuple[str, ...]
@@ -70,8 +71,13 @@ class _Finder:
 
     def find(self, commit: str) -> tuple[Path, Address]:
         """A git directory that has the commit, and where relative addresses of submodules start from."""
-        known = [address for place in self.places if (address := _parsed(place))]
-        failed = None
+        reasons: dict[str, str] = {}
+        known = []
+        for place in self.places:
+            try:
+                known.append(addresses.recorded(place))
+            except SourceError as error:
+                reasons[place] = _reason(error)
         # What is here already, before anybody is asked.
         for online in (False, True)[: 1 if self.offline else 2]:
             for address in known:
@@ -79,34 +85,32 @@ class _Finder:
                     # The remote is the last one: a clone's relative addresses start there.
                     return self.held(address, commit, online=online), known[-1]
                 except SourceError as error:
-                    failed = error
-        places = ", ".join(address.shown for address in known) or "no place"
+                    reasons[address.shown] = _reason(error)
+        asked = [f"{place}: {reason}" for place, reason in reasons.items()] or ["no place is recorded"]
         raise SourceError(
             f"commit {commit} is gone",
-            why=f"the run was clean and pushed, so the store has no snapshot; of {places} none has it"
-            + (f" ({failed.what}: {failed.why})" if failed else ""),
+            why="\n".join(
+                ["the run was clean and pushed, so the store has no snapshot; where it may be:", *asked]
+            ),
             hint=f"in a clone that still has it: git push ADDRESS {commit}:refs/heads/kept",
         )
 
     def held(self, address: Address, commit: str, *, online: bool) -> Path:
         """The git directory of an address, when it has the commit or, with ``online``, can fetch it."""
-        if address.kind == "path" and (repository := git.discover(Path(address.url))):
-            local.resolve(repository, commit)
-            return local.git_directory(repository)
+        if address.kind == "path":
+            directory = Path(address.url)
+            if directory.is_dir() and (repository := git.discover(directory)):
+                local.resolve(repository, commit)
+                return local.git_directory(repository)
+            if not directory.is_dir() and not has_mirror(address, self.cache):
+                raise SourceError(f"the directory {address.shown} is gone", why="no mirror was ever made of it")
         mirror = open_mirror(address, self.cache, self.report)
         resolve(mirror, commit, offline=not online, report=self.report)
         return mirror.path
 
-    def submodule(self, address: Address, commit: str) -> Path:
-        """As a checkout wants it."""
-        return self.held(address, commit, online=not self.offline)
 
-
-def _parsed(place: str) -> Address | None:
-    try:
-        return addresses.parse(place)
-    except SourceError:
-        return None
+def _reason(error: SourceError) -> str:
+    return f"{error.what}{': ' if error.why else ''}{error.why}"
 
 
 def _write(finder: _Finder, commit: str, destination: Path, run: str) -> None:
@@ -120,11 +124,15 @@ def _write(finder: _Finder, commit: str, destination: Path, run: str) -> None:
             hint="name a directory that does not exist yet",
         )
     objects, base = finder.find(commit)
+
+    def fetch_submodule(address: Address, inner: str) -> Path:
+        return local.module_with(objects, inner) or finder.held(address, inner, online=not finder.offline)
+
     submodules = checkout(
         objects,
         commit,
         destination,
-        fetch_submodule=finder.submodule,
+        fetch_submodule=fetch_submodule,
         base=base,
         report=finder.report,
         offline=finder.offline,

@@ -77,7 +77,8 @@ def _recorded(options: Options, ready: Settled, screen: Reporter) -> Result:
     store = Store(options.store)
     directory = store.begin()
     try:
-        with Recording(directory.path, screen, secrets=secrets, terminals=options.terminals) as recording:
+        naming, terminals = ready.place.naming, options.terminals
+        with Recording(directory.path, screen, secrets=secrets, terminals=terminals, naming=naming) as recording:
             live = Live(options, ready, store, directory, recording, time.time())
             try:
                 return _carry_out(live)

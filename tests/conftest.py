@@ -7,12 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.repositories import Repository
 from tests.schemas import validate_store
 
 # Where nothing answers: a test that needs an index makes its own on loopback.
 NO_INDEX = "http://127.0.0.1:9/simple/"
+
+settings.register_profile("untimed", deadline=None)  # no test asserts on time
+settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)

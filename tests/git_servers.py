@@ -1,4 +1,4 @@
-"""Git servers on loopback: git http-backend behind a small web server, and a real sshd of the test's own."""
+"""Git servers on loopback: git http-backend behind a small web server, with TLS or not, and a real sshd."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import pwd
 import shlex
 import shutil
 import socket
+import ssl
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +21,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+
+from tests.lfs_server import answer
 
 # What must not be skipped. Read before a test gets an environment of its own.
 REQUIRED = os.environ.get("PROJRUN_TEST_REQUIRE", "").split(",")
@@ -56,6 +60,11 @@ class _Listening(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Bridge)
         self.state = state
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that does not trust the certificate ends the connection: no news."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
 
 class _Bridge(BaseHTTPRequestHandler):
     server: _Listening
@@ -74,6 +83,8 @@ class _Bridge(BaseHTTPRequestHandler):
             self._refuse(302, "Location", state.redirect + self.path)
         elif state.login not in (None, login):
             self._refuse(401, "WWW-Authenticate", 'Basic realm="git"')
+        elif found := answer(state.root, state.url, self.path, body, self.headers.get("Authorization", "")):
+            self._send(200, {"Content-Type": found.kind}, found.body)
         else:
             self._backend(body)
 
@@ -84,11 +95,16 @@ class _Bridge(BaseHTTPRequestHandler):
         pass
 
     def _refuse(self, status: int, header: str, value: str) -> None:
+        self._send(status, {header: value}, b"")
+
+    def _send(self, status: int, headers: dict[str, str], content: bytes) -> None:
         with contextlib.suppress(ConnectionError):
             self.send_response(status)
-            self.send_header(header, value)
-            self.send_header("Content-Length", "0")
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(content)))
             self.end_headers()
+            self.wfile.write(content)
 
     def _body(self) -> bytes:
         if self.headers.get("Transfer-Encoding", "") != "chunked":
@@ -106,13 +122,7 @@ class _Bridge(BaseHTTPRequestHandler):
         )
         head, _, content = done.stdout.partition(b"\r\n\r\n")
         headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))
-        with contextlib.suppress(ConnectionError):
-            self.send_response(int(headers.pop("Status", "200").split()[0]))
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+        self._send(int(headers.pop("Status", "200").split()[0]), headers, content)
 
     def _variables(self, body: bytes) -> dict[str, str]:
         """Those of a CGI program: RFC 3875, git-http-backend(1)."""
@@ -137,16 +147,29 @@ class _Bridge(BaseHTTPRequestHandler):
 
 @contextlib.contextmanager
 def http_server(
-    root: Path, *, login: tuple[str, str] | None = None, exact_commits: bool = True
+    root: Path,
+    *,
+    login: tuple[str, str] | None = None,
+    exact_commits: bool = True,
+    certificate: Path | None = None,
 ) -> Iterator[HttpServer]:
     """Serves the repositories below ``root``. With ``login``, only to that user with that password.
 
     Without ``exact_commits`` the server speaks the first protocol, which gives out no commit that is not the
-    end of a branch or tag.
+    end of a branch or tag. With a ``certificate`` it is an https server at ``localhost``. Content of Git LFS that
+    the repositories hold is given out too.
     """
     state = HttpServer(root, login, exact_commits)
     with _Listening(state) as listening:
         state.url = f"http://127.0.0.1:{listening.server_address[1]}"
+        if certificate is not None:
+            state.url = f"https://localhost:{listening.server_address[1]}"
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            # The handshake is the business of the thread of each connection.
+            listening.socket = context.wrap_socket(
+                listening.socket, server_side=True, do_handshake_on_connect=False
+            )
         thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         try:
@@ -157,12 +180,27 @@ def http_server(
             thread.join()
 
 
+def make_certificate(folder: Path) -> Path:
+    """A certificate for ``localhost``, with its key, that nobody but itself vouches for. Skips without openssl."""
+    if shutil.which("openssl") is None:
+        if "tls" in REQUIRED:
+            pytest.fail("openssl is missing and PROJRUN_TEST_REQUIRE names tls: apt install openssl")
+        pytest.skip("openssl is not installed: apt install openssl")
+    file = folder / "certificate.pem"
+    kind = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2")
+    name = ("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost")
+    words = ("openssl", "req", "-x509", *kind, *name, "-keyout", str(file), "-out", str(file))
+    made = subprocess.run(words, check=True, capture_output=True)
+    assert file.read_text().count("-----BEGIN") == 2, made.stderr
+    return file
+
+
 @dataclass(frozen=True)
 class SshServer:
     """A running sshd that lets the key ``key`` in as the current user.
 
-    ``command`` is an ssh that knows the key and the host; ``strange_command`` one that does not know the host,
-    ``keyless_command`` one that has no key.
+    ``alias`` is a host that its commands know it by. ``command`` is an ssh that knows the key and the host;
+    ``strange_command`` one that does not know the host, ``keyless_command`` one that has no key.
     """
 
     port: int
@@ -170,14 +208,18 @@ class SshServer:
     command: str
     strange_command: str
     keyless_command: str
+    alias: str = "projrun-test"
 
     def url(self, path: Path) -> str:
         return f"ssh://{self.user}@127.0.0.1:{self.port}{path}"
 
 
 @contextlib.contextmanager
-def ssh_server(folder: Path) -> Iterator[SshServer]:
-    """Runs sshd on loopback for the block, with keys and configuration in ``folder``. Skips without sshd."""
+def ssh_server(folder: Path, programs: Path | None = None) -> Iterator[SshServer]:
+    """Runs sshd on loopback for the block, with keys and configuration in ``folder``. Skips without sshd.
+
+    What is asked for by name is looked for in ``programs`` first.
+    """
     sshd = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
     if sshd is None or shutil.which("ssh") is None:
         if "ssh" in REQUIRED:
@@ -194,6 +236,7 @@ def ssh_server(folder: Path) -> Iterator[SshServer]:
         f"ListenAddress 127.0.0.1:{port}\nHostKey {folder}/host\nPidFile none\nUsePAM no\nStrictModes no\n"
         f"AuthorizedKeysFile {folder}/authorized\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n"
         f"PermitRootLogin prohibit-password\nAcceptEnv GIT_PROTOCOL\nMaxStartups 100\n"
+        + (f"SetEnv PATH={programs}:/usr/bin:/bin\n" if programs else "")
     )
     if os.getuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # where sshd of root locks itself in
@@ -218,6 +261,7 @@ def _known(folder: Path, port: int) -> SshServer:
             f"IdentityFile {folder}/{key}\nIdentitiesOnly yes\nIdentityAgent none\n"
             f"UserKnownHostsFile {folder}/{known_hosts}\nGlobalKnownHostsFile /dev/null\n"
             "StrictHostKeyChecking ask\nUpdateHostKeys no\n"
+            f"Host {SshServer.alias}\nHostName 127.0.0.1\nPort {port}\n"
         )
         return f"ssh -F {shlex.quote(str(config))}"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import select
 import sys
 
@@ -11,6 +12,9 @@ import click
 
 from projrun.cli.render import label, printable
 from projrun.core.report import BUILD, STDOUT
+
+# A state of a progress bar that the next one is drawn over. A file would keep them all.
+_DRAWN_OVER = re.compile(rb"[^\r\n]*\r(?!\n)")
 
 
 class Screen:
@@ -43,6 +47,8 @@ class Screen:
         descriptor = file.fileno()
         if descriptor in self._gone:
             return
+        if stream == BUILD and not os.isatty(descriptor):
+            data = _DRAWN_OVER.sub(b"", data)
         try:
             while data:
                 data = data[_write(descriptor, data) :]

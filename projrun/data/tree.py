@@ -18,7 +18,8 @@ KIND     entry                                CONTENT
 
 A link whose target is not there, or that leads in a circle, has nothing behind it: ``l``. A link to what no
 record covers (a directory elsewhere, anything outside the project) is refused, for it would have no digest.
-Owner, times and the other permission bits do not count.
+Owner, times and the other permission bits do not count, nor does what is named ``.git``: git changes it when it
+only looks, and no checkout of the project has it.
 """
 
 from __future__ import annotations
@@ -133,7 +134,7 @@ def walk(top: bytes) -> Iterator[tuple[bytes, os.stat_result]]:
 def _names(top: bytes, prefix: bytes) -> list[bytes]:
     """The names in a directory, the first one last."""
     names = os.listdir(os.path.join(top, prefix))  # noqa: PTH118, PTH208 - names of raw bytes
-    return [prefix + name for name in sorted(names, reverse=True)]
+    return [prefix + name for name in sorted(names, reverse=True) if name != b".git"]
 
 
 def _marks(top: bytes) -> bytes:

@@ -21,6 +21,7 @@ _HOST = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+(?:%25\w+)?\]|\w[\w.-]*)(?::(?P<po
 _BRACKETED = re.compile(r"\[[\w.:-]+\]|\w[\w.-]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LOOPBACK = re.compile(r"localhost|127\.\d+\.\d+\.\d+|\[::1\]")
+_SCHEMES = ("ssh", "https", "http", "file")
 _FORMS = "host:org/repo.git, ssh://, https:// or file:// with a path, or a directory"
 
 
@@ -29,12 +30,12 @@ def is_address(text: str) -> bool:
 
     A directory of this machine is an address when it is a bare repository, or has ``#subdirectory``.
     """
-    if text.startswith("-") or _URL.fullmatch(text) or _HELPER.fullmatch(text):
+    if text.startswith("-") or _URL.fullmatch(text):
         return True
-    if os.path.isdir(text):  # noqa: PTH112 - a text of any kind
+    directory = _directory_in(text)
+    if directory == text:
         return _is_bare(Path(text))
-    before, sign, _ = text.rpartition("#")
-    return bool(_SCP.fullmatch(text)) or (bool(sign) and os.path.isdir(before))  # noqa: PTH112
+    return directory is not None or bool(_HELPER.fullmatch(text) or _SCP.fullmatch(text))
 
 
 def parse(text: str, subdirectory: str | None = None) -> Address:
@@ -44,19 +45,40 @@ def parse(text: str, subdirectory: str | None = None) -> Address:
     no secret, when git could take it for an option or a program, or nothing could be fetched from it.
     """
     _check_text(text)
-    if _HELPER.fullmatch(text):
-        raise _refused(text, "a transport helper runs a program of the address's choice", f"give {_FORMS}")
     if url := _URL.fullmatch(text):
         address = _of_url(text, url["scheme"].lower(), url["rest"])
-    elif not os.path.isdir(text) and (scp := _SCP.fullmatch(text)):  # noqa: PTH112
+    elif (directory := _directory_in(text)) is not None:
+        # git would take a::b for a helper and a:b for a host: it only ever gets the whole path.
+        address = _of_directory(text, directory)
+    elif _HELPER.fullmatch(text):
+        raise _refused(text, "a transport helper runs a program of the address's choice", f"give {_FORMS}")
+    elif scp := _SCP.fullmatch(text):
         address = _of_scp(text, scp["login"], scp["path"])
     else:
-        address = _of_directory(text)
+        raise SourceError(f"there is no directory {_printable(text)}", hint=f"a repository is {_FORMS}")
     if not subdirectory:
         return address
     if address.subdirectory:
         raise _refused(text, "it names a subdirectory already", "leave out --subdirectory, or the part after #")
     return replace(address, subdirectory=_inside(text, subdirectory))
+
+
+def recorded(text: str) -> Address:
+    """The address that ``text`` was when it was recorded: a directory need not be there any more.
+
+    Raises SourceError, as :func:`parse` does.
+    """
+    if text.startswith("/") and not os.path.lexists(text):
+        return Address("path", text, text)
+    return parse(text)
+
+
+def _directory_in(text: str) -> str | None:
+    """The existing directory that ``text`` names, with ``#subdirectory`` or without."""
+    if os.path.isdir(text):  # noqa: PTH112 - a text of any kind
+        return text
+    before = text.rpartition("#")[0]
+    return before if os.path.isdir(before) else None  # noqa: PTH112
 
 
 def _check_text(text: str) -> None:
@@ -69,7 +91,7 @@ def _check_text(text: str) -> None:
 
 
 def _of_url(text: str, scheme: str, rest: str) -> Address:
-    if scheme not in ("ssh", "https", "http", "file"):
+    if scheme not in _SCHEMES:
         raise _refused(text, f"projrun does not fetch by {scheme}://", f"give {_FORMS}")
     if scheme == "file":
         return _of_file_url(text, rest)
@@ -112,6 +134,13 @@ def _of_file_url(text: str, rest: str) -> Address:
 def _of_scp(text: str, login: str, rest: str) -> Address:
     path, _, fragment = rest.partition("#")
     user, at, host = login.rpartition("@")
+    if path.startswith("/") and host.lower().removeprefix("git+") in _SCHEMES:
+        # What follows may be a password that nobody would look for there: it is not shown.
+        raise SourceError(
+            f"the {host.lower()} address lacks a slash",
+            why=f"after {host}: stand two of them, or git would take {host} for a host",
+            hint=f"begin it with {host.lower()}://",
+        )
     if "@" in path.partition("/")[0] and not at:
         raise _refused(text, "ssh takes no password from an address", "leave it out, and load a key: ssh-add")
     if not _BRACKETED.fullmatch(host):
@@ -122,12 +151,9 @@ def _of_scp(text: str, login: str, rest: str) -> Address:
     return Address("ssh", url, url, _inside(text, fragment))
 
 
-def _of_directory(text: str) -> Address:
-    path, fragment = (text, "") if os.path.isdir(text) else text.rpartition("#")[::2]  # noqa: PTH112
-    directory = Path(os.path.realpath(path or text))
-    if not path or not directory.is_dir():
-        raise SourceError(f"there is no directory {path or text}", hint=f"a repository is {_FORMS}")
-    subdirectory = _inside(text, fragment)
+def _of_directory(text: str, path: str) -> Address:
+    directory = Path(os.path.realpath(path))
+    subdirectory = _inside(text, text[len(path) + 1 :])
     if not _is_bare(directory):
         repository = git.discover(directory)
         if repository is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from projrun.core.errors import SourceError
@@ -106,6 +107,17 @@ def commits_like(directory: Path, short: str) -> frozenset[str]:
 def older(directory: Path, commit: str, suffix: str) -> str | None:
     """The commit that ``suffix`` (``~2``, ``^``) leads to; None when the mirror does not reach so far."""
     return _verified(directory, f"{commit}{suffix}^{{commit}}")
+
+
+def leads_to(directory: Path, commit: str, tips: Iterable[str]) -> bool:
+    """Whether a git directory, which need not have them all, knows that one of ``tips`` comes from the commit."""
+    if _verified(directory, f"{commit}^{{commit}}") is None:
+        return False
+    asked = "\n".join([commit, *(f"^{tip}" for tip in tips), ""]).encode()
+    words = ("rev-list", "--max-count=1", "--ignore-missing", "--stdin")
+    variables = {"GIT_DIR": str(directory), "GIT_NO_REPLACE_OBJECTS": "1"}
+    left = git.run(words, directory, variables=variables, stdin=asked, accept=None)
+    return left.ok and not left.stdout.strip()
 
 
 def _verified(directory: Path, expression: str) -> str | None:

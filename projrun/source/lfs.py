@@ -18,7 +18,7 @@ from projrun.core.report import Reporter
 from projrun.source import address, git
 from projrun.source.model import Address
 from projrun.source.transport import contact
-from projrun.source.worktree import Entry, WorkTree, shown
+from projrun.source.worktree import Entry, WorkTree, common, shown
 
 # A pointer is smaller than this, by its specification.
 _LARGEST_POINTER = 1024
@@ -156,6 +156,9 @@ def _check_address(key: str, value: str, base: Address) -> None:
     if found.kind in _LOCAL and base.kind not in _LOCAL:
         why = f"{found.shown} is a local path, and {base.shown} is elsewhere"
         raise SourceError(f"{key} of {_CONFIG} is refused", why=why, hint=hint)
+    if found.kind == "path" and not value.startswith("/"):
+        # A directory that happens to be here, of whatever name, says nothing about what git-lfs makes of it.
+        raise SourceError(f"{key} of {_CONFIG} is refused", why="it is a path that starts nowhere", hint=hint)
 
 
 def _managed(tree: WorkTree, entries: Sequence[Entry]) -> list[Entry]:
@@ -210,9 +213,10 @@ def _taken(pointer: Pointer, tree: WorkTree) -> bool:
     """Whether the content is here, by now: an object of the other repository is linked, or else copied."""
     if _whole(pointer, tree.git_directory):
         return True
-    if not _whole(pointer, tree.objects):
+    lender = common(tree.objects)
+    if not _whole(pointer, lender):
         return False
-    _share(pointer.held_in(tree.objects), pointer.held_in(tree.git_directory))
+    _share(pointer.held_in(lender), pointer.held_in(tree.git_directory))
     return True
 
 

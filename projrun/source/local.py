@@ -3,13 +3,41 @@
 from __future__ import annotations
 
 import os
+import shlex
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from projrun.core.errors import SourceError
-from projrun.source import fetching, git
+from projrun.source import fetching
 from projrun.source.git import Repository
 from projrun.source.model import Resolution
-from projrun.source.refs import Listing, Wanted, ambiguous_hash, parse_listing, parse_ref
+from projrun.source.refs import Found, Listing, Wanted, ambiguous_hash, parse_listing, parse_ref
+from projrun.source.worktree import common
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """A ref that the repository cannot give the commit of, or not all of its files.
+
+    ``ask`` is what another repository may be asked for in its place. ``found`` is the ref when it is here, and
+    ``branch`` the branch whose remote that would be. ``error`` says what is missing. A ``lasting`` name means the
+    same everywhere.
+    """
+
+    ref: str | None
+    ask: str
+    found: Found | None
+    branch: str | None
+    lasting: bool
+    error: SourceError
+
+    def resolved(self, there: Resolution) -> Resolution:
+        """What the ref came to when another repository gave ``there``."""
+        if parse_ref(self.ref).suffix:
+            return Resolution(self.ref, "expression", there.commit)
+        if self.found is None:
+            return replace(there, ref=self.ref)
+        return Resolution(self.ref, self.found.kind, there.commit, self.found.branch)
 
 
 def resolve(repository: Repository, ref: str | None) -> Resolution:
@@ -17,28 +45,59 @@ def resolve(repository: Repository, ref: str | None) -> Resolution:
 
     A branch, remote branch, tag, full or short hash, HEAD, each with ``~N`` or ``^N``. Raises SourceError.
     """
+    resolved = look_up(repository, ref)
+    if isinstance(resolved, Elsewhere):
+        raise resolved.error
+    return resolved
+
+
+def look_up(repository: Repository, ref: str | None) -> Resolution | Elsewhere:
+    """As :func:`resolve`, with what to ask another repository for when this one does not have it."""
     wanted = parse_ref(ref)
     directory, listing = git_directory(repository), _listing(repository)
     found = None if wanted.full_hash else listing.find(wanted.base)
-    if found is not None:
-        commit = fetching.held(directory, found.commit)
-    elif wanted.full_hash:
-        commit = fetching.held(directory, wanted.base)
+    named = found.commit if found else wanted.base
+    if found or wanted.full_hash:
+        commit = fetching.held(directory, named)
     else:
         commit = _only_commit(directory, wanted) if wanted.short_hash else None
+    branch = (found.branch if found else None) or (listing.head or "").removeprefix("refs/heads/") or None
     if commit is None:
-        raise listing.missing(wanted, str(repository.worktree))
-    if not wanted.suffix:
-        kind = found.kind if found else "commit"
-        return Resolution(ref, kind, commit, found.branch if found else None)
-    older = fetching.older(directory, commit, wanted.suffix)
-    if older is None:
-        raise SourceError(
-            f"{repository.worktree} has no {ref}",
-            why=f"{wanted.base} is {commit[:12]}, whose history here is shorter",
-            hint="give a smaller number; in a shallow clone: git fetch --unshallow",
+        error = (
+            _incomplete(repository, wanted, named) if found else listing.missing(wanted, str(repository.worktree))
         )
-    return Resolution(ref, "expression", older)
+        return Elsewhere(ref, named + wanted.suffix, found, branch, bool(found or wanted.full_hash), error)
+    if not wanted.suffix:
+        return Resolution(ref, found.kind if found else "commit", commit, found.branch if found else None)
+    older = fetching.older(directory, commit, wanted.suffix)
+    if older is not None and fetching.held(directory, older):
+        return Resolution(ref, "expression", older)
+    error = _incomplete(repository, wanted, older) if older else _too_far(repository, wanted, commit)
+    return Elsewhere(ref, older or commit + wanted.suffix, found, branch, True, error)
+
+
+def shortage(repository: Repository) -> str | None:
+    """The kind of clone that is meant to lack some of what its remote has; None for any other repository."""
+    if repository.read("rev-parse", "--is-shallow-repository").text.strip() == "true":
+        return "a shallow clone"
+    promised = ("extensions.partialclone", *(name for name in repository.values if name.endswith(".promisor")))
+    return "a partial clone" if any(name in repository.values for name in promised) else None
+
+
+def _incomplete(repository: Repository, wanted: Wanted, commit: str) -> SourceError:
+    return SourceError(
+        f"{repository.worktree} does not have all of {wanted.ref or 'HEAD'}",
+        why=f"files of commit {commit[:12]} are missing here",
+        hint=f"git -C {shlex.quote(str(repository.worktree))} fetch, or look for damage: git fsck",
+    )
+
+
+def _too_far(repository: Repository, wanted: Wanted, commit: str) -> SourceError:
+    return SourceError(
+        f"{repository.worktree} has no {wanted.ref}",
+        why=f"{wanted.base} is {commit[:12]}, whose history here is shorter",
+        hint="give a smaller number",
+    )
 
 
 def git_directory(repository: Repository) -> Path:
@@ -47,12 +106,13 @@ def git_directory(repository: Repository) -> Path:
 
 
 def module_with(directory: Path, commit: str) -> Path | None:
-    """The git directory of a submodule, of those below a git directory, that has the commit with its files."""
-    for place, folders, files in os.walk(directory / "modules"):
-        if "HEAD" in files and "objects" in folders:
-            folders[:] = [name for name in folders if name == "modules"]
-            if fetching.held(Path(place), commit):
-                return Path(place)
+    """The git directory of a submodule that has the commit with its files; one of a linked work tree or of all."""
+    for root in dict.fromkeys((directory, common(directory))):
+        for place, folders, files in os.walk(root / "modules"):
+            if "HEAD" in files and "objects" in folders:
+                folders[:] = [name for name in folders if name == "modules"]
+                if fetching.held(Path(place), commit):
+                    return Path(place)
     return None
 
 
@@ -62,21 +122,6 @@ def is_published(directory: Path, commit: str) -> bool:
         directory, "for-each-ref", "--count=1", f"--contains={commit}", "--format=%(refname)", "refs/remotes"
     )
     return bool(told.strip())
-
-
-def untracked(directory: Path, paths: tuple[str, ...]) -> tuple[str, ...]:
-    """The files below ``paths`` of a directory that its repository does not track, ignored or not.
-
-    Both are relative to the directory. A repository within counts as nothing. Raises SourceError.
-    """
-    repository = git.discover(directory)
-    if repository is None or not paths:
-        return ()
-    below = os.path.relpath(os.path.realpath(directory), repository.worktree)
-    words = ("--literal-pathspecs", "ls-files", "--others", "-z", "--")
-    told = repository.read(*words, *(os.path.normpath(os.path.join(below, path)) for path in paths))  # noqa: PTH118
-    files = (path for path in told.text.split("\0") if path and not path.endswith("/"))
-    return tuple(os.path.relpath(path, below) for path in files)
 
 
 def _listing(repository: Repository) -> Listing:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from projrun.core.errors import SourceError
 from projrun.source.remote import without_credentials
 
-_FULL = re.compile(r"[0-9a-f]{40}")
-_SHORT = re.compile(r"[0-9a-f]{4,39}")
+_FULL = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_SHORT = re.compile(r"[0-9a-f]{4,63}")
 # git-check-ref-format(1); what gitrevisions(7) adds is allowed only where it leads to an older commit.
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|^[-/.]|/$|\.$|\.lock$|/\.")
 _SUFFIX = re.compile(r"(?:~\d{0,6}|\^\d{0,2}|\^\{(?:commit)?\})+$")
@@ -33,7 +33,7 @@ class Wanted:
 
     @property
     def short_hash(self) -> bool:
-        return bool(_SHORT.fullmatch(self.base))
+        return bool(_SHORT.fullmatch(self.base)) and not self.full_hash
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,8 @@ class Listing:
 
         names = list(dict.fromkeys(short_name(name) for name in self.refs if name.startswith(tuple(_KINDS))))
         tail = base.rpartition("/")[2]  # origin/main, of one who thinks of a clone
-        close = [tail] if tail in names else difflib.get_close_matches(base, names, n=5, cutoff=0.5)
+        same = [name for name in names if name == tail or (base and name.endswith(f"/{base}"))]
+        close = same or difflib.get_close_matches(base, names, n=5, cutoff=0.5)
         if close:
             return f"did you mean {' or '.join(close)}?"
         more = f" and {len(names) - 8} more" if len(names) > 8 else ""

@@ -89,9 +89,9 @@ _REASONS = (
         "make room, or choose another folder: PROJRUN_CACHE=DIR",
     ),
     _reason(
-        r"mismatched algorithms|object-format",
+        r"mismatched algorithms|object-format|expected sha/ref, got .[0-9a-f]{40} ",
         "{shown} names its commits by SHA-256",
-        "projrun fetches repositories whose commits are named by SHA-1",
+        "give all 64 digits of the commit, or a branch or tag; a git older than 2.29 fetches none of it",
     ),
 )
 

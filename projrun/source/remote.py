@@ -1,7 +1,8 @@
-"""Where else the commit is: the remote branch that holds it, and that remote's address without credentials."""
+"""Where else the commit is: the remote branch that holds it, and that remote's address."""
 
 from __future__ import annotations
 
+import os
 import re
 
 from projrun.source.git import Repository
@@ -35,7 +36,16 @@ def branch_with(repository: Repository, commit: str, remote: str | None = None) 
 
 
 def address_of(repository: Repository, branch: str | None, remote_branch: str | None) -> str | None:
-    """The address of the remote that has the commit, else of the branch's upstream, else of ``origin``."""
+    """As :func:`url_of`, without credentials."""
+    url = url_of(repository, branch, remote_branch)
+    return without_credentials(url) if url else None
+
+
+def url_of(repository: Repository, branch: str | None, remote_branch: str | None) -> str | None:
+    """The address of the remote that has the commit, else of the branch's upstream, else of ``origin``.
+
+    A path is one from the root. It may hold a password: it is to be parsed, and never shown.
+    """
     remotes = {
         name.removeprefix("remote.").removesuffix(".url"): urls[0]
         for name, urls in repository.values.items()
@@ -44,7 +54,7 @@ def address_of(repository: Repository, branch: str | None, remote_branch: str | 
     holders = sorted((name for name in remotes if (remote_branch or "").startswith(f"{name}/")), key=len)
     for name in (*holders[-1:], _remote_of(repository, branch), "origin"):
         if name in remotes:
-            return without_credentials(_rewritten(remotes[name], repository))
+            return _from_root(_rewritten(remotes[name], repository), repository)
     return None
 
 
@@ -113,3 +123,10 @@ def _rewritten(address: str, repository: Repository) -> str:
                 if address.startswith(prefix) and len(prefix) > len(best):
                     best, base = prefix, name.removeprefix("url.").removesuffix(".insteadof")
     return base + address[len(best) :] if best else address
+
+
+def _from_root(address: str, repository: Repository) -> str:
+    """A path of this machine as it is from everywhere. As git decides it: no colon before the first slash."""
+    if not address or ":" in address.partition("/")[0]:
+        return address
+    return os.path.normpath(repository.worktree / address)

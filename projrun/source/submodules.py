@@ -95,7 +95,8 @@ def _declared(tree: WorkTree, entries: Sequence[Entry]) -> Mapping[str, Mapping[
 def _address(path: str, url: str, base: Address) -> Address:
     try:
         whole = resolved(url, base.url)
-        found = address.parse(whole)
+        # A repository beside a bare one that was removed may still have its mirror.
+        found = address.recorded(whole) if base.kind in _LOCAL else address.parse(whole)
     except ValueError as error:
         raise _refused(path, str(error)) from error
     except SourceError as error:

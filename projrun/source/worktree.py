@@ -115,17 +115,17 @@ def make(objects: Path, commit: str, path: Path) -> WorkTree:
     Tags of the commit's own history come along, so that ``git describe`` works. Raises SourceError when
     ``objects`` is no git directory or does not have the commit.
     """
-    common = _common(objects)
-    if not (common / "objects").is_dir():
+    shared = common(objects)
+    if not (shared / "objects").is_dir():
         raise SourceError(
             f"{objects} is not a git repository",
             why="it has no objects",
             hint=f"git -C {objects} rev-parse --git-dir",
         )
     # The store's own repository says in its attributes that files are taken as they are.
-    raw = (common / "info/attributes").exists() and _look(objects, "rev-parse", "--verify", f"{REFS}/{commit}").ok
+    raw = (shared / "info/attributes").exists() and _look(objects, "rev-parse", "--verify", f"{REFS}/{commit}").ok
     tree = WorkTree(path, objects, commit, raw)
-    _write_git_directory(tree, common)
+    _write_git_directory(tree, shared)
     if tree.git("cat-file", "-t", commit, accept=None).text.strip() != "commit":
         raise SourceError(
             f"the commit {commit} is not there",
@@ -136,18 +136,18 @@ def make(objects: Path, commit: str, path: Path) -> WorkTree:
     return tree
 
 
-def _write_git_directory(tree: WorkTree, common: Path) -> None:
+def _write_git_directory(tree: WorkTree, shared: Path) -> None:
     inside = tree.git_directory
     for directory in ("objects/info", "refs", "info"):
         (inside / directory).mkdir(parents=True)
     longer = len(tree.commit) == 64
     (inside / "config").write_text(_CONFIG.format(version=int(longer)) + (_LONGER_HASHES if longer else ""))
     (inside / "HEAD").write_text(f"{tree.commit}\n")
-    (inside / "objects/info/alternates").write_bytes(os.fsencode(_quoted(str(common / "objects")) + "\n"))
+    (inside / "objects/info/alternates").write_bytes(os.fsencode(_quoted(str(shared / "objects")) + "\n"))
     with contextlib.suppress(FileNotFoundError):  # it may be gone at any time: then all the history is there
-        (inside / "shallow").write_bytes((common / "shallow").read_bytes())
+        (inside / "shallow").write_bytes((shared / "shallow").read_bytes())
     if tree.raw:
-        (inside / "info/attributes").write_bytes((common / "info/attributes").read_bytes())
+        (inside / "info/attributes").write_bytes((shared / "info/attributes").read_bytes())
 
 
 def shown(path: str) -> str:
@@ -155,8 +155,8 @@ def shown(path: str) -> str:
     return path if path.isprintable() else ascii(path)[1:-1]
 
 
-def _common(objects: Path) -> Path:
-    """The directory that a linked work tree's own git directory shares with the others."""
+def common(objects: Path) -> Path:
+    """The directory that a linked work tree's own git directory shares with the others; its own for any other."""
     try:
         return Path(objects, (objects / "commondir").read_text().strip()).resolve()
     except FileNotFoundError:

@@ -112,9 +112,9 @@ class Workspace:
             stderr=subprocess.PIPE,
         )
 
-    def run(self, *words: str, code: int = 0) -> Any:
+    def run(self, *words: str, code: int = 0, cwd: Path | None = None) -> Any:
         """``projrun run --json``: the document. Fails when the exit code is another one."""
-        done = self.projrun("run", "--json", *words)
+        done = self.projrun("run", "--json", *words, cwd=cwd)
         assert done.code == code, done.err
         return done.data
 

@@ -92,11 +92,12 @@ def test_times_owner_and_other_mode_bits_do_not_count(tmp_path: Path) -> None:
     assert digest(tmp_path) == before
 
 
-NAMES = st.binary(min_size=1, max_size=20).filter(lambda name: b"/" not in name and b"\0" not in name)
+PLAIN = st.binary(min_size=1, max_size=20).filter(lambda name: b"/" not in name and b"\0" not in name)
+NAMES = PLAIN.filter(lambda name: name not in (b".", b"..", b".git"))
 
 
 @settings(max_examples=40)
-@given(st.dictionaries(NAMES.filter(lambda name: name not in (b".", b"..")), st.binary(max_size=30), max_size=6))
+@given(st.dictionaries(NAMES, st.binary(max_size=30), max_size=6))
 def test_equal_trees_have_equal_digests_whatever_the_names(
     tmp_path_factory: pytest.TempPathFactory, files: dict[bytes, bytes]
 ) -> None:
@@ -108,6 +109,17 @@ def test_equal_trees_have_equal_digests_whatever_the_names(
     assert digest(root, "one") == digest(root, "two")
     records = b"".join(f"f {sha(files[name])} ".encode() + name + b"\0" for name in sorted(files))
     assert digest(root, "one") == sha(records)
+
+
+def test_the_insides_of_a_repository_do_not_count(tmp_path: Path) -> None:
+    for place in ("plain", "repository"):
+        (tmp_path / place / "below").mkdir(parents=True)
+        (tmp_path / place / "below/a").write_text("a")
+    (tmp_path / "repository/below/.git").write_text("gitdir: elsewhere")
+    (tmp_path / "repository/.git/objects").mkdir(parents=True)
+    (tmp_path / "repository/.git/HEAD").write_text("ref: refs/heads/main\n")
+    plain, repository = (fingerprint("d", place, tmp_path, None) for place in ("plain", "repository"))
+    assert (repository.sha256, repository.size, repository.files) == (plain.sha256, 1, 1)
 
 
 def test_link_loops_and_dangling_links_in_a_directory_are_links(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from projrun.core.errors import SourceError
-from projrun.source.address import is_address, parse
+from projrun.source.address import is_address, parse, recorded
 from projrun.source.model import Address
 from tests.repositories import Repository
 
@@ -104,6 +104,10 @@ def test_any_quoted_password_comes_back_and_is_never_shown(password: str) -> Non
         "ssh://git:SECRET@example.org/a.git",
         "me:SECRET@example.org:a.git",
         "https://me:SECRET/a.git",
+        "https:/me:SECRET@example.org/a.git",
+        "ssh:/git:SECRET@example.org/a.git",
+        "HTTPS:me:SECRET@example.org/a.git",
+        "file:/srv/a.git",
         "https://me:SECRET%0aX@example.org/a.git",
         "https://example.org/a%00.git",
         "https://example.org/a\n.git",
@@ -166,6 +170,37 @@ def test_a_directory_is_no_address_but_a_bare_repository_is(
     (tmp_path / "host:path").mkdir()
     monkeypatch.chdir(tmp_path)
     assert not is_address("host:path")
+
+
+def test_an_existing_directory_is_one_whatever_git_would_take_its_name_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a::b", "ext::sh -c touch sprung"):
+        bare = tmp_path / name
+        plain = Repository.create(tmp_path / f"{name} plain")
+        plain.write("sub/a.txt", "a")
+        plain.commit()
+        plain.push_to(bare)
+        monkeypatch.chdir(tmp_path)
+        assert is_address(name)
+        assert parse(name) == Address("path", str(bare), str(bare))
+        assert parse(f"{name}#sub") == Address("path", str(bare), str(bare), "sub")
+        assert not is_address(f"{name} plain")
+        assert parse(f"{name} plain#sub") == Address("path", str(plain.path), str(plain.path), "sub")
+        monkeypatch.chdir(tmp_path.parent)
+        assert is_address(name)
+        for text in (name, f"{name}#sub"):
+            with pytest.raises(SourceError, match="is no address"):
+                parse(text)
+
+
+def test_an_address_that_was_recorded_needs_no_directory_any_more(tmp_path: Path) -> None:
+    gone = str(tmp_path / "gone.git")
+    assert recorded(gone) == Address("path", gone, gone)
+    assert recorded("git@example.org:a.git") == parse("git@example.org:a.git")
+    for text in ("ext::sh -c true", "gone.git", str(tmp_path)):
+        with pytest.raises(SourceError):
+            recorded(text)
 
 
 def test_a_directory_inside_a_work_tree_is_the_work_tree_and_the_place_in_it(

@@ -17,8 +17,9 @@ from projrun.source import written
 from projrun.source.address import parse
 from projrun.source.checkout import checkout, discard
 from projrun.source.inspect import inspect
-from projrun.source.mirror import open_mirror, resolve
+from projrun.source.mirror import open_mirror
 from projrun.source.model import Address, Submodule
+from projrun.source.resolving import resolve
 from projrun.source.snapshot import snapshot
 from projrun.source.submodules import resolved
 from tests.repositories import Repository
@@ -473,6 +474,23 @@ def test_content_that_the_repository_has_is_not_fetched(tmp_path: Path) -> None:
         tmp_path / "run",
         fetch_submodule=git_directory,
         base=away,
+        report=Silent(),
+        offline=True,
+    )
+    assert contents(tmp_path / "run") == contents(repository.path)
+
+
+@needs_lfs
+def test_a_linked_work_tree_lends_the_content_that_its_repository_has(tmp_path: Path) -> None:
+    repository, commit = with_lfs(tmp_path)
+    repository.git("worktree", "add", "-q", "--detach", str(tmp_path / "linked"))
+    held = Path(git(tmp_path / "linked", "rev-parse", "--absolute-git-dir"))
+    checkout(
+        held,
+        commit,
+        tmp_path / "run",
+        fetch_submodule=git_directory,
+        base=at(tmp_path / "gone"),
         report=Silent(),
         offline=True,
     )

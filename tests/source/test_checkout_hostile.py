@@ -356,6 +356,16 @@ def test_an_address_of_git_lfs_that_is_none_to_fetch_from_is_refused(
     assert not (tmp_path / "run").exists()
 
 
+def test_a_directory_that_is_here_is_no_address_of_git_lfs(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = with_pointer(repository, "[lfs]\nurl = ext::touch sprung\n")
+    repository.push_to(tmp_path / "ext::touch sprung")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SourceError, match=r"\.lfsconfig is refused"):
+        check_out(repository, commit, tmp_path / "run")
+
+
 def test_an_extension_of_git_lfs_is_refused(repository: Repository, tmp_path: Path) -> None:
     digest = hashlib.sha256(b"content").hexdigest()
     text = f"version https://git-lfs.github.com/spec/v1\next-0-foo sha256:{digest}\noid sha256:{digest}\nsize 7\n"

@@ -13,8 +13,9 @@ import pytest
 from projrun.core.errors import ProjrunError, SourceError, UsageError
 from projrun.core.locks import exclusive
 from projrun.source.address import parse
-from projrun.source.mirror import Mirror, keep, open_mirror, resolve
+from projrun.source.mirror import Mirror, keep, open_mirror
 from projrun.source.model import Resolution
+from projrun.source.resolving import resolve
 from tests.git_servers import HttpServer, SshServer, http_server, ssh_server
 from tests.repositories import Repository
 
@@ -307,6 +308,78 @@ def test_offline_says_what_is_missing(bare: Path, repository: Repository, tmp_pa
         assert len(server.requests) == asked
 
 
+def longer_repository(path: Path) -> Repository:
+    """A repository whose objects are named by SHA-256."""
+    path.mkdir()
+    subprocess.run(["git", "init", "-q", "--object-format=sha256", "-b", "main", str(path)], check=True)
+    return Repository.create(path)
+
+
+@pytest.fixture(params=["file", "http", "http-v0"])
+def longer(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, Repository]]:
+    """The address of a repository whose commits are named by SHA-256, and a clone of it."""
+    repository = longer_repository(tmp_path / "longer")
+    for number in range(3):
+        repository.write("a.txt", f"{number}\n")
+        repository.commit()
+    repository.git("tag", "-a", "-m", "a tag", "v1", "HEAD~2")
+    bare = tmp_path / "served/longer.git"
+    repository.git("clone", "-q", "--bare", ".", str(bare))
+    if request.param == "file":
+        yield f"file://{bare}", repository
+    else:
+        with http_server(bare.parent, exact_commits=request.param == "http") as server:
+            yield f"{server.url}/{bare.name}", repository
+
+
+def test_commits_that_are_named_by_longer_hashes_come_too(longer: tuple[str, Repository], tmp_path: Path) -> None:
+    address, repository = longer
+    first, second, third = repository.git("rev-list", "--reverse", "main").split()
+    assert len(first) == 64
+    expected = {
+        None: Resolution(None, "default", third, "main"),
+        "v1": Resolution("v1", "tag", first),
+        second: Resolution(second, "commit", second),
+        second[:41]: Resolution(second[:41], "commit", second),
+        "main~2": Resolution("main~2", "expression", first),
+    }
+    for number, (ref, resolution) in enumerate(expected.items()):
+        mirror = mirror_of(address, tmp_path / str(number))
+        assert at(mirror, ref) == resolution
+        assert at(mirror, resolution.commit, offline=True).commit == resolution.commit
+        assert content(mirror, resolution.commit)
+        (mirror.path / "config").write_text("[broken")
+        assert at(mirror_of(address, tmp_path / str(number)), ref, offline=True) == resolution
+
+
+def test_a_hash_of_the_other_kind_is_not_there_and_harms_nothing(
+    bare: Path, longer: tuple[str, Repository], tmp_path: Path
+) -> None:
+    for address, wrong, what in (
+        (f"file://{bare}", "1" * 64, f"has no {'1' * 64}"),
+        (longer[0], "1" * 40, "names its commits by SHA-256"),
+    ):
+        mirror = mirror_of(address, tmp_path)
+        with pytest.raises(SourceError, match=what):
+            at(mirror, wrong)
+        assert at(mirror, "main").branch == "main"
+        with pytest.raises(SourceError, match=f"has no {wrong}"):
+            at(mirror, wrong)
+
+
+def test_a_remote_that_changed_its_kind_of_hash_is_told(bare: Path, tmp_path: Path) -> None:
+    mirror = mirror_of(f"file://{bare}", tmp_path)
+    commit = at(mirror, "main").commit
+    bare.rename(tmp_path / "away")
+    repository = longer_repository(tmp_path / "longer")
+    repository.commit()
+    repository.git("clone", "-q", "--bare", ".", str(bare))
+    with pytest.raises(SourceError, match="does not name its commits as it did") as raised:
+        at(mirror, "main")
+    assert str(mirror.path) in raised.value.hint
+    assert at(mirror, commit).commit == commit
+
+
 def test_a_kept_commit_outlives_the_remote_and_a_cleaning(bare: Path, tmp_path: Path) -> None:
     mirror = mirror_of(f"file://{bare}", tmp_path)
     commit = at(mirror, "dev").commit
@@ -336,6 +409,7 @@ def test_what_a_killed_fetch_leaves_is_in_nobodys_way(bare: Path, repository: Re
     mirror = mirror_of(f"file://{bare}", tmp_path)
     at(mirror, "v1")
     (mirror.path / "objects/pack/tmp_pack_abc").write_text("half")
+    (mirror.path / "projrun-aside-abc/objects").mkdir(parents=True)
     left = ("shallow.lock", "packed-refs.lock", "config.lock", "HEAD.lock", "refs/remotes/origin/main.lock")
     for name in left:
         (mirror.path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -345,6 +419,7 @@ def test_what_a_killed_fetch_leaves_is_in_nobodys_way(bare: Path, repository: Re
     assert at(mirror, "main~1").commit == repository.git("rev-parse", "main~1")
     assert not list(mirror.path.glob("**/*.lock"))
     assert not list(mirror.path.glob("objects/pack/tmp_*"))
+    assert not list(mirror.path.glob("projrun-aside-*"))
 
 
 def test_a_commit_without_its_files_is_fetched(bare: Path, repository: Repository, tmp_path: Path) -> None:
@@ -378,7 +453,8 @@ import sys
 from pathlib import Path
 from projrun.core.report import Silent
 from projrun.source.address import parse
-from projrun.source.mirror import open_mirror, resolve
+from projrun.source.mirror import open_mirror
+from projrun.source.resolving import resolve
 mirror = open_mirror(parse(sys.argv[1]), Path(sys.argv[2]), Silent())
 print(resolve(mirror, "main", report=Silent()).commit)
 """
@@ -557,6 +633,37 @@ def test_an_object_that_would_leave_the_checkout_is_refused(
         at(mirror, "evil")
     with pytest.raises(SourceError):
         at(mirror, commit, offline=True)
+
+
+def test_a_local_repository_that_would_fetch_what_it_lacks_executes_nothing(
+    bare: Path, repository: Repository, tmp_path: Path
+) -> None:
+    trap = tmp_path / "trap"
+    trap.write_text(f"#!/bin/sh\ntouch '{tmp_path}/sprung'\n")
+    trap.chmod(0o755)
+    evil = Repository(bare)
+    for name, value in (
+        ("core.repositoryFormatVersion", "1"),
+        ("extensions.partialClone", "evil"),
+        ("remote.evil.url", f"ext::{trap}"),
+        ("remote.evil.promisor", "true"),
+        ("remote.evil.uploadpack", str(trap)),
+        ("protocol.ext.allow", "always"),
+        ("uploadpack.packObjectsHook", str(trap)),
+        ("core.sshCommand", str(trap)),
+        ("core.fsmonitor", str(trap)),
+    ):
+        evil.git("config", name, value)
+    blob = repository.git("rev-parse", "HEAD:a.txt")
+    commit = repository.git("rev-parse", "HEAD")
+    (bare / "objects" / blob[:2] / blob[2:]).unlink()
+    for address in (f"file://{bare}", str(bare)):
+        with pytest.raises(SourceError):
+            at(mirror_of(address, tmp_path), commit)
+    assert not (tmp_path / "sprung").exists()
+    with pytest.raises(AssertionError):
+        evil.git("cat-file", "blob", blob)
+    assert (tmp_path / "sprung").exists()  # the trap works
 
 
 def test_nothing_of_the_users_shell_steers_git(
