@@ -103,7 +103,11 @@ class _Finder:
                 local.resolve(repository, commit)
                 return local.git_directory(repository)
             if not directory.is_dir() and not has_mirror(address, self.cache):
-                raise SourceError(f"the directory {address.shown} is gone", why="no mirror was ever made of it")
+                raise SourceError(
+                    f"the directory {address.shown} is gone",
+                    why="no mirror was ever made of it",
+                    hint="put a clone of it in its place",
+                )
         mirror = open_mirror(address, self.cache, self.report)
         resolve(mirror, commit, offline=not online, report=self.report)
         return mirror.path
