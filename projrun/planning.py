@@ -61,7 +61,7 @@ def planned(options: Options, report: Reporter) -> Iterator[Plan]:
         )
         project = source.origin.project if source.origin else str(spec.root)
         named = tuple(map(place.naming.flag, flags))
-        refused = tuple(map(place.naming.flag, reasons(options, choice, source, examined)))
+        refused = tuple(map(place.naming.flag, reasons(options, choice, source, examined, report)))
         yield Plan(project, choice, source, examined, argv, options.seed, named, refused)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -306,3 +307,30 @@ def test_an_edit_during_the_build_of_a_run_in_place_is_flagged(workspace: Worksp
     flags = workspace.last()["outcome"]["flags"]
     assert [flag["code"] for flag in flags] == ["tree-changed"]
     assert "free.py" in flags[0]["message"]
+
+
+def test_a_commit_that_its_remote_lost_is_refused(workspace: Workspace, tmp_path: Path) -> None:
+    old = workspace.repository.git("rev-parse", "HEAD")
+    edit(workspace)
+    workspace.publish()
+    remote = tmp_path / "remote.git"
+    subprocess.run(["git", "-C", remote, "update-ref", "refs/heads/main", old], check=True)
+    subprocess.run(["git", "-C", remote, "reflog", "expire", "--expire=now", "--all"], check=True)
+    subprocess.run(["git", "-C", remote, "gc", "-q", "--prune=now"], check=True)
+    code, reasons, done = refused(workspace, "--strict")
+    assert (code, reasons) == (112, ["unpushed"])
+    assert "is no longer on" in done.err
+    assert str(remote) in done.err
+    plan = workspace.projrun("run", "--dry-run", "--strict", "--json").data
+    assert [reason["code"] for reason in plan["refused"]] == ["unpushed"]
+    assert workspace.projrun("run", "--strict", "--allow-unpushed").code == 0
+    assert workspace.projrun("run", "--strict", "--offline").code == 0  # by what was known before
+
+
+def test_a_remote_that_cannot_be_asked_is_no_reason_to_believe(workspace: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "remote.git").rename(tmp_path / "elsewhere.git")
+    code, reasons, done = refused(workspace, "--strict")
+    assert (code, reasons) == (112, ["unpushed"])
+    assert "cannot be told" in done.err
+    assert "--offline" in done.err
+    assert workspace.projrun("run").code == 0
