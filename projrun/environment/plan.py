@@ -64,16 +64,16 @@ def plan(
         )
     interpreter = interpreters.find(spec.python, cache)
     if spec.lock:
-        return _lock_plan(spec, cache, interpreter, _locked(spec, root, cache, interpreter))
+        return _lock_plan(spec, means, interpreter, _locked(spec, root, cache, interpreter))
     from projrun.environment import requirements, resolution
 
     files = requirements.collect(root, spec.requirements or "")
     unlocked = resolution.Unlocked(root, files, interpreter, spec.builder, spec.source_distributions)
     answer = resolution.resolve(unlocked, means, report) if resolve else resolution.remembered(unlocked, cache)
-    return _lock_plan(spec, cache, interpreter, _resolved(answer, files[0], spec))
+    return _lock_plan(spec, means, interpreter, _resolved(answer, files[0], spec))
 
 
-def _lock_plan(spec: EnvironmentSpec, cache: Path, interpreter: Interpreter, found: _Lock) -> EnvironmentPlan:
+def _lock_plan(spec: EnvironmentSpec, means: Means, interpreter: Interpreter, found: _Lock) -> EnvironmentPlan:
     unfinished = EnvironmentPlan(
         kind="lock",
         key="",
@@ -89,19 +89,20 @@ def _lock_plan(spec: EnvironmentSpec, cache: Path, interpreter: Interpreter, fou
         reason="its lock is not resolved yet",
         flags=(*_python_flags(interpreter, spec), *found.flags, *_source_flags(spec)),
         compile_command=spec.compile_command,
+        declared=spec.python,
     )
     if found.text is None:
         return unfinished
     inputs = key.inputs_of_lock(interpreter, found.text, spec.builder, spec.source_distributions)
     digest = key.key_of(inputs)
-    directory = built.directory_of(cache, digest)
+    directory = built.directory_of(means.cache, digest)
     known = replace(unfinished, key=digest, inputs=inputs, directory=directory)
-    there = built.look(directory, digest)
+    there = built.look(directory, digest, built.depth(means))
     if isinstance(there, str):
         _check_lock(found, interpreter, spec.compile_command)
         return replace(known, reason=there)
     # Another installation of the same version may have been found now: tell the one that will run.
-    interpreter = replace(interpreter, path=there.interpreter)
+    interpreter = replace(interpreter, path=there.interpreter, library=there.library)
     return replace(known, interpreter=interpreter, reason=None, flags=(*known.flags, *there.flags))
 
 

@@ -50,7 +50,7 @@ class Uv:
                 why=_reason(made.output),
                 hint=f"see what it says: uv venv --python {request.interpreter.path} DIR",
             )
-        installed = _Call(request.folder, write, offline=request.offline)
+        installed = _Call(request.folder, write, offline=request.offline, fresh=request.fresh)
         words = ("pip", "sync", "--require-hashes", "--link-mode", _link_mode(), "--allow-empty-requirements")
         if installed.run(*words, *_wheels_only(request), *_python(directory / "bin" / "python"), lock):
             raise _not_installed(installed.output, request)
@@ -76,9 +76,11 @@ class Uv:
 class _Call:
     """One call of uv in a folder; ``output`` is the end of what it wrote."""
 
-    def __init__(self, folder: Path, write: Callable[[bytes], None], *, offline: bool) -> None:
+    def __init__(
+        self, folder: Path, write: Callable[[bytes], None], *, offline: bool, fresh: bool = False
+    ) -> None:
         self._folder = folder
-        self._offline = ("--offline",) if offline else ()
+        self._options = (*(("--offline",) if offline else ()), *(("--no-cache",) if fresh else ()))
         self._write = write
         self._tail = b""
 
@@ -87,7 +89,7 @@ class _Call:
         return self._tail.decode(errors="replace")
 
     def run(self, *words: str | Path) -> int:
-        argv = [_executable(), "--color", "never", "--no-progress", *self._offline, *words]
+        argv = [_executable(), "--color", "never", "--no-progress", *self._options, *words]
         return process.stream(argv, self._take, cwd=self._folder, env=_environment())
 
     def _take(self, data: bytes) -> None:

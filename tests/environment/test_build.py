@@ -256,7 +256,7 @@ def test_an_environment_that_was_moved_or_copied_is_not_trusted(project: Project
         shutil.copytree(project.cache, elsewhere, symlinks=True)
     plan = project.plan().directory
     assert plan is not None
-    reason = built.look(elsewhere / "environments" / plan.name, plan.name)
+    reason = built.look(elsewhere / "environments" / plan.name, plan.name, "quick")
     assert reason == "its marker does not fit its directory: it was moved or copied here"
 
 
@@ -279,13 +279,13 @@ def test_an_interpreter_that_is_gone_or_replaced_is_the_reason_to_build(project:
     text = marker.read_text()
     interpreter = str(environment.plan.interpreter.path)
     marker.write_text(text.replace(interpreter, str(tmp_path / "gone")))
-    assert built.look(directory, key) == f"its interpreter {tmp_path / 'gone'} is gone"
+    assert built.look(directory, key, "quick") == f"its interpreter {tmp_path / 'gone'} is gone"
     size = str(Path(interpreter).stat().st_size)
     marker.write_text(text.replace(size, "1"))
-    assert built.look(directory, key) == f"its interpreter {interpreter} was replaced since"
+    assert built.look(directory, key, "quick") == f"its interpreter {interpreter} was replaced since"
     marker.write_text(text)
     (directory / "bin" / "python").unlink()
-    assert built.look(directory, key) == "its python does not lead to its interpreter"
+    assert built.look(directory, key, "quick") == "its python does not lead to its interpreter"
 
 
 def test_a_configuration_of_uv_around_the_cache_does_not_steer_the_build(project: Project) -> None:
