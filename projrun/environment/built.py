@@ -105,6 +105,14 @@ def look(directory: Path, key: str, depth: Depth) -> Built | str:
     return reason or built
 
 
+def told(directory: Path) -> Built | None:
+    """What the marker in ``directory`` tells, whether it can be used or not; None when it cannot be read."""
+    try:
+        return _built(read_json(directory / MARKER))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def was_whole(directory: Path) -> bool:
     """Whether an environment was built to the end in ``directory``, whatever has become of it."""
     return (directory / MARKER).exists()

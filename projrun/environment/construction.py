@@ -98,7 +98,7 @@ def _told_when_full(environments: Path) -> Iterator[None]:
 def _listed(made: Made) -> str:
     """Writes the list of the files and gives its digest. Raises EnvironmentFailure when RECORD says otherwise."""
     directory = made.directory
-    paths = sorted(manifest.scan(directory, damage.UNLISTED))
+    paths = sorted(manifest.scan(directory))
     odd = [path for path in paths if "\n" in path]
     entries = contents.entries_of(directory, paths)
     by_path = {entry.path: entry for entry in entries}
@@ -115,7 +115,7 @@ def _listed(made: Made) -> str:
             hint="empty the builder's own cache (uv cache clean, pip cache purge) and run again; when it stays so,"
             " the wheel is defective: lock another version",
         )
-    return manifest.write(directory, ("bin", made.site_packages), entries)
+    return manifest.write(directory, entries)
 
 
 def _checked(plan: EnvironmentPlan, made: Path, lines: tuple[lock.LockLine, ...], version: str) -> Made:
@@ -128,8 +128,9 @@ def _checked(plan: EnvironmentPlan, made: Path, lines: tuple[lock.LockLine, ...]
             why=f"Asked for its version it says: {says}",
             hint=f"try {interpreter.path} -m venv DIR; when that is wrong too, install Python again",
         )
-    folders = [installed.site_packages(made, interpreter.version)]
-    distributions = installed.read(folders)
+    site_packages = installed.site_packages(made, interpreter.version)
+    there = installed.metadata([site_packages])
+    distributions = installed.distributions(there)
     applying = [line for line in lines if line.applies(interpreter.markers)]
     differences = installed.differences(distributions, applying)
     if differences:
@@ -138,7 +139,7 @@ def _checked(plan: EnvironmentPlan, made: Path, lines: tuple[lock.LockLine, ...]
             why="\n".join(differences),
             hint=f"compile the lock again: {plan.compile_command}",
         )
-    _refuse_unfit(plan, applying, installed.unfit(folders, interpreter.version))
+    _refuse_unfit(plan, applying, installed.unfit(there, interpreter.version))
     lock_file, command = plan.lock_path or "the resolved lock", plan.compile_command
     marker = built.Built(
         key=plan.key,
@@ -152,10 +153,10 @@ def _checked(plan: EnvironmentPlan, made: Path, lines: tuple[lock.LockLine, ...]
         files="",
         flags=tuple(
             Flag("dependency-missing", f"{lock_file}: {text}", f"compile the lock with all of them: {command}")
-            for text in installed.unmet(folders, interpreter.markers)
+            for text in installed.unmet(there, interpreter.markers)
         ),
     )
-    return Made(made, marker, folders[0].relative_to(made).as_posix())
+    return Made(made, marker, site_packages.relative_to(made).as_posix())
 
 
 def _refuse_unfit(plan: EnvironmentPlan, applying: list[lock.LockLine], unfit: dict[str, str]) -> None:

@@ -3,13 +3,12 @@
 Beside the marker lie two files. ``projrun-files`` is text, never changes, and the marker has its digest::
 
     projrun-files 1
-    names <sha256 of the names in it> <folder>   one for each folder in which a new name would be imported or run
-                                                 (an empty line)
-    <sha256> <size> <st_mode, octal> <path>      nearest to the top first; of a link: of what it leads to
+    <sha256> <size> <st_mode, octal> <path>      nearest to the top first
 
-``projrun-stats`` has size, mtime_ns, ctime_ns and st_mode of each of these paths in the same order, as signed
-64-bit numbers of this machine. It is written again when a file's times change and its content does not.
-``__pycache__`` is in neither: Python writes there whenever it imports.
+The digest is that of a file's content, of where a link leads, or of the names in a directory. ``projrun-stats``
+has size, mtime_ns, ctime_ns and st_mode of each of these paths in the same order, as signed 64-bit numbers of this
+machine; it is written again when those of a path change and its content does not. ``__pycache__`` is in neither:
+Python writes there whenever it imports.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from __future__ import annotations
 import os
 import stat
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -26,15 +25,17 @@ from projrun.core.files import write_atomic
 from projrun.core.hashing import sha256_bytes
 
 FILES, STATS = "projrun-files", "projrun-stats"
-PER_FILE = 4  # numbers in STATS
+# What describes the files, and the marker, which is written after them.
+UNLISTED = ("projrun-environment.json", FILES, STATS)
 CACHED = "__pycache__"
+GONE = (-1, -1, -1, -1)  # the numbers of a path that is not there
+_CTIME, _PER_PATH = 2, 4
 _FIRST_LINE = b"projrun-files 1\n"
-GONE = (-1, -1, -1, -1)  # what the stats of a file that is not there count as
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A file or link. ``path`` is relative to the environment; ``sha256`` of a link is that of where it leads."""
+    """A file, link or directory; ``path`` is relative to the environment."""
 
     path: str
     sha256: str
@@ -42,57 +43,70 @@ class Entry:
     mode: int
 
     @property
-    def is_link(self) -> bool:
-        return stat.S_ISLNK(self.mode)
+    def is_directory(self) -> bool:
+        return stat.S_ISDIR(self.mode)
+
+    @property
+    def is_file(self) -> bool:
+        return stat.S_ISREG(self.mode)
 
 
-@dataclass(frozen=True)
-class Manifest:
-    """``folders`` are those whose names are watched, with the digest of the names."""
+class Numbers:
+    """Size, times and mode of paths, in the order of the list."""
 
-    folders: Mapping[str, str]
-    entries: tuple[Entry, ...]
+    def __init__(self, values: array[int]) -> None:
+        self.values = values
+
+    def differing(self, kept: Numbers) -> list[int]:
+        """The places of the paths whose numbers are not those that were kept."""
+        if self.values == kept.values:
+            return []
+        ours, theirs = memoryview(self.values), memoryview(kept.values)
+        return [
+            begin // _PER_PATH
+            for begin in range(0, len(ours), _PER_PATH)
+            if ours[begin : begin + _PER_PATH] != theirs[begin : begin + _PER_PATH]
+        ]
+
+    def take_over(self, now: Numbers, places: Iterable[int], *, before: int) -> None:
+        """Takes the numbers of those paths that last changed ``before`` a time (nanoseconds since the epoch)."""
+        for begin in (place * _PER_PATH for place in places):
+            if now.values[begin + _CTIME] < before:
+                self.values[begin : begin + _PER_PATH] = now.values[begin : begin + _PER_PATH]
 
 
-def write(directory: Path, folders: Iterable[str], entries: Iterable[Entry]) -> str:
+def write(directory: Path, entries: Iterable[Entry]) -> str:
     """Writes both files and returns the digest of the first. Raises OSError."""
     ordered = sorted(entries, key=lambda entry: (entry.path.count("/"), entry.path))
-    lines = [f"names {names_digest(directory, folder)} {folder}\n" for folder in folders]
-    lines.append("\n")
-    lines += [f"{entry.sha256} {entry.size} {entry.mode:o} {entry.path}\n" for entry in ordered]
+    lines = [f"{entry.sha256} {entry.size} {entry.mode:o} {entry.path}\n" for entry in ordered]
     data = _FIRST_LINE + os.fsencode("".join(lines))
     write_atomic(directory / FILES, data, durable=False)
-    write_stats(directory, stats(directory, [entry.path for entry in ordered]))
+    write_numbers(directory, numbers(directory, [entry.path for entry in ordered]))
     return sha256_bytes(data)
 
 
-def read(directory: Path, digest: str) -> Manifest:
-    """All of ``projrun-files``. Raises OSError, and ValueError when it is not the one with this digest."""
+def read(directory: Path, digest: str) -> tuple[Entry, ...]:
+    """All of the list. Raises OSError, and ValueError when it is not the one with this digest."""
     data = (directory / FILES).read_bytes()
     if sha256_bytes(data) != digest:
-        raise ValueError(f"{FILES} is not the one that was written when the environment was built")
-    head, _, rest = data.removeprefix(_FIRST_LINE).partition(b"\n\n")
+        raise ValueError(f"{FILES} is not the one that was written when it was built")
     entries = []
-    for line in os.fsdecode(rest).splitlines():
+    for line in os.fsdecode(data.removeprefix(_FIRST_LINE)).split("\n")[:-1]:
         sha256, size, mode, path = line.split(" ", 3)
         entries.append(Entry(path, sha256, int(size), int(mode, 8)))
-    return Manifest(_folders(head.splitlines(keepends=True)), tuple(entries))
+    return tuple(entries)
 
 
-def read_paths(directory: Path, limit: int | None) -> tuple[Mapping[str, str], list[str]]:
-    """The watched folders, and the paths of the first ``limit`` entries. Raises OSError and ValueError."""
+def read_paths(directory: Path, limit: int | None) -> list[str]:
+    """The first ``limit`` paths of the list. Raises OSError, and ValueError or IndexError when it is damaged."""
     with (directory / FILES).open("rb") as file:
         if file.readline() != _FIRST_LINE:
             raise ValueError(f"{FILES} has another format")
-        head = []
-        while (line := file.readline()) not in (b"\n", b""):
-            head.append(line)
-        lines = islice(file, limit)
-        return _folders(head), [os.fsdecode(line[:-1].split(b" ", 3)[3]) for line in lines]
+        return [os.fsdecode(line[:-1].split(b" ", 3)[3]) for line in islice(file, limit)]
 
 
-def stats(directory: Path, paths: Iterable[str]) -> array[int]:
-    """The numbers of these paths as they are now; :data:`GONE` for what is not there."""
+def numbers(directory: Path, paths: Iterable[str]) -> Numbers:
+    """Those of these paths as they are now."""
     found = array("q")
     add, look, prefix = found.extend, os.lstat, f"{directory}/"
     for path in paths:
@@ -102,66 +116,42 @@ def stats(directory: Path, paths: Iterable[str]) -> array[int]:
             add(GONE)
         else:
             add((status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_mode))
-    return found
+    return Numbers(found)
 
 
-def read_stats(directory: Path, count: int) -> array[int]:
-    """The kept numbers of the first ``count`` entries; zeros for those that were not kept."""
+def read_numbers(directory: Path, count: int) -> Numbers:
+    """The kept ones of the first ``count`` paths; zeros for what was not kept."""
     found = array("q")
-    size = count * PER_FILE * found.itemsize
+    size = count * _PER_PATH * found.itemsize
     try:
         with (directory / STATS).open("rb") as file:
             data = file.read(size)
     except OSError:
         data = b""
     found.frombytes(data.ljust(size, b"\0"))
-    return found
+    return Numbers(found)
 
 
-def write_stats(directory: Path, numbers: array[int]) -> None:
-    write_atomic(directory / STATS, numbers.tobytes(), durable=False)
-
-
-def differing(numbers: array[int], kept: array[int]) -> Iterator[int]:
-    """The places of the entries whose numbers are not those that were kept."""
-    for place in range(len(numbers) // PER_FILE):
-        begin, end = place * PER_FILE, (place + 1) * PER_FILE
-        if numbers[begin:end] != kept[begin:end]:
-            yield place
+def write_numbers(directory: Path, kept: Numbers) -> None:
+    write_atomic(directory / STATS, kept.values.tobytes(), durable=False)
 
 
 def names(directory: Path, folder: str) -> list[str]:
-    """The names in a folder, sorted; none when it is not there."""
-    try:
-        return sorted(name for name in os.listdir(directory / folder) if name != CACHED)  # noqa: PTH208 - every run
-    except OSError:
-        return []
+    """The names in a folder that are listed, sorted. Raises OSError."""
+    unlisted = (CACHED, *UNLISTED) if not folder else (CACHED,)
+    return sorted(name for name in os.listdir(directory / folder) if name not in unlisted)  # noqa: PTH208
 
 
-def names_digest(directory: Path, folder: str) -> str:
-    return sha256_bytes(os.fsencode("\0".join(names(directory, folder))))
-
-
-def scan(directory: Path, leaving: Sequence[str]) -> Iterator[str]:
-    """The relative paths of all files and links, but for ``leaving`` at the top and all in ``__pycache__``."""
+def scan(directory: Path) -> Iterator[str]:
+    """The relative paths of all that is to be listed. Raises OSError."""
     folders = [""]
     while folders:
         folder = folders.pop()
         with os.scandir(directory / folder) as entries:
             for entry in entries:
                 path = folder + entry.name
+                if entry.name == CACHED or path in UNLISTED:
+                    continue
+                yield path
                 if entry.is_dir(follow_symlinks=False):
-                    if entry.name != CACHED:
-                        folders.append(f"{path}/")
-                elif path not in leaving:
-                    yield path
-
-
-def _folders(lines: Iterable[bytes]) -> Mapping[str, str]:
-    found = {}
-    for line in lines:
-        word, digest, folder = os.fsdecode(line.rstrip(b"\n")).split(" ", 2)
-        if word != "names":
-            raise ValueError(f"{FILES} has another format")
-        found[folder] = digest
-    return found
+                    folders.append(f"{path}/")
