@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-import time
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from projrun.cli.kept import cells, document, lines, pruned_document, when
 from projrun.cli.options import Age, json_option, single, store_option
 from projrun.cli.render import Column, label, print_document, printable, styled, table
 from projrun.cli.screen import Screen
 from projrun.core.amounts import size
 
 if TYPE_CHECKING:
-    from projrun.environments import Listed, Places, Pruned, Verified
+    from projrun.environments import Places, Verified
 
 _FINDINGS_SHOWN = 20
-_INSTALLED_SHOWN = 40
 _offline = click.option(
     "--offline", is_flag=True, help="Make no network call; what was downloaded before will do."
 )
@@ -44,12 +42,12 @@ def list_(as_json: bool, store: Path | None) -> None:
 
     found = listed(_places(store))
     if as_json:
-        print_document({"environments": [_document(one) for one in found]})
+        print_document({"environments": [document(one) for one in found]})
         return
     columns = [Column("key"), Column("python", rank=3), Column("builder", rank=5), Column("packages", rank=4)]
     columns += [Column("size"), Column("last used", rank=1), Column("runs", rank=2), Column("state", elastic=True)]
     if found:
-        table(columns, [_cells(one) for one in found])
+        table(columns, [cells(one) for one in found])
     total = size(sum(one.kept.size for one in found))
     click.echo(f"{len(found)} environment{'s' * (len(found) != 1)}, {total}", err=True)
 
@@ -65,9 +63,9 @@ def show(which: str | None, as_json: bool, store: Path | None) -> None:
     places = _places(store)
     found = shown(meant(which, places), places)
     if as_json:
-        print_document(_document(found))
+        print_document(document(found))
         return
-    for name, text in _lines(found):
+    for name, text in lines(found):
         click.echo(f"{label(name)} {printable(text)}")
 
 
@@ -80,7 +78,7 @@ def show(which: str | None, as_json: bool, store: Path | None) -> None:
 @json_option
 @store_option
 @click.pass_context
-def verify(  # noqa: PLR0913 - each is an option
+def verify(
     ctx: click.Context, which: str | None, archives: bool, offline: bool, as_json: bool, store: Path | None
 ) -> None:
     """Compare every file of an environment with what was installed.
@@ -189,11 +187,11 @@ def prune(older_than: float | None, unused: bool, dry_run: bool, as_json: bool, 
 
     found = pruned(_places(store), Wish(older_than, unused), _screen(as_json), dry_run=dry_run)
     if as_json:
-        print_document({"dry_run": dry_run, **_pruned_document(found)})
+        print_document({"dry_run": dry_run, **pruned_document(found)})
         return
     verb = "would remove" if dry_run else "removed"
     for one in found.removed:
-        click.echo(f"{verb} {one.kept.key[:SHORT]}, {size(one.kept.size)}, last used {_when(one.kept.last_used)}")
+        click.echo(f"{verb} {one.kept.key[:SHORT]}, {size(one.kept.size)}, last used {when(one.kept.last_used)}")
     for path, count in found.leftovers:
         click.echo(f"{verb} {path.name[:30]}, {size(count)}, left behind")
     for key in found.held:
@@ -231,74 +229,3 @@ def _print_findings(found: Verified, *, as_json: bool) -> None:
         click.echo(f"{short}: {count}; the next run builds it again, or: projrun env remove {short}", err=True)
     else:
         click.echo(f"{short}: {styled('as it was installed', fg='green')}, {found.files} files")
-
-
-def _document(one: Listed) -> dict[str, Any]:
-    kept, told = one.kept, one.kept.told
-    return {
-        "key": kept.key,
-        "directory": str(kept.directory),
-        "state": _state(one),
-        "reason": kept.reason,
-        "in_use": kept.in_use,
-        "size": kept.size,
-        "last_used": _iso(kept.last_used),
-        "runs": one.runs,
-        "interpreter": told and {"path": str(told.interpreter), "version": told.in_process},
-        "builder": told and {"name": told.builder, "version": told.builder_version},
-        "inputs": told and dict(told.inputs),
-        "installed": told and [dataclasses.asdict(found) for found in told.installed],
-        "flags": told and [dataclasses.asdict(flag) for flag in told.flags],
-    }
-
-
-def _state(one: Listed) -> str:
-    if one.kept.reason is not None:
-        return "unusable"
-    return "in use" if one.kept.in_use else "ready"
-
-
-def _cells(one: Listed) -> list[str]:
-    kept, told = one.kept, one.kept.told
-    return [
-        kept.key[:12],
-        told.in_process if told else "",
-        told.builder if told else "",
-        str(len(told.installed)) if told else "",
-        size(kept.size),
-        _when(kept.last_used),
-        str(one.runs),
-        printable(kept.reason or _state(one)),
-    ]
-
-
-def _lines(one: Listed) -> Iterable[tuple[str, str]]:
-    kept, told = one.kept, one.kept.told
-    yield "key", kept.key
-    yield "state", kept.reason or _state(one)
-    if told:
-        yield "python", f"{told.in_process}, {told.interpreter}"
-        yield "builder", f"{told.builder} {told.builder_version}"
-        names = [f"{found.name} {found.version}" for found in told.installed]
-        more = f", and {len(names) - _INSTALLED_SHOWN} more (--json lists them)"
-        yield "installed", ", ".join(names[:_INSTALLED_SHOWN]) + more * (len(names) > _INSTALLED_SHOWN)
-        yield from (("flagged", flag.message) for flag in told.flags)
-    yield "size", size(kept.size)
-    yield "last used", f"{_when(kept.last_used)}, by {one.runs} run{'s' * (one.runs != 1)} of the store"
-    yield "files", str(kept.directory)
-
-
-def _pruned_document(found: Pruned) -> dict[str, Any]:
-    return {
-        "removed": [{"key": one.kept.key, "size": one.kept.size} for one in found.removed],
-        "leftovers": [{"path": str(path), "size": count} for path, count in found.leftovers],
-        "in_use": list(found.held),
-    }
-
-
-def _when(seconds: float | None) -> str:
-    return "never" if seconds is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
-
-
-def _iso(seconds: float | None) -> str | None:
-    return None if seconds is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
