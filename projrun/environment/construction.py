@@ -21,7 +21,12 @@ from projrun.environment.model import EnvironmentPlan, Means
 _ASIDE, _DAMAGED = ".building-", ".damaged-"
 _TIME_LIMIT = 60.0  # seconds for the new interpreter to tell its version
 _VERSION = "import platform; print(platform.python_version())"
-_FULL_DISK = ("No space left on device", "Disk quota exceeded")
+_MAKE_ROOM = "make room in {}, or choose another folder: PROJRUN_CACHE=DIR"
+# What a builder says among many words when the machine is to blame, and what to do then.
+_TROUBLES = (
+    (("No space left on device", "Disk quota exceeded"), _MAKE_ROOM),
+    (("No locks available",), "uv's own cache is where flock does not work: UV_CACHE_DIR=DIR, on a local disk"),
+)
 _SHOWN = 10  # files named in an error
 
 
@@ -75,7 +80,7 @@ def made_aside(
             offline=means.offline,
             fresh=fresh,
         )
-        with _told_when_full(environments):
+        with _machine_blamed(environments):
             directory = builder.create(request, lambda data: report.write(BUILD, data))
         report.phase("environment", f"checking {plan.key[:12]}")
         (directory / built.LOCK).write_text(plan.lock_text or "", encoding="utf-8")
@@ -85,13 +90,14 @@ def made_aside(
 
 
 @contextlib.contextmanager
-def _told_when_full(environments: Path) -> Iterator[None]:
-    """A builder that fails for want of room says so among many words."""
+def _machine_blamed(environments: Path) -> Iterator[None]:
+    """Puts what mends the machine in the place of the builder's own hint, when it failed for that."""
     try:
         yield
     except EnvironmentFailure as failure:
-        if any(words in failure.why for words in _FULL_DISK):
-            failure.hint = f"make room in {environments}, or choose another folder: PROJRUN_CACHE=DIR"
+        for words, hint in _TROUBLES:
+            if any(word in failure.why for word in words):
+                failure.hint = hint.format(environments)
         raise
 
 

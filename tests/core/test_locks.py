@@ -27,6 +27,29 @@ def flock(descriptor, operation):
 fcntl.flock = flock
 """
 
+# The same for every program, but only below a folder of some name: as a file system that is mounted there.
+NO_FLOCK_IN_C = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+int flock(int fd, int operation) {
+    char link[64], path[4096];
+    const char *below = getenv("NO_FLOCK_BELOW");
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t length = readlink(link, path, sizeof path - 1);
+    path[length < 0 ? 0 : length] = 0;
+    if (!below || strstr(path, below)) {
+        errno = ENOLCK;
+        return -1;
+    }
+    return ((int (*)(int, int))dlsym(RTLD_NEXT, "flock"))(fd, operation);
+}
+"""
+
 # Takes lines of orders and says what it did.
 PROCESS = """
 import sys
@@ -100,9 +123,9 @@ def without_flock(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, s
         return {}, NO_FLOCK.format(code="ENOLCK")
     folder = tmp_path_factory.mktemp("library")
     source = folder / "noflock.c"
-    source.write_text("#include <errno.h>\nint flock(int fd, int operation) { errno = ENOLCK; return -1; }\n")
+    source.write_text(NO_FLOCK_IN_C)
     library = folder / "noflock.so"
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source], check=True)
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
     return {"LD_PRELOAD": str(library)}, ""
 
 

@@ -21,45 +21,8 @@ from projrun.environment.builders import BUILDERS
 from projrun.environment.model import Environment
 from projrun.environment.uv import Uv
 from tests.environment.conftest import Project
+from tests.environment.elsewhere import BUILD_ELSEWHERE, build_elsewhere
 from tests.wheels import lock_of, make_source_distribution, make_wheel, sha256_of
-
-# A run in another process: builds the environment of a project and prints what it was told.
-BUILD_ELSEWHERE = """
-import sys
-from pathlib import Path
-from projrun.environment.build import ensure
-from projrun.environment.model import Means
-from projrun.environment.plan import plan
-from projrun.spec.model import EnvironmentSpec
-
-class Report:
-    def phase(self, name, text):
-        print(text, flush=True)
-    def write(self, stream, data):
-        pass
-
-root, cache, python = sys.argv[1:]
-spec = EnvironmentSpec(python=python, lock="requirements.lock")
-report = Report()
-means = Means(Path(cache))
-environment = ensure(plan(spec, Path(root), means, report), means, report)
-print("reused" if environment.reused else "built")
-"""
-
-
-def build_elsewhere(project: Project) -> subprocess.Popen[str]:
-    argv = [
-        sys.executable,
-        "-c",
-        BUILD_ELSEWHERE,
-        str(project.root),
-        str(project.cache),
-        project.spec.python or "",
-    ]
-    repository = Path(__file__).parent.parent.parent
-    return subprocess.Popen(
-        argv, cwd=repository, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
 
 
 def output_of(environment: Environment, *argv: str) -> str:
