@@ -95,8 +95,9 @@ def _machine_blamed(environments: Path) -> Iterator[None]:
     try:
         yield
     except EnvironmentFailure as failure:
+        said = " ".join(failure.why.split())  # it may be wrapped anywhere
         for words, hint in _TROUBLES:
-            if any(word in failure.why for word in words):
+            if any(word in said for word in words):
                 failure.hint = hint.format(environments)
         raise
 
