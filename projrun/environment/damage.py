@@ -9,8 +9,8 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from projrun.environment import manifest
 from projrun.environment.manifest import Entry, Numbers
@@ -22,8 +22,7 @@ _ORDER = (ALTERED, ADDED, REMOVED)
 _RACY_NS = 1_000_000_000  # what changed so lately may change again within the same tick of its clock
 
 
-@dataclass(frozen=True)
-class Difference:
+class Difference(NamedTuple):
     """``kind``: added, removed or altered."""
 
     kind: str

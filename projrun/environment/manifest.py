@@ -17,9 +17,9 @@ import os
 import stat
 from array import array
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from projrun.core.files import write_atomic
 from projrun.core.hashing import sha256_bytes
@@ -33,8 +33,7 @@ _CTIME, _PER_PATH = 2, 4
 _FIRST_LINE = b"projrun-files 1\n"
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """A file, link or directory; ``path`` is relative to the environment."""
 
     path: str
