@@ -188,6 +188,15 @@ def test_only_the_paths_nearest_to_the_top_are_looked_at_by_each_run(
     assert found == f"{deep} was altered since it was built"
 
 
+def test_what_is_new_at_the_top_is_seen_by_a_thorough_look(project: Project) -> None:
+    """Nothing is imported or run from there, so each run does without."""
+    folder = ready(project)
+    (folder.parent.parent.parent / "more").mkdir()
+    thorough = replace(project.means, thorough=True)
+    found = plan(project.spec, project.root, thorough, project.report).reason
+    assert found == "more was added since it was built"
+
+
 def test_a_list_of_files_that_is_gone_cut_or_altered_is_not_trusted(project: Project) -> None:
     folder = ready(project)
     file = directory_of(project) / manifest.FILES

@@ -92,7 +92,7 @@ def test_uv_killed_alone_is_an_error_and_the_waiter_builds(project: Project) -> 
     line_of(waiter, "waiting")
     (uv,) = children(first.pid)
     os.kill(uv, signal.SIGKILL)
-    assert "cannot be installed" in first.communicate()[1]
+    assert "requirements.lock cannot be installed\nuv was ended by signal 9 (Killed)\n" in first.communicate()[1]
     project.index.may_send.set()
     assert end_of(waiter) == "built"
     assert (project.plan().reason, left(project)) == (None, [])
