@@ -13,7 +13,7 @@ from typing import Any
 from projrun.core.errors import EnvironmentFailure, UsageError
 from projrun.core.nearest import nearest
 from projrun.core.report import Reporter, Silent
-from projrun.environment import build, built, comparison, inventory, verification
+from projrun.environment import build, built, comparison, inventory, manifest, verification
 from projrun.environment.model import Environment, EnvironmentPlan, Means
 from projrun.environment.plan import plan
 from projrun.environment.turns import turn
@@ -43,6 +43,13 @@ class Meant:
     recipe: Mapping[str, Any] | None = None
     run: str | None = None
     plan: EnvironmentPlan | None = None
+
+    @property
+    def is_the_systems(self) -> bool:
+        """Whether it is no environment of ours, but the caller's own interpreter."""
+        if self.recipe is not None:
+            return bool(self.recipe["environment"]["kind"] == "system")
+        return self.plan is not None and self.plan.kind == "system"
 
 
 @dataclass(frozen=True)
@@ -111,7 +118,7 @@ def meant(word: str | None, places: Places) -> Meant:
     keys = [key for key in inventory.keys(places.cache) if text and key.startswith(text)]
     runs = store.index.ids(text) if text else ()
     if len(keys) + len(runs) != 1:
-        raise _unclear(word, keys, runs, places)
+        raise _unclear(word, keys, runs, places.cache)
     return Meant(keys[0]) if keys else _of_run(store, runs[0])
 
 
@@ -119,7 +126,7 @@ def one_key(word: str, cache: Path) -> str:
     """The key of the environment in the cache that begins so. Raises UsageError."""
     found = [key for key in inventory.keys(cache) if word and key.startswith(word.strip().lower())]
     if len(found) != 1:
-        raise _unclear(word, found, (), Places(cache, cache))
+        raise _unclear(word, found, (), cache)
     return found[0]
 
 
@@ -134,7 +141,7 @@ def verify(target: Meant, cache: Path, report: Reporter) -> Verified:
     if target.recipe is not None:
         recorded = verification.of_recipe(target.recipe["environment"])
         found += tuple(verification.distribution_findings(recorded, there.installed, f"in run {target.run}"))
-    return Verified(target.key, target.run, found, len(verification.entries_now(directory)))
+    return Verified(target.key, target.run, found, sum(1 for _ in manifest.scan(directory)))
 
 
 def verify_archives(target: Meant, means: Means, report: Reporter) -> tuple[Finding, ...]:
@@ -164,6 +171,13 @@ def shown(target: Meant, places: Places) -> Listed:
 def explained(before: Meant, after: Meant, cache: Path) -> tuple[comparison.Change, ...]:
     """Which inputs of the key differ, and which lines of the lock. Raises EnvironmentFailure."""
     return comparison.changes(_side(before, cache), _side(after, cache))
+
+
+def removed(words: Sequence[str], cache: Path, report: Reporter) -> Iterator[str]:
+    """Removes the environments that the words stand for, one by one, and gives the key of each when it is gone."""
+    for key in dict.fromkeys(one_key(word, cache) for word in words):
+        inventory.remove(cache, key, report)
+        yield key
 
 
 def prune(places: Places, wish: Wish, report: Reporter, *, dry_run: bool = False) -> Pruned:
@@ -201,7 +215,7 @@ def _of_run(store: Store, text: str) -> Meant:
     return Meant(recipe["environment"]["key"], recipe, record.id)
 
 
-def _unclear(word: str, keys: Sequence[str], runs: Sequence[str], places: Places) -> UsageError:
+def _unclear(word: str, keys: Sequence[str], runs: Sequence[str], cache: Path) -> UsageError:
     if keys or runs:
         told = [*(f"environment {key[:SHORT]}" for key in keys), *(f"run {run}" for run in runs)]
         more = f" and {len(told) - _SHOWN} more" if len(told) > _SHOWN else ""
@@ -210,16 +224,22 @@ def _unclear(word: str, keys: Sequence[str], runs: Sequence[str], places: Places
             why=f"they are {', '.join(told[:_SHOWN])}{more}",
             hint="give more characters of the one you mean",
         )
-    close = nearest(word.strip().lower(), [key[: max(SHORT, len(word))] for key in inventory.keys(places.cache)])
+    close = nearest(word.strip().lower(), [key[: max(SHORT, len(word))] for key in inventory.keys(cache)])
     return UsageError(
         f"there is no environment and no run {word!r}",
-        why=f"looked at the environments in {places.cache}",
+        why=f"looked at the environments in {cache}",
         hint=f"did you mean {close!r}? List them with: projrun env list" if close else "projrun env list",
     )
 
 
 def _directory(target: Meant, cache: Path) -> Path:
     directory = built.directory_of(cache, target.key)
+    if target.is_the_systems:
+        raise EnvironmentFailure(
+            "the caller's own Python is no environment that projrun built",
+            why="Nothing was written down of its files.",
+            hint='declare environment: {python: "3.11", lock: requirements.lock} in ProjectSpec.yaml',
+        )
     if not directory.is_dir():
         whose = f"of run {target.run}" if target.run else target.key[:SHORT]
         raise EnvironmentFailure(
@@ -249,10 +269,3 @@ def _side(target: Meant, cache: Path) -> comparison.Side:
         return comparison.Side(target.key, target.plan.inputs, target.plan.lock_text)
     directory, there = _told(target, cache)
     return comparison.Side(target.key, there.inputs, verification.lock_text(directory))
-
-
-def removed(words: Sequence[str], cache: Path, report: Reporter) -> Iterator[str]:
-    """Removes the environments that the words stand for, one by one, and gives the key of each when it is gone."""
-    for key in dict.fromkeys(one_key(word, cache) for word in words):
-        inventory.remove(cache, key, report)
-        yield key

@@ -234,6 +234,14 @@ def test_mistakes_are_told(workspace: Workspace, words: tuple[str, ...], code: i
     assert told in done.err
 
 
+def test_the_systems_interpreter_is_not_ours_to_verify(workspace: Workspace) -> None:
+    workspace.entry_point("python -c 1", environment="{system: true}")
+    workspace.run()
+    for words in (("verify",), ("verify", "last"), ("show", "last")):
+        done = workspace.projrun("env", *words)
+        assert (done.code, "no environment that projrun built" in done.err) == (113, True)
+
+
 def test_the_nearest_key_is_named_and_an_unclear_one_refused(workspace: Workspace, tmp_path: Path) -> None:
     key = built(workspace)["key"]
     wrong = ("0" if key[3] != "0" else "1").join((key[:3], key[4:12]))
