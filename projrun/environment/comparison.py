@@ -54,7 +54,8 @@ def _line_changes(before: str, after: str) -> Sequence[Change]:
         if old == new:
             continue
         if old is not None and new is not None and old[0] == new[0]:
-            found.append(Change(f"lock: {name}", f"{old[0]}, {len(old[1])} hashes", f"{new[0]}, other hashes"))
+            count = f"{len(old[1])} hash{'es' * (len(old[1]) != 1)}"
+            found.append(Change(f"lock: {name}", f"{old[0]}, {count}", f"{new[0]}, other hashes"))
         else:
             found.append(Change(f"lock: {name}", old and old[0], new and new[0]))
     if not found and before != after:

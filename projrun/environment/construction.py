@@ -83,7 +83,7 @@ def made_aside(
         with _machine_blamed(environments):
             directory = builder.create(request, lambda data: report.write(BUILD, data))
         report.phase("environment", f"checking {plan.key[:12]}")
-        (directory / built.LOCK).write_text(plan.lock_text or "", encoding="utf-8")
+        (directory / built.LOCK).write_bytes((plan.lock_text or "").encode())  # its line ends are hashed too
         yield _checked(plan, directory, lines, builder.version())
     finally:
         shutil.rmtree(aside, ignore_errors=True)

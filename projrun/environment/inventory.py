@@ -63,7 +63,9 @@ def kept(cache: Path, key: str) -> Kept:
 def remove(cache: Path, key: str, report: Reporter) -> None:
     """Removes an environment. Raises EnvironmentFailure when a live run uses it, or it cannot be removed."""
     directory = built.directory_of(cache, key)
-    with turn(built.lock_of(directory), report, doing="has this environment", failed="it cannot be removed"):
+    with turn(
+        built.lock_of(directory), report, doing="has this environment", failed="the environment cannot be removed"
+    ):
         file = uses.file_of(directory)
         file.parent.mkdir(exist_ok=True)
         try:

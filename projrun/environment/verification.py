@@ -108,7 +108,7 @@ def entries_now(directory: Path) -> Mapping[str, Entry]:
 def lock_text(directory: Path) -> str:
     """The lock that the environment was built from. Raises EnvironmentFailure when it was not kept."""
     try:
-        return (directory / built.LOCK).read_text(encoding="utf-8")
+        return (directory / built.LOCK).read_bytes().decode()
     except (OSError, ValueError) as error:
         raise EnvironmentFailure(
             f"the lock of the environment cannot be read: {directory / built.LOCK}",

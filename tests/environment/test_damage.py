@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from projrun.core.errors import EnvironmentFailure
-from projrun.environment import built, construction, damage, manifest
+from projrun.environment import built, construction, damage, manifest, verification
 from projrun.environment.build import ensure
 from projrun.environment.builder import BuildRequest
 from projrun.environment.builders import BUILDERS
@@ -20,7 +20,7 @@ from projrun.environment.plan import plan
 from projrun.environment.uses import in_use
 from projrun.environment.uv import Uv
 from tests.environment.conftest import Project
-from tests.wheels import make_wheel
+from tests.wheels import lock_of, make_wheel
 
 
 def ready(project: Project) -> Path:
@@ -289,9 +289,13 @@ def test_an_environment_that_was_removed_meanwhile_is_said_so(project: Project) 
 
 
 def test_the_lock_is_kept_with_the_environment(project: Project) -> None:
-    ready(project)
-    text = (project.root / "requirements.lock").read_text()
-    assert (directory_of(project) / built.LOCK).read_text() == text
+    text = lock_of(make_wheel(project.archives, "alpha")).replace("\n", "\r\n")
+    (project.root / "requirements.lock").write_bytes(text.encode())
+    directory = project.ensure().bin.parent
+    assert verification.lock_text(directory) == text
+    there = built.told(directory)
+    assert there is not None
+    assert not list(verification.verify(directory, there))
 
 
 def test_ensure_looks_at_the_files_again_when_the_plan_was_to_build(project: Project) -> None:
