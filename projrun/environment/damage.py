@@ -35,9 +35,12 @@ def reason(directory: Path, digest: str, lock: Path, *, thorough: bool) -> str |
     ``digest`` is that of the list of its files. Where only times changed the new ones are kept, under ``lock``.
     """
     try:
-        paths = manifest.read_paths(directory, None if thorough else QUICK_PATHS)
-    except (OSError, ValueError, IndexError):
-        return f"the list of its files ({manifest.FILES}) cannot be read"
+        if thorough:
+            paths = manifest.read_paths(directory, digest)
+        else:
+            paths = manifest.read_first_paths(directory, QUICK_PATHS)
+    except (OSError, ValueError, IndexError) as error:
+        return f"the list of its files cannot be read: {error}"
     now = manifest.numbers(directory, paths)
     touched = now.differing(manifest.read_numbers(directory, len(paths)))
     if not touched and not thorough:

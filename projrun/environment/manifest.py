@@ -79,29 +79,38 @@ def write(directory: Path, entries: Iterable[Entry]) -> str:
     ordered = sorted(entries, key=lambda entry: (entry.path.count("/"), entry.path))
     lines = [f"{entry.sha256} {entry.size} {entry.mode:o} {entry.path}\n" for entry in ordered]
     data = _FIRST_LINE + os.fsencode("".join(lines))
-    write_atomic(directory / FILES, data, durable=False)
+    write_atomic(directory / FILES, data)
     write_numbers(directory, numbers(directory, [entry.path for entry in ordered]))
     return sha256_bytes(data)
 
 
 def read(directory: Path, digest: str) -> tuple[Entry, ...]:
     """All of the list. Raises OSError, and ValueError when it is not the one with this digest."""
-    data = (directory / FILES).read_bytes()
-    if sha256_bytes(data) != digest:
-        raise ValueError(f"{FILES} is not the one that was written when it was built")
     entries = []
-    for line in os.fsdecode(data.removeprefix(_FIRST_LINE)).split("\n")[:-1]:
+    for line in _lines(directory, digest):
         sha256, size, mode, path = line.split(" ", 3)
         entries.append(Entry(path, sha256, int(size), int(mode, 8)))
     return tuple(entries)
 
 
-def read_paths(directory: Path, limit: int | None) -> list[str]:
-    """The first ``limit`` paths of the list. Raises OSError, and ValueError or IndexError when it is damaged."""
+def read_paths(directory: Path, digest: str) -> list[str]:
+    """All paths of the list. Raises as :func:`read` does."""
+    return [line.split(" ", 3)[3] for line in _lines(directory, digest)]
+
+
+def read_first_paths(directory: Path, limit: int) -> list[str]:
+    """The first ``limit`` paths of the list. Raises OSError, and ValueError or IndexError when it is no list."""
     with (directory / FILES).open("rb") as file:
         if file.readline() != _FIRST_LINE:
             raise ValueError(f"{FILES} has another format")
         return [os.fsdecode(line[:-1].split(b" ", 3)[3]) for line in islice(file, limit)]
+
+
+def _lines(directory: Path, digest: str) -> list[str]:
+    data = (directory / FILES).read_bytes()
+    if sha256_bytes(data) != digest:
+        raise ValueError(f"{FILES} is not the one that was written when it was built")
+    return os.fsdecode(data.removeprefix(_FIRST_LINE)).split("\n")[:-1]
 
 
 def numbers(directory: Path, paths: Iterable[str]) -> Numbers:

@@ -176,7 +176,7 @@ def test_only_the_paths_nearest_to_the_top_are_looked_at_by_each_run(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = ready(project)
-    paths = manifest.read_paths(directory_of(project), None)
+    paths = manifest.read_first_paths(directory_of(project), 10**6)
     assert [path.count("/") for path in paths] == sorted(path.count("/") for path in paths)
     deep = "alpha/below/deeper/module.py"
     assert paths[-1].endswith(deep)
@@ -206,7 +206,11 @@ def test_a_list_of_files_that_is_gone_cut_or_altered_is_not_trusted(project: Pro
     assert "the list of its files cannot be used" in (project.plan().reason or "")
     for broken in (b"", b"something else\n" * 3, data[:40]):
         file.write_bytes(broken)
-        assert "the list of its files (projrun-files) cannot be read" in (project.plan().reason or "")
+        assert "the list of its files cannot be read" in (project.plan().reason or "")
+    file.write_bytes(b"".join(data.splitlines(keepends=True)[:20]))
+    thorough = replace(project.means, thorough=True)
+    found = plan(project.spec, project.root, thorough, project.report).reason
+    assert "projrun-files is not the one that was written" in (found or "")
     file.unlink()
     assert not project.ensure().reused
     (directory_of(project) / manifest.STATS).unlink()  # which only says what need not be read
