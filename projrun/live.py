@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from projrun.choice import Choice, Options
+from projrun.environment.model import Means
 from projrun.recipe import document
 from projrun.recipe.model import Labels, OutcomeParts
 from projrun.recording import Recording
 from projrun.settling import Settled
 from projrun.store.run import RunDirectory
 from projrun.store.store import Store
+from projrun.strictness import is_strict
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,11 @@ class Live:
         """What the project is known by: its directory, or the address it came from."""
         source = self.settled.place.source
         return source.origin.project if source and source.origin else str(self.choice.spec.root)
+
+    @property
+    def means(self) -> Means:
+        """What may be used to have the environment; a run for the record looks at every file of it."""
+        return replace(self.options.means, thorough=is_strict(self.options, self.choice))
 
     @property
     def labels(self) -> Labels:

@@ -14,7 +14,7 @@ from projrun.core.errors import StoreError
 from projrun.core.report import Reporter
 from projrun.data import fingerprint
 from projrun.data.model import Fingerprint
-from projrun.environment import build, plan, variables
+from projrun.environment import build, plan, uses, variables
 from projrun.environment.model import Environment
 from projrun.execution import local
 from projrun.execution.model import Outcome, Request
@@ -103,10 +103,11 @@ def _carry_out(live: Live) -> Result:
     source = _capture(live)
     inputs = _check_inputs(live)
     environment = _prepare(live)
-    request = _request(live, environment)
-    recipe = _write_recipe(live, source, inputs, environment, request)
-    before = fingerprint.look(live.choice.entry_point.products, live.choice.spec.root)
-    process = _execute(live, request)
+    with uses.in_use(environment):
+        request = _request(live, environment)
+        recipe = _write_recipe(live, source, inputs, environment, request)
+        before = fingerprint.look(live.choice.entry_point.products, live.choice.spec.root)
+        process = _execute(live, request)
     outcome = live.write_outcome(closed(live, source, process, before))
     return Result(live.directory.id, live.directory.path, process.exit_code, recipe, outcome)
 
@@ -153,7 +154,7 @@ def _check_inputs(live: Live) -> tuple[Fingerprint, ...]:
 
 def _prepare(live: Live) -> Environment:
     live.recording.begin("environment")
-    choice, means = live.choice, live.options.means
+    choice, means = live.choice, live.means
     planned = plan.plan(choice.environment, choice.spec.root, means, live.recording)
     environment = build.ensure(planned, means, live.recording)
     live.recording.phase("environment", describe_environment(choice.environment.name, environment))

@@ -12,6 +12,7 @@ from projrun.environment.lock import LockLine
 from projrun.environment.model import EnvironmentPlan
 
 _PYLOCK = re.compile(r"(.*/)?pylock(\.[^./]+)?\.toml")
+_PYLOCK_TEXT = re.compile(r"^lock-version\s*=", re.MULTILINE)
 
 
 class Target(NamedTuple):
@@ -32,6 +33,11 @@ class Target(NamedTuple):
 def is_pylock(file: str) -> bool:
     """Whether a lock of that name is a pylock.toml (PEP 751)."""
     return _PYLOCK.fullmatch(file) is not None
+
+
+def name_of(text: str) -> str:
+    """A name that tells the format of a lock whose own name is not known."""
+    return "pylock.toml" if _PYLOCK_TEXT.search(text) else "requirements.lock"
 
 
 def target_of(plan: EnvironmentPlan) -> Target:
@@ -72,6 +78,15 @@ def pins(text: str, file: str, target: Target | None) -> tuple[LockLine, ...] | 
     from projrun.environment import pylock
 
     return pylock.read(text, file, target)[0]
+
+
+def every_line(text: str) -> tuple[LockLine, ...]:
+    """What a lock of any format pins, for whatever target, to be compared. Raises EnvironmentFailure."""
+    if not is_pylock(name_of(text)):
+        return lock.parse(text, "the lock")
+    from projrun.environment import pylock
+
+    return pylock.packages(text)
 
 
 def requirements_text(text: str, file: str, lines: tuple[LockLine, ...]) -> str:

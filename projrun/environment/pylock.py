@@ -65,6 +65,25 @@ def read(text: str, file: str, target: Target | None) -> tuple[tuple[LockLine, .
     return _lines(packages, target, places)
 
 
+def packages(text: str) -> tuple[LockLine, ...]:
+    """Every package of the file with all its hashes, whatever it is for; nothing of a file that cannot be read."""
+    document = _document(text, "")
+    if isinstance(document, Problem):
+        return ()
+    return tuple(
+        LockLine(package.name, str(package.version or ""), str(package.marker or ""), _all_hashes(package), 0)
+        for package in document.packages
+    )
+
+
+def _all_hashes(package: Package) -> tuple[str, ...]:
+    files: list[PackageWheel | PackageSdist] = [
+        *(package.wheels or ()),
+        *([package.sdist] if package.sdist else []),
+    ]
+    return tuple(sorted({value for one in files for value in _strong(one)}))
+
+
 class _Places:
     """Where the packages of a file are; what has no place of its own is in the first line."""
 

@@ -59,7 +59,7 @@ class Uv:
                 why=_reason(made.output),
                 hint=f"see what it says: uv venv --python {request.interpreter.path} DIR",
             )
-        installed = _Call(request.folder, write, offline=request.offline)
+        installed = _Call(request.folder, write, offline=request.offline, fresh=request.fresh)
         words = ("pip", "sync", "--require-hashes", "--link-mode", _link_mode(), "--allow-empty-requirements")
         if installed.run(
             *words,
@@ -125,11 +125,12 @@ class _Call:
         write: Callable[[bytes], None],
         *,
         offline: bool,
+        fresh: bool = False,
         variables: Mapping[str, str] | None = None,
     ) -> None:
         self._folder = folder
         self._variables = _environment() if variables is None else variables
-        self._offline = ("--offline",) if offline else ()
+        self._options = (*(("--offline",) if offline else ()), *(("--no-cache",) if fresh else ()))
         self._write = write
         self._tail = b""
 
@@ -138,7 +139,7 @@ class _Call:
         return self._tail.decode(errors="replace")
 
     def run(self, *words: str | Path) -> int:
-        argv = [_executable(), "--color", "never", "--no-progress", *self._offline, *words]
+        argv = [_executable(), "--color", "never", "--no-progress", *self._options, *words]
         return process.stream(argv, self._take, cwd=self._folder, env=self._variables)
 
     def _take(self, data: bytes) -> None:

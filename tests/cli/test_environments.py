@@ -125,3 +125,15 @@ def test_a_lock_of_several_with_no_default_must_be_named(several: Workspace) -> 
     assert done.code == 2
     assert "the project declares first, other" in done.err
     assert "--environment first" in done.err
+
+
+def test_env_verbs_take_the_name_of_an_environment(several: Workspace) -> None:
+    built = several.projrun("env", "build", "--environment", "other")
+    assert built.code == 0, built.err
+    assert built.out.startswith("other, built")
+    key = several.projrun("run", "--dry-run", "--json", "-e", "train").data["environment"]["key"]
+    assert several.projrun("env", "show", "--json", "--environment", "other").data["key"] == key
+    assert several.projrun("env", "verify", "--environment", "other").code == 0
+    assert several.projrun("env", "verify").code == 113  # the default one is not built
+    explained = several.projrun("env", "explain", key[:10], "--json")
+    assert "lock: tinydep" in [change["what"] for change in explained.data["changes"]]

@@ -11,6 +11,7 @@ import pytest
 
 from tests.cli.conftest import LOCKED, TABLE, TRAIN, Done, Workspace
 from tests.cli.test_sources import checkouts, state
+from tests.wheels import lock_of, make_wheel
 
 EXACT = f"{{path: data/table.csv, sha256: {hashlib.sha256(TABLE.encode()).hexdigest()}}}"
 
@@ -334,3 +335,21 @@ def test_a_remote_that_cannot_be_asked_is_no_reason_to_believe(workspace: Worksp
     assert "cannot be told" in done.err
     assert "--offline" in done.err
     assert workspace.projrun("run").code == 0
+
+
+def test_an_edit_deep_in_the_environment_is_found_by_a_strict_run(workspace: Workspace, tmp_path: Path) -> None:
+    files = {f"tinydep/deep/part{number}.py": "" for number in range(1100)}
+    wheel = make_wheel(
+        tmp_path / "archives", "tinydep", "1.5", files={**files, "tinydep/deep/er/last.py": "x = 1\n"}
+    )
+    workspace.repository.write("requirements.lock", lock_of(wheel))
+    workspace.publish()
+    workspace.run()
+    (last,) = (workspace.home / "cache/environments").glob("*/lib/*/site-packages/tinydep/deep/er/last.py")
+    with last.open("r+") as file:  # in place: no directory changes
+        file.write("y")
+    done = workspace.projrun("run", "--strict")
+    assert done.code == 0, done.err
+    assert "tinydep/deep/er/last.py was altered since it was built" in done.err
+    assert "environment-rebuilt" in [flag["code"] for flag in workspace.last()["recipe"]["flags"]]
+    assert last.read_text() == "x = 1\n"

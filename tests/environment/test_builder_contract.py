@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -133,3 +135,13 @@ def test_an_index_that_does_not_answer_is_said_so(
     with pytest.raises(EnvironmentFailure, match="cannot be installed") as raised:
         builder.create(build_request(project, text), discard)
     assert "check the network" in raised.value.hint
+
+
+def test_a_fresh_one_has_its_archives_fetched_and_checked_again(builder: Builder, project: Project) -> None:
+    text = lock_of(make_wheel(project.archives, "alpha"))
+    for fresh, asked in ((False, 1), (False, 1), (True, 2)):
+        request = build_request(project, text)
+        directory = builder.create(replace(request, fresh=fresh), discard)
+        assert installed_in(directory) == ["alpha"]
+        shutil.rmtree(request.folder)
+        assert len([path for path in project.index.requests if path.startswith("/files/")]) == asked
