@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -31,10 +31,27 @@ class BuildRequest:
 
 
 @dataclass(frozen=True)
+class Made:
+    """An environment that a builder made in ``directory``.
+
+    ``archives``: normalised distribution name to the SHA-256 (hex) of the archive it was installed from; "" or
+    nothing where that is not known.
+    """
+
+    directory: Path
+    archives: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class ResolutionRequest:
     """Requirements to be resolved. ``folder`` is empty and ours alone; ``file`` is how the user knows them.
 
     ``offline`` of both: only what was downloaded before, and no network call.
+
+    ``extras`` and ``groups`` are those of a pyproject.toml. ``previous`` is the text of the lock there is now: its
+    versions are kept, but for those of the packages in ``upgrade``, or with ``upgrade_all`` for all. ``universal``
+    is for every platform, with markers; ``platforms`` for these alone, by uv's names. ``python`` is the version to
+    resolve for when it is not the interpreter's. ``annotate`` adds comments saying who needs what.
     """
 
     folder: Path
@@ -43,6 +60,15 @@ class ResolutionRequest:
     file: str
     source_distributions: tuple[str, ...] = ()
     offline: bool = False
+    extras: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    previous: str = ""
+    upgrade_all: bool = False
+    upgrade: tuple[str, ...] = ()
+    universal: bool = False
+    platforms: tuple[str, ...] = ()
+    annotate: bool = False
+    python: str = ""
 
 
 class Builder(Protocol):
@@ -59,8 +85,8 @@ class Builder(Protocol):
     def version(self) -> str:
         """The tool's version, for the record."""
 
-    def create(self, request: BuildRequest, write: Callable[[bytes], None]) -> Path:
-        """Makes the environment somewhere in the request's folder and returns its directory.
+    def create(self, request: BuildRequest, write: Callable[[bytes], None]) -> Made:
+        """Makes the environment somewhere in the request's folder.
 
         It can be renamed, holds exactly the lines that apply, as files of its own (no hard links), and
         every archive was checked against the lock's hashes.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from projrun.core import locks, process
@@ -11,7 +12,7 @@ from projrun.core.errors import EnvironmentFailure
 from projrun.core.flags import Flag
 from projrun.core.report import BUILD, Reporter
 from projrun.environment import built, installed, lock
-from projrun.environment.builder import BuildRequest
+from projrun.environment.builder import BuildRequest, Made
 from projrun.environment.builders import builder_named
 from projrun.environment.model import EnvironmentPlan, Means
 
@@ -46,24 +47,24 @@ def construct(plan: EnvironmentPlan, directory: Path, means: Means, report: Repo
         marker = _checked(plan, made, lines, builder.version())
         if directory.exists():
             directory.rename(aside / "replaced")
-        made.rename(directory)
+        made.directory.rename(directory)
         built.write_marker(directory, marker)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _checked(plan: EnvironmentPlan, made: Path, lines: tuple[lock.LockLine, ...], version: str) -> built.Built:
+def _checked(plan: EnvironmentPlan, made: Made, lines: tuple[lock.LockLine, ...], version: str) -> built.Built:
     """The marker of what was made. Raises EnvironmentFailure when it is not what the lock and the plan say."""
     interpreter = plan.interpreter
-    says = _version_of(made / "bin" / "python")
+    says = _version_of(made.directory / "bin" / "python")
     if says != interpreter.version:
         raise EnvironmentFailure(
             f"the environment's python is not {interpreter.version}",
             why=f"Asked for its version it says: {says}",
             hint=f"try {interpreter.path} -m venv DIR; when that is wrong too, install Python again",
         )
-    folders = [installed.site_packages(made, interpreter.version)]
-    distributions = installed.read(folders)
+    folders = [installed.site_packages(made.directory, interpreter.version)]
+    distributions = tuple(replace(one, archive=made.archives.get(one.name, "")) for one in installed.read(folders))
     applying = [line for line in lines if line.applies(interpreter.markers)]
     differences = installed.differences(distributions, applying)
     if differences:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from projrun.core import process
 from projrun.core.errors import EnvironmentFailure
-from projrun.environment.builder import BuildRequest, ResolutionRequest
+from projrun.environment.builder import BuildRequest, Made, ResolutionRequest
 from projrun.environment.lock import LockLine, normalised
 
 # Where to fetch from, how to get there and where to keep it belongs to the machine. Every other UV_ variable
@@ -36,7 +36,7 @@ class Uv:
         done = process.run([_executable(), "--version"], env=_environment())
         return done.text.split()[1] if done.ok and len(done.text.split()) > 1 else "unknown"
 
-    def create(self, request: BuildRequest, write: Callable[[bytes], None]) -> Path:
+    def create(self, request: BuildRequest, write: Callable[[bytes], None]) -> Made:
         _fence(request.folder)
         directory = request.folder / "environment"
         lock = request.folder / "requirements.lock"
@@ -54,7 +54,7 @@ class Uv:
         words = ("pip", "sync", "--require-hashes", "--link-mode", _link_mode(), "--allow-empty-requirements")
         if installed.run(*words, *_wheels_only(request), *_python(directory / "bin" / "python"), lock):
             raise _not_installed(installed.output, request)
-        return directory
+        return Made(directory)
 
     def resolve(self, request: ResolutionRequest, write: Callable[[bytes], None]) -> str:
         _fence(request.folder)

@@ -56,14 +56,14 @@ def test_the_environment_holds_the_lines_that_apply_and_nothing_else(builder: Bu
     alpha, beta = make_wheel(project.archives, "alpha"), make_wheel(project.archives, "beta")
     text = lock_of(alpha) + lock_of(beta).replace(" \\", ' ; sys_platform == "win32" \\')
     written: list[bytes] = []
-    directory = builder.create(build_request(project, text), written.append)
+    directory = builder.create(build_request(project, text), written.append).directory
     assert installed_in(directory) == ["alpha"]
     assert b"".join(written)
 
 
 def test_the_environment_can_be_renamed(builder: Builder, project: Project) -> None:
     wheel = make_wheel(project.archives, "alpha", scripts={"say-alpha": "alpha:main"})
-    directory = builder.create(build_request(project, lock_of(wheel)), discard)
+    directory = builder.create(build_request(project, lock_of(wheel)), discard).directory
     moved = directory.rename(project.root / "a folder elsewhere")
     for words in (["say-alpha"], ["python", "-c", "import alpha; alpha.main()"]):
         program = moved / "bin" / words[0]
@@ -73,13 +73,15 @@ def test_the_environment_can_be_renamed(builder: Builder, project: Project) -> N
 
 def test_the_environment_is_of_exactly_the_interpreter(builder: Builder, project: Project) -> None:
     request = build_request(project, "")
-    directory = builder.create(request, discard)
+    directory = builder.create(request, discard).directory
     assert (directory / "bin" / "python").resolve() == request.interpreter.path
     assert "include-system-site-packages = false" in (directory / "pyvenv.cfg").read_text()
 
 
 def test_no_file_has_a_second_name(builder: Builder, project: Project) -> None:
-    directory = builder.create(build_request(project, lock_of(make_wheel(project.archives, "alpha"))), discard)
+    directory = builder.create(
+        build_request(project, lock_of(make_wheel(project.archives, "alpha"))), discard
+    ).directory
     assert {path.lstat().st_nlink for path in directory.rglob("*") if path.is_file()} == {1}
 
 
@@ -101,7 +103,7 @@ def test_a_named_source_distribution_is_built_and_others_are_not(builder: Builde
     gamma = make_source_distribution(project.archives, "gamma")
     delta = make_source_distribution(project.archives, "delta-x")
     alpha = make_wheel(project.archives, "alpha")
-    directory = builder.create(build_request(project, lock_of(alpha, gamma), "Gamma"), discard)
+    directory = builder.create(build_request(project, lock_of(alpha, gamma), "Gamma"), discard).directory
     assert installed_in(directory) == ["alpha", "gamma"]
     directory.parent.rename(project.root / "first")
     refused = f"delta-x==1.0 --hash=sha256:{sha256_of(delta)}\n"
