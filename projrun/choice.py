@@ -6,7 +6,7 @@ import contextlib
 import os
 import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from projrun.core.errors import SpecError, UsageError
@@ -30,7 +30,8 @@ class Options:
 
     ``source`` is an address or a directory in the project, as typed; ``version`` the ref of it, ``subdirectory``
     the project's place in it. ``given`` are ``name=value`` texts. ``dirty``: ``flag`` or ``refuse``. ``offline``:
-    nothing may ask the network but the program.
+    nothing may ask the network but the program. ``builder`` goes before the spec's. ``allow_download``: a Python
+    that is missing may be downloaded.
     """
 
     source: str
@@ -52,11 +53,13 @@ class Options:
     allow_unpushed: bool = False
     dirty: str = "flag"
     bring_outputs: bool = False
+    builder: str | None = None
+    allow_download: bool = False
 
     @property
     def means(self) -> Means:
         """What may be used to have an environment."""
-        return Means(self.cache, self.offline)
+        return Means(self.cache, self.offline, self.allow_download)
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ def choose(options: Options, start: Path) -> Choice:
     Writes nothing. Raises SpecError, and UsageError for an unknown entry point or a bad parameter.
     """
     root = _project(options, start)
-    spec = load.load(root, options.cache)
+    spec = _built_as_asked(load.load(root, options.cache), options)
     entry_point = _entry_point(spec, options.entry_point)
     try:
         bound = parameters.bind(entry_point, options.given, options.params_file, spec.data, root)
@@ -100,6 +103,20 @@ def _project(options: Options, start: Path) -> Path:
                     hint=f"projrun run -e {name}",
                 ) from None
         raise
+
+
+def _built_as_asked(spec: ProjectSpec, options: Options) -> ProjectSpec:
+    """The spec with the builder of the command line. Raises UsageError when nothing is built."""
+    declared = spec.environment
+    if options.builder is None or options.builder == declared.builder:
+        return spec
+    if declared.system or declared.docker is not None:
+        raise UsageError(
+            "--builder: nothing is built from a lock here",
+            why=f"{spec.name} declares {'the system' if declared.system else 'a docker'} environment",
+            hint="leave --builder out",
+        )
+    return replace(spec, environment=replace(declared, builder=options.builder))
 
 
 def _entry_point(spec: ProjectSpec, name: str | None) -> EntryPoint:

@@ -45,6 +45,7 @@ def planned(options: Options, report: Reporter) -> Iterator[Plan]:
 
     Raises what a run would raise before it is recorded, except for the reasons it would be refused for.
     """
+    options = replace(options, allow_download=False)
     with placed(options, report) as place:
         choice = settle(options, place).choice
         spec = choice.spec

@@ -37,7 +37,7 @@ def settled(options: Options, report: Reporter) -> Iterator[Settled]:
             yield first
             return
         source = place.source or inspect.inspect(first.choice.spec.root)
-        refuse(options, first.choice, source)
+        refuse(options, first.choice, source, report)
         if place.checkout is not None or not is_strict(options, first.choice):
             yield first
             return
@@ -46,7 +46,7 @@ def settled(options: Options, report: Reporter) -> Iterator[Settled]:
         with checked_out_head(options, source, report) as head:
             again = settle(options, head)
             # What will run is judged, not only what was looked at: HEAD may have moved, a lock may be ignored.
-            refuse(options, again.choice, head.source or source)
+            refuse(options, again.choice, head.source or source, report)
             # A seed is drawn once.
             yield replace(again, choice=replace(again.choice, seed=first.choice.seed))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from projrun.choice import Choice, Options, declared_inputs
 from projrun.core.errors import DataError, EnvironmentFailure, ProjrunError, SourceError, StrictRefusal
 from projrun.core.flags import Flag
-from projrun.core.report import Silent
+from projrun.core.report import Reporter, Silent
 from projrun.data import fingerprint
 from projrun.environment import plan
 from projrun.source.model import Source
@@ -28,12 +28,12 @@ def is_judged(options: Options, choice: Choice) -> bool:
 
 def reasons(options: Options, choice: Choice, source: Source) -> tuple[Flag, ...]:
     """Everything that the run is refused for, in the order of the stages. Builds nothing and asks no network."""
-    return tuple(flag for _, flag in _found(options, choice, source))
+    return tuple(flag for _, flag in _found(options, choice, source, Silent()))
 
 
-def refuse(options: Options, choice: Choice, source: Source) -> None:
+def refuse(options: Options, choice: Choice, source: Source, report: Reporter) -> None:
     """Raises StrictRefusal, which lists every reason, when there is one."""
-    found = _found(options, choice, source)
+    found = _found(options, choice, source, report)
     if not found:
         return
     if options.strict:
@@ -46,7 +46,9 @@ def refuse(options: Options, choice: Choice, source: Source) -> None:
     raise StrictRefusal([flag for _, flag in found], found[0][0].exit_code, why=why, hint=mended + otherwise)
 
 
-def _found(options: Options, choice: Choice, source: Source) -> list[tuple[type[ProjrunError], Flag]]:
+def _found(
+    options: Options, choice: Choice, source: Source, report: Reporter
+) -> list[tuple[type[ProjrunError], Flag]]:
     """The reasons, each with the kind of error that its stage raises."""
     if not is_judged(options, choice):
         return []
@@ -55,7 +57,7 @@ def _found(options: Options, choice: Choice, source: Source) -> list[tuple[type[
         return [(SourceError, flag) for flag in flags if flag.code == "dirty"]
     return [
         *((SourceError, flag) for flag in _of_source(options, source)),
-        *((EnvironmentFailure, flag) for flag in _of_environment(options, choice)),
+        *((EnvironmentFailure, flag) for flag in _of_environment(options, choice, report)),
         *((DataError, flag) for flag in _of_data(choice)),
     ]
 
@@ -65,10 +67,10 @@ def _of_source(options: Options, source: Source) -> list[Flag]:
     return [flag for flag in flags if flag.code != "unpushed" or not options.allow_unpushed]
 
 
-def _of_environment(options: Options, choice: Choice) -> list[Flag]:
+def _of_environment(options: Options, choice: Choice, report: Reporter) -> list[Flag]:
     spec = choice.spec
     try:
-        planned = plan.plan(spec.environment, spec.root, options.means, Silent(), resolve=False)
+        planned = plan.plan(spec.environment, spec.root, options.means, report, resolve=False)
     except EnvironmentFailure as error:
         return [_as_flag("environment-refused", error)]
     return [flag for flag in planned.flags if flag.code in _ENVIRONMENT]

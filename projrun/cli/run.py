@@ -12,7 +12,7 @@ import click
 from projrun.cli.failure import fail
 from projrun.cli.options import Size, clean, json_option, pairs, single, store_option
 from projrun.cli.render import print_document
-from projrun.core.errors import ProjrunError
+from projrun.core.errors import ProjrunError, UsageError
 
 if TYPE_CHECKING:
     from projrun.choice import Options
@@ -70,6 +70,12 @@ if TYPE_CHECKING:
     show_default=True,
     help="What to do about files that are not committed.",
 )
+@single(
+    "--builder",
+    type=click.Choice(["uv", "pip"]),
+    help="What builds the environment (default: as the spec says, uv).",
+)
+@click.option("--allow-download", is_flag=True, help="Let uv download the Python that is asked for and not here.")
 @click.option("--offline", is_flag=True, help="Fetch nothing: neither commits nor packages.")
 @click.option(
     "--bring-outputs",
@@ -97,6 +103,8 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comman
     strict: bool,
     allow_unpushed: bool,
     dirty: str,
+    builder: str | None,
+    allow_download: bool,
     offline: bool,
     bring_outputs: bool,
     dry_run: bool,
@@ -117,6 +125,8 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comman
     projrun run git@host:org/repo.git -v 4f0c2a9
     projrun run --dry-run
     """
+    if offline and allow_download:
+        raise UsageError("--allow-download does not go with --offline", hint="leave one of them out")
     from projrun.choice import Options
     from projrun.core.paths import cache_directory, store_directory
 
@@ -136,6 +146,8 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comman
         version=version,
         subdirectory=subdirectory,
         offline=offline,
+        builder=builder,
+        allow_download=allow_download,
         strict=strict,
         allow_unpushed=allow_unpushed,
         dirty=dirty,

@@ -46,12 +46,12 @@ class Made:
 class ResolutionRequest:
     """Requirements to be resolved. ``folder`` is empty and ours alone; ``file`` is how the user knows them.
 
-    ``offline`` of both: only what was downloaded before, and no network call.
-
-    ``extras`` and ``groups`` are those of a pyproject.toml. ``previous`` is the text of the lock there is now: its
-    versions are kept, but for those of the packages in ``upgrade``, or with ``upgrade_all`` for all. ``universal``
-    is for every platform, with markers; ``platforms`` for these alone, by uv's names. ``python`` is the version to
-    resolve for when it is not the interpreter's. ``annotate`` adds comments saying who needs what.
+    ``offline`` of both: only what was downloaded before, and no network call. ``extras`` and ``groups`` are
+    those of a pyproject.toml. ``previous`` is the text of a lock whose versions are kept, but for ``upgrade``
+    (``NAME`` or ``NAME==V``) and unless ``upgrade_all``. ``universal``: for every platform and every Python from
+    ``python`` on, with markers; with ``platforms`` (names of :mod:`projrun.environment.platforms`) for those
+    alone. ``python`` is the version to resolve for when it is not the interpreter's own. ``annotate``: comments
+    say who needs what.
     """
 
     folder: Path

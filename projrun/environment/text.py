@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from pathlib import Path
+from typing import Any
 
 from projrun.core.errors import EnvironmentFailure
 from projrun.core.files import read_regular
@@ -39,3 +42,11 @@ def read_text(root: Path, relative: str, role: str) -> str:
             why=f"{relative}:{line}: {error.reason}.",
             hint="save the file as UTF-8",
         ) from error
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """The values of a TOML text. Raises ValueError, which tells the line."""
+    # By name, because the module that exists depends on the version that runs.
+    reader = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
+    document: dict[str, Any] = reader.loads(text)
+    return document

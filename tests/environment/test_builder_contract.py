@@ -17,7 +17,7 @@ from tests.environment.conftest import THIS_PYTHON, Project
 from tests.wheels import lock_of, make_source_distribution, make_wheel, sha256_of
 
 
-@pytest.fixture(params=["uv"])
+@pytest.fixture(params=["uv", "pip"])
 def builder(request: pytest.FixtureRequest) -> Builder:
     return builder_named(str(request.param))
 
@@ -44,7 +44,7 @@ def installed_in(directory: Path) -> list[str]:
 
 
 def test_every_builder_is_held_to_the_contract() -> None:
-    assert set(BUILDERS) == {"uv"}
+    assert set(BUILDERS) == {"uv", "pip"}
 
 
 def test_its_name_and_version_can_be_recorded(builder: Builder) -> None:
