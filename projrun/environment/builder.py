@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,6 +70,11 @@ class ResolutionRequest:
     platforms: tuple[str, ...] = ()
     annotate: bool = False
     python: str = ""
+
+    def as_named(self, text: str) -> str:
+        """The text of a lock with the project's files called as the user calls them."""
+        root = os.fspath(self.requirements).removesuffix(self.file)
+        return text.replace(root, "").replace(f"{os.path.relpath(root, self.folder)}/", "")
 
 
 class Builder(Protocol):

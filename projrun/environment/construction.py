@@ -30,6 +30,8 @@ def construct(plan: EnvironmentPlan, directory: Path, means: Means, report: Repo
     aside = directory.parent / f"{_ASIDE}{plan.key}-{secrets.token_hex(4)}"
     aside.mkdir()
     try:
+        version = builder.version()
+        report.phase("environment", f"installing {lock_file} with {builder.name} {version}")
         made = builder.create(
             BuildRequest(
                 folder=aside,
@@ -44,7 +46,7 @@ def construct(plan: EnvironmentPlan, directory: Path, means: Means, report: Repo
             lambda data: report.write(BUILD, data),
         )
         report.phase("environment", f"checking {plan.key[:12]}")
-        marker = _checked(plan, made, lines, builder.version())
+        marker = _checked(plan, made, lines, version)
         if directory.exists():
             directory.rename(aside / "replaced")
         made.directory.rename(directory)

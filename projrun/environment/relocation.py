@@ -31,6 +31,7 @@ def make_relocatable(directory: Path, version: str) -> None:
     changed = {path: text for path in sorted(scripts.iterdir()) if (text := _relative(path, scripts)) is not None}
     for path, text in changed.items():
         path.write_bytes(text)
+        path.chmod(path.stat().st_mode | 0o111)  # an archive made on Windows does not say that it is a program
     if changed:
         digests = {os.path.realpath(path): _digest(text) for path, text in changed.items()}
         packages = site_packages(directory, version)
