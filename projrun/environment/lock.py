@@ -35,7 +35,7 @@ _REFUSED_OPTIONS = {
     ),
     ("-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--no-index", "--trusted-host"): (
         "a lock names no package index: addresses belong to the machine that installs",
-        "remove the line and configure the index for uv (UV_DEFAULT_INDEX, or uv.toml of the user)",
+        "remove the line and configure the index for uv or for pip (UV_DEFAULT_INDEX, PIP_INDEX_URL)",
     ),
     ("--only-binary", "--no-binary", "--prefer-binary"): (
         "wheels or source distributions are chosen in ProjectSpec.yaml",

@@ -61,7 +61,7 @@ def test_what_is_there_is_kept_but_for_what_is_to_be_upgraded(builder: Builder, 
     new = [make_wheel(project.archives, name, "2.0") for name in ("alpha", "beta")]
     asked = "alpha\nbeta\n"
 
-    def resolved(**wishes: object) -> str:
+    def resolved(**wishes: Any) -> str:
         return builder.resolve(resolution(project, asked, previous=lock_of(*old), **wishes), discard)
 
     assert resolved() == lock_of(*old)
