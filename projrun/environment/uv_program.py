@@ -54,7 +54,9 @@ class UvProgram:
         self.places = ("--no-index",) if merged.no_index and not own.no_index else ()
 
     def run(self, *words: str | Path) -> tuple[int, str]:
-        ended = self._tool.call([executable(), "--color", "never", *self._offline, *words], _Told())
+        ended = self._tool.call(
+            [executable(), "--color", "never", *self._offline, *words], _Told(resolving="compile" in words)
+        )
         return ended.code, ended.output
 
     def ask(self, *words: str | Path) -> bool:
@@ -63,9 +65,13 @@ class UvProgram:
 
 
 class _Told:
-    """What of uv's lines people are told: what is fetched and tried, once each, and whatever is no debugging."""
+    """What of uv's lines people are told: what is fetched and tried, once each, and whatever is no debugging.
 
-    def __init__(self) -> None:
+    Nothing is tried when a lock is installed, though uv calls it so.
+    """
+
+    def __init__(self, *, resolving: bool) -> None:
+        self._resolving = resolving
         self._before: set[str] = set()
 
     def __call__(self, line: str) -> str | None:
@@ -73,7 +79,7 @@ class _Told:
             return line
         if fetching := _FETCHING.fullmatch(line):
             return f"Fetching {fetching[1]}"
-        match = _RESOLVING.match(line)
+        match = _RESOLVING.match(line) if self._resolving else None
         if match is None or match[0] in self._before or f"{match['name']}" in self._before:
             return None
         self._before |= {match[0], match["name"] or match[0]}
@@ -109,7 +115,9 @@ def _variables(own: Settings, settings: Settings) -> dict[str, str]:
     }
     if not own.names_places:
         kept |= {"UV_DEFAULT_INDEX": settings.index} if settings.index else {}
-        kept |= {"UV_INDEX": " ".join(settings.extra)} if settings.extra else {}
+        # To pip all its indexes are one; uv would look no further than the first that has a package of the name.
+        extra = {"UV_INDEX": " ".join(settings.extra), "UV_INDEX_STRATEGY": "unsafe-best-match"}
+        kept |= extra if settings.extra else {}
     if settings.links and (not own.names_places or "UV_FIND_LINKS" in kept):
         kept["UV_FIND_LINKS"] = ",".join(settings.links)
     if settings.certificate and not own.certificate:

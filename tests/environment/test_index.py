@@ -74,6 +74,17 @@ def test_an_index_told_to_one_tool_is_the_other_ones_too(
     assert names(elsewhere, builder=builder) == ["alpha"]
 
 
+@both_builders
+def test_all_indexes_of_pip_are_one(
+    elsewhere: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, builder: str
+) -> None:
+    make_wheel(tmp_path / "older", "alpha", "0.9")
+    with serving(tmp_path / "older") as older:
+        monkeypatch.setenv("PIP_INDEX_URL", elsewhere.index.url)
+        monkeypatch.setenv("PIP_EXTRA_INDEX_URL", older.url)
+        assert names(elsewhere, builder=builder) == ["alpha"]
+
+
 @pytest.mark.parametrize(("variable", "builder"), [("UV_FIND_LINKS", "pip"), ("PIP_FIND_LINKS", "uv")])
 def test_a_folder_of_archives_is_enough_without_a_network(
     elsewhere: Project, monkeypatch: pytest.MonkeyPatch, variable: str, builder: str
