@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from projrun.core.errors import EnvironmentFailure
-from projrun.environment import relocation
+from projrun.environment import configuration, relocation
 from projrun.environment.builder import BuildRequest, Made, ResolutionRequest
 from projrun.environment.lock import normalised
 from projrun.environment.model import Interpreter
@@ -72,7 +72,7 @@ def _asked(request: ResolutionRequest) -> list[str]:
     words += ["--no-header", "--no-emit-index-url", "--no-emit-find-links", "--no-emit-options"]
     words += ["--no-emit-trusted-host", "--annotate" if request.annotate else "--no-annotate"]
     words += ["--unsafe-package", ""]  # pip and setuptools are packages like all others
-    words += ["--cache-dir", os.environ.get("PIP_CACHE_DIR") or _user_cache()]
+    words += ["--cache-dir", configuration.pip_network().get("PIP_CACHE_DIR") or _user_cache()]
     words += ["--upgrade"] if request.upgrade_all else []
     words += [word for wish in request.upgrade for word in ("--upgrade-package", wish)]
     sources = "".join(f" --no-binary={name}" for name in request.source_distributions)
@@ -154,6 +154,8 @@ def _archives(report: Mapping[str, Any]) -> dict[str, str]:
     https://pip.pypa.io/en/stable/reference/installation-report/
     """
     return {
-        normalised(entry["metadata"]["name"]): entry["download_info"]["archive_info"]["hashes"].get("sha256", "")
+        normalised(entry["metadata"]["name"]): (
+            entry["download_info"].get("archive_info", {}).get("hashes", {}).get("sha256", "")
+        )
         for entry in report["install"]
     }

@@ -26,6 +26,12 @@ _WHEELHOUSE = (
     " pip download --no-deps -d wheels -r LOCK, then PIP_FIND_LINKS=wheels"
 )
 
+# A module of those that came with projrun, isolated from all else; they may lie among the user's own packages.
+_RUN = """
+import json, runpy, sys
+sys.path += json.loads(sys.argv.pop(1))
+runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
+"""
 # pip-tools resolves for the interpreter it runs under, so it runs under the project's; the packages that came with
 # projrun come last on its path. The TOML reader that Python 3.10 lacks is one that pip brings.
 _COMPILE = """
@@ -55,14 +61,15 @@ class PipPrograms:
             settings = settings.offline()
         self._offline = offline
         self._log = folder / "pip.log"
-        self._tool = Tool(folder, _variables(settings, folder), settings.passwords, write)
+        self._tool = Tool(folder, variables(settings, folder), settings.passwords, write)
 
     def virtualenv(self, python: Path, directory: Path) -> tuple[int, str]:
         words = ("--quiet", "--no-seed", "--no-vcs-ignore", "--activators", "", "--python", python, directory)
-        return self._run(sys.executable, "-I", "-m", "virtualenv", *words)
+        return self._run(*_own("virtualenv"), *words)
 
     def install(self, directory: Path, *words: str | Path) -> tuple[int, str]:
-        pip = (sys.executable, "-I", "-m", "pip", "--python", directory / "bin" / "python", "--log", self._log)
+        python = directory / "bin" / "python"
+        pip: tuple[str | Path, ...] = (*_own("pip"), "--python", python, "--log", self._log)
         options = ("--require-hashes", "--no-deps", "--no-compile", "--no-warn-script-location")
         return self._run(*pip, "install", "--progress-bar", "off", *options, *words)
 
@@ -85,6 +92,8 @@ class PipPrograms:
     def _cause(self, error: str, found: tuple[LockLine, ...], skipped: list[str], not_fetched: list[str]) -> Cause:
         if "DO NOT MATCH THE HASHES" in error:
             return Cause.HASH
+        if any(": 401 " in line for line in not_fetched):
+            return Cause.LOGIN
         if any("404 " not in line for line in not_fetched) or "ConnectionError" in error:
             return Cause.UNREACHABLE
         if skipped:
@@ -112,7 +121,12 @@ class PipPrograms:
         return ended.code, ended.output
 
 
-def _variables(settings: Settings, folder: Path) -> dict[str, str]:
+def _own(name: str) -> tuple[str, ...]:
+    """What starts a module of this name in projrun's own Python."""
+    return (sys.executable, "-I", "-c", _RUN, json.dumps([_folder_of(name)]), name)
+
+
+def variables(settings: Settings, folder: Path) -> dict[str, str]:
     """The variables for the three tools. Their own files are not read: what counts of them is in ``settings``."""
     told = {
         "PIP_INDEX_URL": settings.index,

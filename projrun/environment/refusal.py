@@ -20,6 +20,7 @@ class Cause(enum.Enum):
     HASH = "an archive is not the one that was locked"
     NO_WHEEL = "there is no wheel for this platform and interpreter, and building is not allowed"
     NOT_THERE = "the package index does not have it"
+    LOGIN = "the package index wants another user or password"
     UNREACHABLE = "the package index cannot be asked"
     OFFLINE = "the network would be needed, and was not to be used"
     OTHER = "something else"
@@ -100,6 +101,8 @@ def shortened(rows: Sequence[str], otherwise: str) -> str:
 def _network_hint(found: Diagnosis) -> str:
     if found.cause is Cause.OFFLINE:
         return found.offline_hint
+    if found.cause is Cause.LOGIN:
+        return "tell the index a user and password that it knows: in its address, in .netrc or in a keyring"
     if found.cause is Cause.UNREACHABLE:
         return "check the network and the package index that is configured (UV_DEFAULT_INDEX or PIP_INDEX_URL)"
     return ""

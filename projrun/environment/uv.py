@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -29,6 +30,7 @@ from projrun.environment.uv_program import UvProgram, executable
 
 _NO_WHEEL = ("no wheels with a matching", "no usable wheels", "building from source is disabled", "no wheels are")
 _NOT_THERE = ("was not found in the package registry", "there is no version of", "not found in the provided")
+_LOGIN = ("lack of valid authentication credentials (401", "401 Unauthorized")
 _UNREACHABLE = ("Failed to fetch", "error sending request", "Could not connect")
 
 
@@ -146,8 +148,9 @@ def _archives(uv: UvProgram, request: BuildRequest, directory: Path) -> dict[str
     )
     places = (*uv.places, *_python(interpreter.path), "--output-file", told, request.folder / "requirements.lock")
     if several and uv.ask(*words, *places):
-        pylock = parse_toml(told.read_text(encoding="utf-8"))
-        known |= archives.matched(several, pylock, site_packages(directory, interpreter.version))
+        with contextlib.suppress(OSError, ValueError, LookupError, TypeError):  # no build fails for that
+            pylock = parse_toml(told.read_text(encoding="utf-8"))
+            known |= archives.matched(several, pylock, site_packages(directory, interpreter.version))
     return known
 
 
@@ -156,6 +159,7 @@ def _diagnosis(output: str, request: BuildRequest | None = None) -> Diagnosis:
     words, found = " ".join(output.replace("│", " ").split()), culprits(_error_of(output), lines)
     signs = {
         Cause.HASH: ("Hash mismatch",),
+        Cause.LOGIN: _LOGIN,
         Cause.NO_WHEEL: _NO_WHEEL,
         Cause.NOT_THERE: _NOT_THERE,
         Cause.OFFLINE: ("network was disabled",),

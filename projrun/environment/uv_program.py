@@ -43,14 +43,14 @@ class UvProgram:
     ) -> None:
         own = configuration.of_uv()
         merged = own.completed_by(configuration.of_pip())
-        variables = _variables(own, merged)
+        passed_on = variables(own, merged)
         if settings:
-            _write_project(folder, settings, variables)
+            _write_project(folder, settings, passed_on)
         else:
             # Ends uv's search for the configuration of a project: this folder may lie inside one.
             (folder / "uv.toml").touch()
         self._offline = ("--offline",) if offline else ()
-        self._tool = Tool(folder, variables, merged.passwords, write)
+        self._tool = Tool(folder, passed_on, merged.passwords, write)
         self.places = ("--no-index",) if merged.no_index and not own.no_index else ()
 
     def run(self, *words: str | Path) -> tuple[int, str]:
@@ -106,7 +106,7 @@ def executable() -> str:
     return found
 
 
-def _variables(own: Settings, settings: Settings) -> dict[str, str]:
+def variables(own: Settings, settings: Settings) -> dict[str, str]:
     """The variables for uv; ``settings`` are its ``own``, completed by those of pip."""
     kept = {
         name: value

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from projrun.core.errors import EnvironmentFailure
-from projrun.environment import configuration
+from projrun.environment import configuration, pip_programs, uv_program
 from projrun.environment.build import ensure
 from projrun.environment.index import Settings, masked
 from projrun.environment.model import Means
@@ -171,8 +171,34 @@ def test_a_password_is_in_no_error(
             elsewhere.having(builder=builder, **spec).ensure()
         error = raised.value
         assert "401" in error.why
+        assert "a user and password that it knows" in error.hint
         assert "swordfish" not in f"{error.what} {error.why} {error.hint} {elsewhere.report.output!r}"
     assert not any(b"swordfish" in text for text in contents(elsewhere.cache))
+
+
+@both_builders
+def test_a_password_in_netrc_is_used(
+    elsewhere: Project, guarded: Index, monkeypatch: pytest.MonkeyPatch, hostile_environment: Path, builder: str
+) -> None:
+    netrc = hostile_environment / ".netrc"
+    netrc.write_text("machine 127.0.0.1 login someone password open:sesame\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("UV_DEFAULT_INDEX", guarded.url)
+    elsewhere.lock(next(guarded.folder.glob("beta*")))
+    assert names(elsewhere, builder=builder) == ["beta"]
+
+
+def test_a_proxy_told_to_one_tool_is_used_by_both(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    told = Settings(proxy="http://me:secret@proxy:8080")
+    assert uv_program.variables(Settings(), told)["HTTPS_PROXY"] == told.proxy
+    assert pip_programs.variables(told, tmp_path)["PIP_PROXY"] == told.proxy
+    assert told.passwords == ("secret",)
+    monkeypatch.setenv("https_proxy", "http://me:hidden@other:1")
+    assert "HTTPS_PROXY" not in uv_program.variables(Settings(), told)  # what the variables say goes first
+    assert set(told.passwords) == {"secret", "hidden"}
 
 
 @pytest.mark.parametrize(
