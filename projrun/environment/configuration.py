@@ -115,18 +115,20 @@ def _uv_files() -> Settings:
             raise _unreadable(file, "uv", error) from error
         for table in (document, document.get("pip") or {}):
             merged |= {name: value for name, value in table.items() if value}
-    tables = [entry for entry in merged.get("index", ()) if not entry.get("explicit")]
+    tables = [
+        entry for entry in _list(merged.get("index")) if isinstance(entry, dict) and not entry.get("explicit")
+    ]
     flat = [_named(entry) for entry in tables if entry.get("format") == "flat"]
     simple = [entry for entry in tables if entry.get("format") != "flat"]
     default = [_named(entry) for entry in simple if entry.get("default")]
     extra = [_named(entry) for entry in simple if not entry.get("default")]
     return Settings(
-        index=next(iter(default), _place(merged.get("index-url", ""))),
-        extra=(*extra, *map(_place, merged.get("extra-index-url", ()))),
-        links=(*flat, *map(_place, merged.get("find-links", ()))),
+        index=next(iter(default), _place(str(merged.get("index-url", "")))),
+        extra=(*extra, *map(_place, map(str, _list(merged.get("extra-index-url"))))),
+        links=(*flat, *map(_place, map(str, _list(merged.get("find-links"))))),
         no_index=bool(merged.get("no-index")),
-        trusted=tuple(merged.get("allow-insecure-host", ())),
-        proxy=merged.get("https-proxy") or merged.get("http-proxy") or "",
+        trusted=tuple(map(str, _list(merged.get("allow-insecure-host")))),
+        proxy=str(merged.get("https-proxy") or merged.get("http-proxy") or ""),
     )
 
 
@@ -176,6 +178,10 @@ def _user_configuration() -> Path:
 
 def _words(text: str | None) -> Sequence[str]:
     return (text or "").split()
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _text(file: Path) -> str:

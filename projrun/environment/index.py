@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 
 MASK = "***"
 
-_USERINFO = re.compile(r"(\w://)([^\s/@'\"]+)@")
+_USERINFO = re.compile(r"(\w://)([^\s/'\"]+)@")  # a password may hold an @ of its own
+_NAMED_PASSWORD = re.compile(r"UV_INDEX_\w+_PASSWORD")
 _PROXIES = tuple(form for name in ("HTTPS_PROXY", "ALL_PROXY", "HTTP_PROXY") for form in (name, name.lower()))
 _PASSWORD, _TOKEN = 4, 16  # characters; shorter ones are masked in addresses, as elsewhere they occur by chance
 
@@ -56,7 +57,7 @@ class Settings:
 
         proxies = (os.environ.get(name, "") for name in _PROXIES)
         texts = (self.index, *self.extra, *self.links, self.proxy, *proxies)
-        found = set()
+        found = {value for name, value in os.environ.items() if _NAMED_PASSWORD.fullmatch(name) and value}
         for match in (match for text in texts for match in _USERINFO.finditer(text)):
             user, colon, password = match[2].partition(":")
             secret, least = (password, _PASSWORD) if colon else (user, _TOKEN)

@@ -49,6 +49,7 @@ cli(prog_name="pip-compile")
 _SKIPPED = re.compile(
     r"Skipping link: ((?:No (?:sources|binaries) permitted|none of the wheel's tags).*?): \S+/([^/\s#]+)[#\s]"
 )
+_NO_MATCH = re.compile(r"(?:No matching distribution found for|satisfies the requirement) ([\w.-]+?)[\s=<>!~\[;]")
 _NOT_FETCHED = re.compile(r"(Could not fetch URL .*) - skipping")
 
 
@@ -81,12 +82,12 @@ class PipPrograms:
         """What the error at the end of the output comes to; what pip's log has of it is passed on too."""
         error = _error_of(output)
         found = culprits(error, tuple(lines))
-        skipped, not_fetched = self._passed_over(found)
-        for line in (*skipped, *not_fetched):
-            self._tool.tell(line)
+        skipped, not_fetched = self._passed_over(error, found)
+        passed_over = shortened((*not_fetched, *skipped), "")
+        if passed_over:
+            self._tool.tell(passed_over)
         cause = self._cause(error, found, skipped, not_fetched)
-        rows = plain(error.splitlines())
-        reason = shortened((*skipped, *not_fetched, *rows), "pip gave no reason.")
+        reason = shortened((*not_fetched, *plain(error.splitlines()), *skipped), "pip gave no reason.")
         return Diagnosis(cause, reason, found, _WHEELHOUSE)
 
     def _cause(self, error: str, found: tuple[LockLine, ...], skipped: list[str], not_fetched: list[str]) -> Cause:
@@ -102,17 +103,18 @@ class PipPrograms:
             return Cause.OFFLINE
         return Cause.NOT_THERE if found and "No matching distribution" in error else Cause.OTHER
 
-    def _passed_over(self, found: tuple[LockLine, ...]) -> tuple[list[str], list[str]]:
-        """What pip's log tells of archives of these lines (without: of any), and of pages it could not get."""
+    def _passed_over(self, error: str, found: tuple[LockLine, ...]) -> tuple[list[str], list[str]]:
+        """What pip's log tells of the archives that were not good enough for it, and of pages it could not get."""
         try:
             log = self._log.read_text(encoding="utf-8", errors="replace")
         except OSError:
             return [], []
-        releases = {(line.name, line.version) for line in found}
+        missing = {normalised(name) for name in _NO_MATCH.findall(error)}
+        versions = {line.version for line in found}
         skipped = [
             f"{archive}: {fault}"
             for fault, archive in _SKIPPED.findall(log)
-            if not releases or _release(archive) in releases
+            if _release(archive)[0] in missing and (not versions or _release(archive)[1] in versions)
         ]
         return list(dict.fromkeys(skipped)), list(dict.fromkeys(_NOT_FETCHED.findall(log)))
 

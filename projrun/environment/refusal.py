@@ -64,7 +64,7 @@ def not_resolved(found: Diagnosis, request: ResolutionRequest, command: str) -> 
     """The error of requirements that could not be resolved. ``command`` is the tool's, for people to try it."""
     return EnvironmentFailure(
         f"the requirements in {request.file} cannot be resolved",
-        why=found.reason,
+        why=request.as_named(found.reason),
         hint=_network_hint(found) or f"change {request.file}, or try: {command} {request.file}",
     )
 

@@ -136,18 +136,9 @@ def _archives(uv: UvProgram, request: BuildRequest, directory: Path) -> dict[str
     known = archives.sole(lines)
     several = [line for line in lines if line.name not in known]
     told = request.folder / "pylock.toml"
-    words = (
-        "pip",
-        "compile",
-        "--quiet",
-        "--no-deps",
-        "--no-header",
-        "--format",
-        "pylock.toml",
-        *wheels_only(request),
-    )
+    words = ("pip", "compile", "--quiet", "--no-deps", "--no-header", "--format", "pylock.toml")
     places = (*uv.places, *_python(interpreter.path), "--output-file", told, request.folder / "requirements.lock")
-    if several and uv.ask(*words, *places):
+    if several and uv.ask(*words, *wheels_only(request), *places):
         with contextlib.suppress(OSError, ValueError, LookupError, TypeError):  # no build fails for that
             pylock = parse_toml(told.read_text(encoding="utf-8"))
             known |= archives.matched(several, pylock, site_packages(directory, interpreter.version))

@@ -205,6 +205,7 @@ def test_a_proxy_told_to_one_tool_is_used_by_both(monkeypatch: pytest.MonkeyPatc
     ("text", "told"),
     [
         ("a https://me:pass@host/x b", "a https://***@host/x b"),
+        ("a https://me:p@ss@host/x b", "a https://***@host/x b"),
         ("--index-url=http://token@host", "--index-url=http://***@host"),
         ("see https://host/a@b and pass", "see https://host/a@b and ***"),
     ],
