@@ -24,18 +24,19 @@ def make_wheel(
     scripts: Mapping[str, str] | None = None,
     files: Mapping[str, str] | None = None,
     requires_python: str = "",
+    licence: str = "",
 ) -> Path:
     """Writes a wheel into ``folder`` and returns its path.
 
     It holds a module ``name`` with ``VERSION``, a ``main()`` that prints name and version, and ``files``.
-    ``scripts`` are console scripts: name to ``module:function``.
+    ``scripts`` are console scripts: name to ``module:function``; ``licence`` is a PEP 639 expression.
     """
     folder.mkdir(parents=True, exist_ok=True)
     module = name.replace("-", "_")
     info = f"{module}-{version}.dist-info"
     source = f"VERSION = {version!r}\n\n\ndef main():\n    print({name!r}, VERSION)\n"
     contents = {f"{module}/__init__.py": source, **(files or {})}
-    contents[f"{info}/METADATA"] = _metadata(name, version, requires, requires_python)
+    contents[f"{info}/METADATA"] = _metadata(name, version, requires, requires_python, licence)
     contents[f"{info}/WHEEL"] = f"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: {tag}\n"
     if scripts:
         lines = "".join(f"{script} = {target}\n" for script, target in scripts.items())
@@ -64,7 +65,7 @@ def make_source_distribution(folder: Path, name: str, version: str = "1.0") -> P
     contents = {
         "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
         f'[project]\nname = "{name}"\nversion = "{version}"\n',
-        "PKG-INFO": _metadata(name, version, (), ""),
+        "PKG-INFO": _metadata(name, version, ()),
         "backend.py": backend,
     }
     archive = folder / f"{stem}.tar.gz"
@@ -89,11 +90,15 @@ def lock_of(*archives: Path) -> str:
     return "".join(lines)
 
 
-def _metadata(name: str, version: str, requires: Sequence[str], requires_python: str) -> str:
+def _metadata(
+    name: str, version: str, requires: Sequence[str], requires_python: str = "", licence: str = ""
+) -> str:
     lines = ["Metadata-Version: 2.1", f"Name: {name}", f"Version: {version}"]
     lines += [f"Requires-Dist: {requirement}" for requirement in requires]
     if requires_python:
         lines.append(f"Requires-Python: {requires_python}")
+    if licence:
+        lines.append(f"License-Expression: {licence}")
     return "\n".join(lines) + "\n"
 
 

@@ -26,7 +26,7 @@ name: bikes
 environment:
   python: "3.11"                     # series or exact; never silently another one
   lock: requirements.lock            # every line pinned and hashed
-  requirements: requirements.in      # what the lock was compiled from
+  requirements: requirements.in      # what projrun lock compiles it from
   variables: {OMP_NUM_THREADS: "1"}  # set, recorded
   inherit: [CUDA_VISIBLE_DEVICES]    # passed from the caller, recorded
   secrets: [AWS_SECRET_ACCESS_KEY]   # passed, name recorded, value never

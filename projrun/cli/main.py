@@ -19,6 +19,8 @@ from projrun.stopping import Interrupted
 # Written here so that `projrun --help` loads none of them; a test holds these lines to the verbs' own help.
 VERBS = {
     "run": "Run an entry point of a project in its own environment and record the recipe.",
+    "lock": "Compile the project's requirements into its lock: every line pinned and hashed.",
+    "export-lock": "Write a project's lock, or exactly what a run executed in, for other tools.",
     "check": "List every problem of a project's ProjectSpec.yaml.",
     "runs": "List runs.",
     "show": "Show everything that is known of one run.",
@@ -37,7 +39,8 @@ class Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
             return None
-        command = getattr(importlib.import_module(f"projrun.cli.{cmd_name}"), cmd_name)
+        name = cmd_name.replace("-", "_")
+        command = getattr(importlib.import_module(f"projrun.cli.{name}"), name)
         assert isinstance(command, click.Command)
         return command
 

@@ -77,6 +77,21 @@ class ResolutionRequest:
         return text.replace(root, "").replace(f"{os.path.relpath(root, self.folder)}/", "")
 
 
+@dataclass(frozen=True)
+class LookupRequest:
+    """Locked lines whose files are to be looked up on the package index, for an interpreter of a platform.
+
+    ``platform`` is its name. ``folder`` is empty and ours alone. The interpreter need not be on this machine.
+    """
+
+    folder: Path
+    interpreter: Interpreter
+    platform: str
+    lines: tuple[LockLine, ...]
+    source_distributions: tuple[str, ...] = ()
+    offline: bool = False
+
+
 class Builder(Protocol):
     """Makes virtual environments out of locks, and locks out of requirements.
 

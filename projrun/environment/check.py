@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from projrun.core.errors import EnvironmentFailure, Problem
-from projrun.environment import interpreters, lock, requirements
+from projrun.environment import interpreters, lock, locked, requirements
 from projrun.environment.text import read_text
 from projrun.spec.model import EnvironmentSpec
 
@@ -17,27 +16,40 @@ def check(spec: EnvironmentSpec, root: Path, cache: Path) -> tuple[Problem, ...]
     A lock is judged for the interpreter that the spec asks for when this machine has it, else only for what
     holds on every machine. Files that are missing are the spec's own problems and are not told again.
     """
-    markers = _markers(spec, cache)
+    target = _target(spec, cache)
+    markers = target and target.markers
+    command = spec.compile_command
     found: tuple[Problem, ...] = ()
     lines: tuple[lock.LockLine, ...] | None = None
     try:
         if spec.lock is not None and (root / spec.lock).is_file():
             text = read_text(root, spec.lock, "lock")
-            found = lock.problems(text, spec.lock, markers, spec.compile_command)
-            lines = None if found else lock.parse(text, spec.lock)
+            found = locked.problems(text, spec.lock, target, command)
+            if not found:
+                lines = _lines(text, spec.lock, target)
         if spec.requirements is not None and (root / spec.requirements).is_file():
             files = requirements.collect(root, spec.requirements)
-            found += requirements.unlockable(files)
+            asked = requirements.lines_of(files, spec.extras or (), spec.groups or ())
+            found += requirements.unlockable(files, asked)
             if lines is not None:
-                found += requirements.out_of_step(lines, spec.lock or "", files, markers, spec.compile_command)
+                found += requirements.out_of_step(lines, spec.lock or "", asked, markers, command)
     except EnvironmentFailure as failure:
         file = spec.lock or spec.requirements or ""
         found += (Problem(file, 0, 0, f"{failure.what}: {failure.why}", failure.hint),)
     return found
 
 
-def _markers(spec: EnvironmentSpec, cache: Path) -> Mapping[str, str] | None:
+def _lines(text: str, file: str, target: locked.Target | None) -> tuple[lock.LockLine, ...] | None:
+    """The lines of a sound lock; None when it takes an interpreter to tell them."""
+    if target is not None:
+        return locked.parse(text, file, target)
+    return None if locked.is_pylock(file) else lock.parse(text, file)
+
+
+def _target(spec: EnvironmentSpec, cache: Path) -> locked.Target | None:
     try:
-        return interpreters.find(spec.python or "", cache).markers
+        markers = interpreters.find(spec.python or "", cache).markers
     except EnvironmentFailure:
         return None
+    settled = spec.requirements is not None
+    return locked.Target(markers, spec.extras, spec.groups, spec.source_distributions, settled=settled)

@@ -11,7 +11,7 @@ from projrun.core import locks, process
 from projrun.core.errors import EnvironmentFailure
 from projrun.core.flags import Flag
 from projrun.core.report import BUILD, Reporter
-from projrun.environment import built, installed, lock
+from projrun.environment import built, installed, lock, locked
 from projrun.environment.builder import BuildRequest, Made
 from projrun.environment.builders import builder_named
 from projrun.environment.model import EnvironmentPlan, Means
@@ -24,7 +24,7 @@ _VERSION = "import platform; print(platform.python_version())"
 def construct(plan: EnvironmentPlan, directory: Path, means: Means, report: Reporter) -> None:
     """Builds the environment of ``plan`` into ``directory``, marker last. Raises EnvironmentFailure or OSError."""
     lock_file = plan.lock_path or "the resolved lock"
-    lines = lock.parse(plan.lock_text or "", lock_file, plan.compile_command)
+    lines = locked.parse(plan.lock_text or "", lock_file, locked.target_of(plan), plan.compile_command)
     builder = builder_named(plan.builder or "")
     _remove_leftovers(directory.parent, plan.key)
     aside = directory.parent / f"{_ASIDE}{plan.key}-{secrets.token_hex(4)}"
@@ -36,7 +36,7 @@ def construct(plan: EnvironmentPlan, directory: Path, means: Means, report: Repo
             BuildRequest(
                 folder=aside,
                 interpreter=plan.interpreter,
-                lock_text=plan.lock_text or "",
+                lock_text=locked.requirements_text(plan.lock_text or "", lock_file, lines),
                 lock_file=lock_file,
                 lines=lines,
                 source_distributions=plan.source_distributions,

@@ -12,15 +12,23 @@ _FORMAT = 1
 
 
 def inputs_of_lock(
-    interpreter: Interpreter, lock_text: str, builder: str, source_distributions: Sequence[str]
+    interpreter: Interpreter,
+    lock_text: str,
+    builder: str,
+    source_distributions: Sequence[str],
+    **chosen: Sequence[str] | None,
 ) -> Mapping[str, Any]:
-    """The document of an environment built from a lock. It names no path and no address."""
+    """The document of an environment built from a lock. It names no path and no address.
+
+    ``chosen`` are the ``extras`` and ``groups`` of the spec; None when it does not say.
+    """
+    sets = {kind: sorted(names) for kind, names in chosen.items() if names is not None}
     return {
         "format": _FORMAT,
         "kind": "lock",
         "builder": builder,
         "options": {"only_wheels": True, "source_distributions": sorted(source_distributions)},
-        "lock": {"sha256": sha256_bytes(lock_text.encode())},
+        "lock": {"sha256": sha256_bytes(lock_text.encode()), **sets},
         **_interpreter(interpreter),
     }
 

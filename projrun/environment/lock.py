@@ -1,22 +1,24 @@
 """Locks: requirements lines, each pinned and hashed.
 
 The format is pip's requirements file (https://pip.pypa.io/en/stable/reference/requirements-file-format/) as
-``uv pip compile --generate-hashes`` and ``pip-compile --generate-hashes`` write it; of that format a lock
-holds ``name[extras]==version ; marker --hash=algorithm:digest`` and nothing else.
+``projrun lock``, ``uv pip compile --generate-hashes`` and ``pip-compile --generate-hashes`` write it; of that
+format a lock holds ``name[extras]==version ; marker --hash=algorithm:digest`` and nothing else. Locks of the other
+format are read by :mod:`projrun.environment.pylock`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from projrun.core.errors import EnvironmentFailure, Problem
+from projrun.core.userinfo import without_userinfo
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
-_DIGEST_LENGTHS = {"sha256": 64, "sha384": 96, "sha512": 128}
+DIGEST_LENGTHS = {"sha256": 64, "sha384": 96, "sha512": 128}
 _WEAK = ("md5", "sha1", "sha224")
 _COMMENT = re.compile(r"(^|\s+)#.*$")
 _HEX = re.compile(r"[0-9a-f]+")
@@ -25,17 +27,19 @@ _OTHER_FORMAT = re.compile(r"\s*(\[\[?[\w.-]+\]\]?|[\w-]+ = .*|\{.*)")
 _ADDRESS = re.compile(r"(git|hg|svn|bzr)\+|\w+://|[./~]|file:")
 _NAME_A_VERSION = "name a released version"
 _COMPILE_AGAIN = "compile it again"
-COMPILE = "uv pip compile --generate-hashes REQUIREMENTS -o LOCK"  # where what they are called is not known
+COMPILE = "projrun lock"
 
+CONFIGURE_INDEX = "remove the line and configure the index for uv or for pip (UV_DEFAULT_INDEX, PIP_INDEX_URL)"
+INDEX_OPTIONS = ("-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--no-index", "--trusted-host")
 _REFUSED_OPTIONS = {
     ("-e", "--editable"): ("an editable install has no hash", "lock what it stands for, or run from its source"),
     ("-r", "--requirement", "-c", "--constraint"): (
         "a lock includes no other file",
         "put every line into the lock",
     ),
-    ("-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--no-index", "--trusted-host"): (
+    INDEX_OPTIONS: (
         "a lock names no package index: addresses belong to the machine that installs",
-        "remove the line and configure the index for uv or for pip (UV_DEFAULT_INDEX, PIP_INDEX_URL)",
+        CONFIGURE_INDEX,
     ),
     ("--only-binary", "--no-binary", "--prefer-binary"): (
         "wheels or source distributions are chosen in ProjectSpec.yaml",
@@ -83,6 +87,7 @@ def problems(
     ``command`` is what the user types to compile the lock.
     """
     lines, found = _read(text, file, command)
+    found += credentials(text, file)
     applying = [line for line in lines if markers is None or line.applies(markers)]
     if lines and not applying and not found:
         found.append(
@@ -91,10 +96,46 @@ def problems(
                 lines[0].line,
                 1,
                 "no line of the lock applies to this platform and interpreter",
-                f"compile it for this platform, or with --universal: {command}",
+                f"{command} compiles it for this one; with --platform NAME, for several",
             )
         )
     return (*found, *_duplicates(applying, file, same_marker=markers is None))
+
+
+def text_of(lines: Iterable[LockLine]) -> str:
+    """The lines as the text of a lock, without comments: what :func:`parse` reads as the same lines."""
+    return "".join(f"{_written(line)}\n" for line in lines)
+
+
+def pins(text: str) -> tuple[LockLine, ...] | None:
+    """What a text pins, hashed or not; None when it is no file of requirements at all.
+
+    For what is compiled again: its versions are worth keeping even where it is no lock yet.
+    """
+    found = []
+    for number, content in logical_lines(text.removeprefix("\ufeff")):
+        if option_of(content)[0]:
+            continue
+        hashes = tuple(value.lower() for value in _HASH_OPTION.findall(content))
+        wanted = _HASH_OPTION.sub("", content).strip()
+        requirement = _pinned(wanted)
+        if isinstance(requirement, tuple):
+            if not (_ADDRESS.match(wanted) or as_requirement(wanted)):
+                return None
+            continue
+        strong = () if _wrong_hashes(requirement.name, hashes) else hashes
+        found.append(_lock_line(requirement, strong, number))
+    return tuple(found)
+
+
+def credentials(text: str, file: str) -> list[Problem]:
+    """The lines that hold user names or passwords of addresses, which would be recorded with the lock."""
+    message, mend = "an address with a user name or password would be recorded", "take it out of the lock"
+    return [
+        Problem(file, number, 1, message, mend)
+        for number, row in enumerate(text.splitlines(), 1)
+        if without_userinfo(row) != row
+    ]
 
 
 def raise_for(found: list[Problem] | tuple[Problem, ...], what: str) -> None:
@@ -161,7 +202,7 @@ def _read(text: str, file: str, command: str) -> tuple[tuple[LockLine, ...], lis
     for number, content in logical_lines(text.removeprefix("\ufeff")):
         if _OTHER_FORMAT.fullmatch(content):
             message = "this is not a lock of requirements lines (name==version --hash=sha256:...)"
-            hint = "export one: uv export --format requirements-txt --no-emit-project -o requirements.lock"
+            hint = "name it pylock.toml if it is one of PEP 751; of a uv.lock: uv export -o pylock.toml"
             return (), [Problem(file, number, 1, message, hint)]
         line = _line(number, content)
         if isinstance(line, LockLine):
@@ -187,10 +228,21 @@ def _line(number: int, content: str) -> LockLine | tuple[str, str]:
     wrong = _wrong_hashes(requirement.name, hashes)
     if wrong:
         return wrong, _COMPILE_AGAIN
+    return _lock_line(requirement, hashes, number)
+
+
+def _lock_line(requirement: Requirement, hashes: tuple[str, ...], number: int) -> LockLine:
     marker = str(requirement.marker or "")
     version = next(iter(requirement.specifier)).version
     extras = tuple(sorted(requirement.extras))
     return LockLine(normalised(requirement.name), version, marker, hashes, number, extras)
+
+
+def _written(line: LockLine) -> str:
+    extras = f"[{','.join(line.extras)}]" if line.extras else ""
+    marker = f" ; {line.marker}" if line.marker else ""
+    hashes = (f"--hash={value}" for value in line.hashes)
+    return " \\\n    ".join((f"{line.name}{extras}=={line.version}{marker}", *hashes))
 
 
 def _pinned(text: str) -> Requirement | tuple[str, str]:
@@ -199,10 +251,11 @@ def _pinned(text: str) -> Requirement | tuple[str, str]:
     if stray:
         return f"{stray.group(1)} is an option that no line of a lock has", _COMPILE_AGAIN
     if _ADDRESS.match(text) or (" @ " not in text and text.endswith((".whl", ".tar.gz", ".zip"))):
-        return f"{text.split(maxsplit=1)[0]!r} is an address or a path, which no hash pins", _NAME_A_VERSION
+        place = without_userinfo(text.split(maxsplit=1)[0])
+        return f"{place!r} is an address or a path, which no hash pins", _NAME_A_VERSION
     requirement = as_requirement(text)
     if requirement is None:
-        return f"{text!r} is not a requirement", _COMPILE_AGAIN
+        return f"{without_userinfo(text)!r} is not a requirement", _COMPILE_AGAIN
     if requirement.url:
         return f"{requirement.name} comes from an address, which is not pinned", _NAME_A_VERSION
     pins = list(requirement.specifier)
@@ -216,7 +269,7 @@ def _wrong_hashes(name: str, hashes: tuple[str, ...]) -> str:
         return f"{name} has no hash"
     for value in hashes:
         algorithm, _, digest = value.partition(":")
-        length = _DIGEST_LENGTHS.get(algorithm)
+        length = DIGEST_LENGTHS.get(algorithm)
         if length is None and algorithm not in _WEAK:
             return f"{name}: {algorithm!r} is not a hash that pins a file; use sha256"
         if length is not None and (len(digest) != length or not _HEX.fullmatch(digest)):

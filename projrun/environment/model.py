@@ -59,7 +59,7 @@ class EnvironmentPlan:
     ``kind``: ``lock`` or ``system``. ``key`` is the digest of all that goes into it; ``inputs`` is that very
     document. ``lock_origin``: ``file``, ``resolved`` (from requirements, now or earlier) or None. ``reason``
     says why it must be built, or None when ``directory`` holds it, ready; ``flags`` then are the built one's too.
-    ``compile_command`` is what to type to compile its lock again.
+    ``compile_command`` is what to type to compile its lock again; ``extras`` and ``groups`` are the spec's.
     """
 
     kind: str
@@ -76,6 +76,8 @@ class EnvironmentPlan:
     reason: str | None = None
     flags: tuple[Flag, ...] = ()
     compile_command: str = ""
+    extras: tuple[str, ...] | None = None
+    groups: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

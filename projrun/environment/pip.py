@@ -47,7 +47,7 @@ class Pip:
         lock, report = request.folder / "requirements.lock", request.folder / "report.json"
         lock.write_text(request.lock_text, encoding="utf-8")
         words = ("--report", report.name, "--requirement", lock.name)
-        code, output = pip.install(directory, *wheels_only(request), *words)
+        code, output = pip.install(directory, *wheels_only(request.source_distributions, request.lines), *words)
         if code:
             raise not_installed(pip.diagnosis(output, request.lines), request)
         relocation.make_relocatable(directory, request.interpreter.version)

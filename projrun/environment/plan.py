@@ -20,7 +20,7 @@ from projrun.spec.model import EnvironmentSpec
 if TYPE_CHECKING:
     from projrun.environment.requirements import RequirementsFile
 
-_CHECK_FORMAT = 1  # counts up when what counts as a fault of a lock changes
+_CHECK_FORMAT = 2  # counts up when what counts as a fault of a lock changes
 
 
 class _Lock(NamedTuple):
@@ -68,7 +68,7 @@ def plan(
     from projrun.environment import requirements, resolution
 
     files = requirements.collect(root, spec.requirements or "")
-    unlocked = resolution.Unlocked(root, files, interpreter, spec.builder, spec.source_distributions)
+    unlocked = resolution.Unlocked(root, files, interpreter, spec)
     answer = resolution.resolve(unlocked, means, report) if resolve else resolution.remembered(unlocked, cache)
     return _lock_plan(spec, cache, interpreter, _resolved(answer, files[0], spec))
 
@@ -100,26 +100,36 @@ def _lock_plan(spec: EnvironmentSpec, cache: Path, interpreter: Interpreter, fou
         reason="its lock is not resolved yet",
         flags=(*_python_flags(interpreter, spec), *found.flags, *_source_flags(spec)),
         compile_command=spec.compile_command,
+        extras=spec.extras,
+        groups=spec.groups,
     )
     if found.text is None:
         return unfinished
-    inputs = key.inputs_of_lock(interpreter, found.text, spec.builder, spec.source_distributions)
+    inputs = key.inputs_of_lock(
+        interpreter,
+        found.text,
+        spec.builder,
+        spec.source_distributions,
+        extras=spec.extras,
+        groups=spec.groups,
+    )
     digest = key.key_of(inputs)
     directory = built.directory_of(cache, digest)
     known = replace(unfinished, key=digest, inputs=inputs, directory=directory)
     there = built.look(directory, digest)
     if isinstance(there, str):
-        _check_lock(found, interpreter, spec.compile_command)
+        _check_lock(found, known)
         return replace(known, reason=there)
     # Another installation of the same version may have been found now: tell the one that will run.
     interpreter = replace(interpreter, path=there.interpreter)
     return replace(known, interpreter=interpreter, reason=None, flags=(*known.flags, *there.flags))
 
 
-def _check_lock(found: _Lock, interpreter: Interpreter, command: str) -> None:
-    from projrun.environment import lock  # a ready environment was checked when it was built
+def _check_lock(found: _Lock, known: EnvironmentPlan) -> None:
+    from projrun.environment import lock, locked  # a ready environment was checked when it was built
 
-    faults = lock.problems(found.text or "", found.name, interpreter.markers, command)
+    target = locked.target_of(known)._replace(settled=found.requirements_text is not None)
+    faults = locked.problems(found.text or "", found.name, target, known.compile_command)
     lock.raise_for(faults, f"{found.name} cannot be used as a lock")
 
 
@@ -159,14 +169,19 @@ def _drift(
 ) -> tuple[Problem, ...]:
     """Where the lock is out of step, remembered by the content of all that was compared."""
     name, command, markers = spec.lock or "", spec.compile_command, dict(interpreter.markers)
-    question = [_CHECK_FORMAT, text, name, [[one.path, one.text] for one in files], markers, command]
+    chosen = spec.extras, spec.groups, spec.source_distributions
+    texts = [[one.path, one.text] for one in files]
+    question = [_CHECK_FORMAT, text, name, texts, markers, command, chosen]
     file = cache / "locks" / f"{sha256_value(question)}.json"
     known = recall(file, lambda entries: tuple(Problem(**entry) for entry in entries))
     if known is not None:
         return known
-    from projrun.environment import lock, requirements
+    from projrun.environment import locked, requirements
 
-    found = requirements.out_of_step(lock.parse(text, name, command), name, files, markers, command)
+    target = locked.Target(interpreter.markers, *chosen)
+    lines = locked.parse(text, name, target, command)
+    asked = requirements.lines_of(files, spec.extras or (), spec.groups or ())
+    found = requirements.out_of_step(lines, name, asked, markers, command)
     keep(file, [vars(problem) for problem in found])
     return found
 

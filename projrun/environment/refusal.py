@@ -69,6 +69,15 @@ def not_resolved(found: Diagnosis, request: ResolutionRequest, command: str) -> 
     )
 
 
+def not_looked_up(found: Diagnosis) -> EnvironmentFailure:
+    """The error of a lock whose files cannot be looked up."""
+    return EnvironmentFailure(
+        "the package index does not tell the files of the lock",
+        why=found.reason,
+        hint=_network_hint(found) or "use the index that it was locked from (UV_DEFAULT_INDEX or PIP_INDEX_URL)",
+    )
+
+
 def culprits(error: str, lines: Sequence[LockLine]) -> tuple[LockLine, ...]:
     """The lock's lines that a tool's error speaks of, in its order."""
     found = []
@@ -84,12 +93,12 @@ def plain(rows: Iterable[str]) -> list[str]:
     return [re.sub(r"^(error|ERROR|cause|Caused by): ", "", row) for row in bare if row]
 
 
-def wheels_only(request: BuildRequest) -> list[str]:
+def wheels_only(source_distributions: Sequence[str], lines: Sequence[LockLine]) -> list[str]:
     """Options: wheels for all but the packages that may be built, which still come as wheels if there are any."""
-    if not request.source_distributions:
+    if not source_distributions:
         return ["--only-binary", ":all:"]
-    allowed = {normalised(name) for name in request.source_distributions}
-    names = sorted({line.name for line in request.lines} - allowed)
+    allowed = {normalised(name) for name in source_distributions}
+    names = sorted({line.name for line in lines} - allowed)
     return [word for name in names for word in ("--only-binary", name)]
 
 

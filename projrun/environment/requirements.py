@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from projrun.core.errors import EnvironmentFailure, Problem
+from projrun.core.userinfo import without_userinfo
 from projrun.environment import lock
 from projrun.environment.text import read_text
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
 _DEPTH_LIMIT = 20
+_CHOOSES_ARCHIVES = ("--only-binary", "--no-binary", "--prefer-binary")
 _INCLUDES = {"-r": False, "--requirement": False, "-c": True, "--constraint": True}
 
 
@@ -43,18 +43,27 @@ def collect(root: Path, relative: str) -> tuple[RequirementsFile, ...]:
     return tuple(found.values())
 
 
-def lines_of(files: tuple[RequirementsFile, ...]) -> tuple[RequirementLine, ...]:
-    """Every requirement of the files, options left out. Raises EnvironmentFailure for a broken pyproject.toml."""
-    return tuple(line for file in files for line in _lines(file))
+def lines_of(
+    files: Iterable[RequirementsFile], extras: Collection[str] = (), groups: Collection[str] = ()
+) -> tuple[RequirementLine, ...]:
+    """Every requirement of the files, options left out; of a pyproject.toml with those ``extras`` and ``groups``.
+
+    Raises EnvironmentFailure for a broken pyproject.toml, and for an extra or group that it does not have.
+    """
+    return tuple(line for file in files for line in _lines(file, extras, groups))
 
 
-def unlockable(files: tuple[RequirementsFile, ...]) -> tuple[Problem, ...]:
-    """Requirements that no lock can pin: addresses, paths, editable installs."""
-    found = []
-    for line in lines_of(files):
+def unlockable(files: Iterable[RequirementsFile], asked: Iterable[RequirementLine]) -> tuple[Problem, ...]:
+    """What no lock can come from: addresses, paths, editable installs; options that are the machine's business.
+
+    ``asked`` are the requirements of the ``files``.
+    """
+    found = [problem for file in files for problem in _refused(file)]
+    for line in asked:
         requirement = lock.as_requirement(line.text)
         if requirement is None or requirement.url:
-            message = f"{line.text!r} does not name a released package, which is all that can be pinned and hashed"
+            text = without_userinfo(line.text)
+            message = f"{text!r} does not name a released package, which is all that can be pinned and hashed"
             found.append(Problem(line.file, line.line, 1, message, "name a package and the versions that will do"))
     return tuple(found)
 
@@ -62,7 +71,7 @@ def unlockable(files: tuple[RequirementsFile, ...]) -> tuple[Problem, ...]:
 def out_of_step(
     lock_lines: tuple[lock.LockLine, ...],
     lock_file: str,
-    files: tuple[RequirementsFile, ...],
+    asked: Iterable[RequirementLine],
     markers: Mapping[str, str] | None,
     command: str,
 ) -> tuple[Problem, ...]:
@@ -73,7 +82,7 @@ def out_of_step(
     """
     pinned = {line.name: line for line in lock_lines if markers is None or line.applies(markers)}
     found = []
-    for line in lines_of(files):
+    for line in asked:
         requirement = lock.as_requirement(line.text)
         if requirement is None or not _applies(requirement, markers):
             continue
@@ -112,17 +121,26 @@ def _collect(root: Path, file: RequirementsFile, found: dict[str, RequirementsFi
     found[file.path] = file
     if _is_toml(file):
         return
-    for _, content in lock.logical_lines(file.text):
+    for number, content in lock.logical_lines(file.text):
         option, value = lock.option_of(content)
         if option in _INCLUDES and value:
+            if "://" in value:
+                raise EnvironmentFailure(
+                    f"{file.path}:{number}: {option} {without_userinfo(value)} is not a file of the project",
+                    why="What is there can be another text tomorrow.",
+                    hint="copy it into the project",
+                )
             path = str(PurePosixPath(file.path).parent / value)
             text = read_text(root, path, "requirements")
             _collect(root, RequirementsFile(path, text, file.constraints or _INCLUDES[option]), found, depth + 1)
 
 
-def _lines(file: RequirementsFile) -> Iterator[RequirementLine]:
+def _lines(file: RequirementsFile, extras: Collection[str], groups: Collection[str]) -> Iterator[RequirementLine]:
     if _is_toml(file):
-        yield from _project_dependencies(file)
+        from projrun.environment import pyproject
+
+        for place, text in pyproject.dependencies(file.text, file.path, extras, groups):
+            yield RequirementLine(file.path, place, text, constraint=False)
         return
     for number, content in lock.logical_lines(file.text):
         option, value = lock.option_of(content)
@@ -131,23 +149,23 @@ def _lines(file: RequirementsFile) -> Iterator[RequirementLine]:
             yield RequirementLine(file.path, number, text.split(" --")[0].strip(), file.constraints)
 
 
-def _project_dependencies(file: RequirementsFile) -> Iterator[RequirementLine]:
-    project = _toml(file).get("project")
-    dependencies = project.get("dependencies", []) if isinstance(project, dict) else []
-    rows = file.text.splitlines()
-    for text in dependencies if isinstance(dependencies, list) else []:
-        place = next((number for number, row in enumerate(rows, 1) if str(text) in row), 0)
-        yield RequirementLine(file.path, place, str(text), constraint=False)
+def _refused(file: RequirementsFile) -> Iterator[Problem]:
+    if _is_toml(file):
+        from projrun.environment import pyproject
 
-
-def _toml(file: RequirementsFile) -> dict[str, Any]:
-    # By name, because the module that exists depends on the version that runs.
-    reader = importlib.import_module("tomllib" if sys.version_info >= (3, 11) else "tomli")
-    try:
-        document: dict[str, Any] = reader.loads(file.text)
-    except ValueError as error:
-        raise EnvironmentFailure(f"{file.path} is not TOML", why=str(error), hint="mend that line") from error
-    return document
+        if pyproject.is_dynamic(file.text, file.path):
+            message = "the dependencies are dynamic: only building the project would tell them"
+            yield Problem(file.path, 0, 0, message, "write them down under [project] dependencies")
+        return
+    for number, content in lock.logical_lines(file.text):
+        option, _ = lock.option_of(content)
+        if option in lock.INDEX_OPTIONS:
+            message = f"{option}: requirements name no package index: addresses belong to the machine"
+            yield Problem(file.path, number, 1, message, lock.CONFIGURE_INDEX)
+        elif option in _CHOOSES_ARCHIVES:
+            message = f"{option}: wheels or source distributions are chosen in ProjectSpec.yaml"
+            mend = "remove the line; name packages to build under environment.source_distributions"
+            yield Problem(file.path, number, 1, message, mend)
 
 
 def _is_toml(file: RequirementsFile) -> bool:

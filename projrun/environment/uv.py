@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 from projrun.core import process
 from projrun.core.errors import EnvironmentFailure
 from projrun.environment import archives
-from projrun.environment.builder import BuildRequest, Made, ResolutionRequest
+from projrun.environment.builder import BuildRequest, LookupRequest, Made, ResolutionRequest
 from projrun.environment.installed import site_packages
-from projrun.environment.platforms import marker
+from projrun.environment.platforms import name_of
 from projrun.environment.refusal import (
     Cause,
     Diagnosis,
     culprits,
     not_installed,
+    not_looked_up,
     not_resolved,
     plain,
     shortened,
@@ -28,6 +29,13 @@ from projrun.environment.refusal import (
 from projrun.environment.text import parse_toml
 from projrun.environment.uv_program import UvProgram, executable
 
+# What uv calls the platforms that can be looked up from another one.
+_TARGETS = {
+    "linux-x86_64": "x86_64-unknown-linux-gnu",
+    "linux-aarch64": "aarch64-unknown-linux-gnu",
+    "macos-arm64": "aarch64-apple-darwin",
+    "macos-x86_64": "x86_64-apple-darwin",
+}
 _NO_WHEEL = ("no wheels with a matching", "no usable wheels", "building from source is disabled", "no wheels are")
 _NOT_THERE = ("was not found in the package registry", "there is no version of", "not found in the provided")
 _LOGIN = ("lack of valid authentication credentials (401", "401 Unauthorized")
@@ -58,13 +66,13 @@ class Uv:
             )
         words = ("pip", "sync", "--require-hashes", "--link-mode", _link_mode(), "--allow-empty-requirements")
         places = (*uv.places, *_python(directory / "bin" / "python"), lock)
-        code, output = uv.run(*words, *wheels_only(request), *places)
+        code, output = uv.run(*words, *wheels_only(request.source_distributions, request.lines), *places)
         if code:
             raise not_installed(_diagnosis(output, request), request)
         return Made(directory, _archives(uv, request, directory))
 
     def resolve(self, request: ResolutionRequest, write: Callable[[bytes], None]) -> str:
-        uv = UvProgram(request.folder, write, offline=request.offline, settings=_bounds(request))
+        uv = UvProgram(request.folder, write, offline=request.offline, resolving=request)
         lock = request.folder / "requirements.lock"
         if request.previous:
             lock.write_text(request.previous, encoding="utf-8")
@@ -75,6 +83,24 @@ class Uv:
             command = f"uv pip compile --python-version {request.python or request.interpreter.version}"
             raise not_resolved(_diagnosis(output), request, command)
         return request.as_named(lock.read_text(encoding="utf-8"))
+
+    def look_up(self, request: LookupRequest, write: Callable[[bytes], None]) -> str:
+        """The files of the lines as a pylock.toml (PEP 751), with addresses of the index.
+
+        Which of them were locked is for the caller to tell. Raises EnvironmentFailure.
+        """
+        uv = UvProgram(request.folder, write, offline=request.offline)
+        pins, place = request.folder / "pins.in", request.folder / "pylock.toml"
+        pins.write_text("".join(f"{line.name}=={line.version}\n" for line in request.lines), encoding="utf-8")
+        words = ["pip", "compile", "--quiet", "--no-deps", "--no-header", "--no-sources", "--generate-hashes"]
+        words += ["--format", "pylock.toml", "--python-version", request.interpreter.version]
+        if request.platform in _TARGETS and request.platform != name_of(_own_markers()):
+            words += ["--python-platform", _TARGETS[request.platform]]
+        words += wheels_only(request.source_distributions, request.lines)
+        code, output = uv.run(*words, *uv.places, *_python(Path(sys.executable)), "--output-file", place, pins)
+        if code:
+            raise not_looked_up(_diagnosis(output))
+        return place.read_text(encoding="utf-8")
 
 
 def install_python(version: str, folder: Path, write: Callable[[bytes], None]) -> None:
@@ -95,6 +121,10 @@ def _python(path: Path) -> tuple[str | Path, ...]:
     return ("--python", path, "--no-python-downloads")
 
 
+def _own_markers() -> Mapping[str, str]:
+    return {"sys_platform": sys.platform, "platform_machine": os.uname().machine}
+
+
 def _link_mode() -> str:
     # Never hard links: editing a file of one environment would edit uv's cache and all others.
     return "clone" if sys.platform == "darwin" else "copy"
@@ -113,19 +143,6 @@ def _asked(request: ResolutionRequest) -> list[str]:
     return words if request.annotate else [*words, "--no-annotate"]
 
 
-def _bounds(request: ResolutionRequest) -> Mapping[str, Any]:
-    """uv's settings for the platforms that a universal resolution is for; none when it is for all.
-
-    One Python series is meant unless ``python`` says where a range begins.
-    """
-    if not request.platforms:
-        return {}
-    series = request.interpreter.version.split(".")[:2]
-    until = "" if request.python else f" and python_full_version < '{series[0]}.{int(series[1]) + 1}'"
-    where = [marker(name) for name in request.platforms]
-    return {"environments": [f"{one}{until}" for one in where], "required-environments": where}
-
-
 def _archives(uv: UvProgram, request: BuildRequest, directory: Path) -> dict[str, str]:
     """Which archive each distribution came from: uv does not tell which of several hashes of a line it met.
 
@@ -138,7 +155,7 @@ def _archives(uv: UvProgram, request: BuildRequest, directory: Path) -> dict[str
     told = request.folder / "pylock.toml"
     words = ("pip", "compile", "--quiet", "--no-deps", "--no-header", "--format", "pylock.toml")
     places = (*uv.places, *_python(interpreter.path), "--output-file", told, request.folder / "requirements.lock")
-    if several and uv.ask(*words, *wheels_only(request), *places):
+    if several and uv.ask(*words, *wheels_only(request.source_distributions, request.lines), *places):
         with contextlib.suppress(OSError, ValueError, LookupError, TypeError):  # no build fails for that
             pylock = parse_toml(told.read_text(encoding="utf-8"))
             known |= archives.matched(several, pylock, site_packages(directory, interpreter.version))

@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from projrun.core import process
 from projrun.core.errors import EnvironmentFailure
-from projrun.environment import configuration
+from projrun.environment import configuration, uv_platforms
+from projrun.environment.builder import ResolutionRequest
 from projrun.environment.index import Settings, has_proxy
-from projrun.environment.text import parse_toml
 from projrun.environment.tool import Tool
 
 # Where to fetch from, how to get there and where to keep it belongs to the machine. Every other UV_ variable
@@ -39,13 +38,13 @@ class UvProgram:
         write: Callable[[bytes], None],
         *,
         offline: bool,
-        settings: Mapping[str, Any] | None = None,
+        resolving: ResolutionRequest | None = None,
     ) -> None:
         own = configuration.of_uv()
         merged = own.completed_by(configuration.of_pip())
         passed_on = variables(own, merged)
-        if settings:
-            _write_project(folder, settings, passed_on)
+        if resolving and resolving.platforms:
+            passed_on = uv_platforms.restrict(resolving, passed_on)
         else:
             # Ends uv's search for the configuration of a project: this folder may lie inside one.
             (folder / "uv.toml").touch()
@@ -128,21 +127,3 @@ def variables(own: Settings, settings: Settings) -> dict[str, str]:
     if settings.proxy and not own.proxy and not has_proxy():
         kept |= {"HTTPS_PROXY": settings.proxy, "HTTP_PROXY": settings.proxy}
     return kept
-
-
-def _write_project(folder: Path, settings: Mapping[str, Any], variables: dict[str, str]) -> None:
-    """Writes settings that only a pyproject.toml can say.
-
-    uv reads none where UV_CONFIG_FILE names its settings: they are put there as well, and the variable goes.
-    """
-    import tomli_w
-
-    named = variables.pop("UV_CONFIG_FILE", "")
-    try:
-        others = parse_toml(Path(named).read_text(encoding="utf-8")) if named else {}
-    except (OSError, ValueError) as error:
-        raise EnvironmentFailure(
-            f"uv's settings in {named} cannot be read", why=str(error), hint="UV_CONFIG_FILE names that file"
-        ) from error
-    text = tomli_w.dumps({"tool": {"uv": {**others, **settings}}})
-    (folder / "pyproject.toml").write_text(text, encoding="utf-8")

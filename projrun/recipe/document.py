@@ -7,7 +7,6 @@ it is over. The functions are pure but for ``start_document``, which tells about
 from __future__ import annotations
 
 import os
-import re
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import Any
 from projrun import __version__
 from projrun.core.flags import Flag
 from projrun.core.hashing import sha256_bytes
+from projrun.core.userinfo import without_userinfo
 from projrun.data.model import Fingerprint
 from projrun.environment.model import Environment, EnvironmentPlan
 from projrun.execution.model import Outcome, Request
@@ -26,23 +26,11 @@ from projrun.spec.model import SPEC_NAME, EntryPoint, ProjectSpec
 
 VERSION = 1
 
-_USERINFO = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<userinfo>[^\s/]*)@")
-
 
 def timestamp(seconds: float) -> str:
     """A time in seconds since the epoch as ISO 8601 in UTC with microseconds: sorts as text."""
     whole, micro = divmod(round(seconds * 1_000_000), 1_000_000)
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(whole))}.{micro:06d}Z"
-
-
-def without_userinfo(text: str) -> str:
-    """``text`` with the user names and passwords of its addresses taken out; ``ssh://git@`` holds no secret."""
-
-    def clean(match: re.Match[str]) -> str:
-        harmless = "ssh" in match["scheme"] and ":" not in match["userinfo"]
-        return match[0] if harmless else f"{match['scheme']}://"
-
-    return _USERINFO.sub(clean, text)
 
 
 # What projrun computed itself. Without it a recipe is of no use, and no secret can have come into it.
@@ -246,7 +234,7 @@ def _environment(environment: Environment) -> dict[str, Any]:
         "builder": plan.builder,
         "reused": environment.reused,
         "lock": _lock(plan),
-        "requirements": plan.requirements_text,
+        "requirements": None if plan.requirements_text is None else without_userinfo(plan.requirements_text),
         "source_distributions": list(plan.source_distributions),
         "interpreter": {
             "path": str(interpreter.path),

@@ -66,7 +66,7 @@ def declare(value: Mapping[str, Any], texts: Mapping[Path, str]) -> Declared:
 
 def environment(node: Mapping[str, Any]) -> EnvironmentSpec:
     """The environment, with defaults for what is left out."""
-    lists = ("source_distributions", "inherit", "secrets")
+    lists = ("extras", "groups", "source_distributions", "inherit", "secrets")
     keys: dict[str, Any] = {key: tuple(value) if key in lists else value for key, value in node.items()}
     return EnvironmentSpec(**keys)
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 SPEC_NAME = "ProjectSpec.yaml"
-
-_LOWEST = re.compile(r"(?:>=|~=|==|>)\s*(\d+(?:\.\d+)*)")
 
 # Stands before the name of declared data wherever a path may be written.
 DATA_PREFIX = "data:"
@@ -90,13 +87,16 @@ class EnvironmentSpec:
     """The declared environment: a lock (or requirements), a Dockerfile or image, or the caller's interpreter.
 
     ``python`` is a series ("3.11"), an exact version ("3.11.7") or a range (">=3.10"). ``lock`` and
-    ``requirements`` are paths relative to the project. ``source_distributions`` names the packages that may
-    be built from source. Values of ``secrets`` are never kept anywhere.
+    ``requirements`` are paths relative to the project. ``extras`` and ``groups`` are those of a pyproject.toml or
+    pylock.toml, None when the spec does not say. ``source_distributions`` names the packages that may be built
+    from source. Values of ``secrets`` are never kept anywhere.
     """
 
     python: str | None = None
     lock: str | None = None
     requirements: str | None = None
+    extras: tuple[str, ...] | None = None
+    groups: tuple[str, ...] | None = None
     builder: str = "uv"
     source_distributions: tuple[str, ...] = ()
     system: bool = False
@@ -107,18 +107,8 @@ class EnvironmentSpec:
 
     @property
     def compile_command(self) -> str:
-        """What to type to compile the lock for the declared Python; of a range, for all from its lowest on."""
-        from shlex import quote  # only to tell what went wrong
-
-        python = self.python or ""
-        lowest = _LOWEST.search(python)
-        words = ["uv pip compile --generate-hashes"]
-        if python and not python[0].isdigit():
-            words.append("--universal")
-            python = lowest[1] if lowest else ""
-        words += [f"--python-version {python}"] if python else []
-        requirements = quote(self.requirements) if self.requirements else "REQUIREMENTS"
-        return " ".join((*words, requirements, "-o", quote(self.lock or "requirements.lock")))
+        """What to type to compile the lock."""
+        return "projrun lock"
 
 
 @dataclass(frozen=True)

@@ -116,6 +116,55 @@ def test_what_mends_a_lock_of_another_tool_is_said() -> None:
     assert "uv export" in raised.value.hint
 
 
+def test_an_address_is_shown_without_its_user_and_refused_where_it_would_be_recorded() -> None:
+    text = (
+        f"first==1 {HASH}  # from https://me:s3cret@host.invalid/simple\ngit+https://tok3n@host.invalid/a {HASH}\n"
+    )
+    problems = lock.problems(text, "a.lock")
+    assert {problem.line for problem in problems} == {1, 2}
+    told = " ".join(problem.message + problem.hint for problem in problems)
+    assert "s3cret" not in told
+    assert "tok3n" not in told
+
+
+def test_what_is_compiled_again_keeps_its_versions_hashed_or_not() -> None:
+    text = f"alpha==1\nBeta_x[y]==2 ; python_version > '3' {HASH}\n-r more.in\ngamma>=3\n-e .\n./here\n"
+    pins = lock.pins(text) or ()
+    assert [(one.name, one.version, one.marker, one.extras, len(one.hashes)) for one in pins] == [
+        ("alpha", "1", "", (), 0),
+        ("beta-x", "2", 'python_version > "3"', ("y",), 1),
+    ]
+    assert lock.pins("import os\nprint(os)\n") is None
+    assert lock.pins("# nothing\n") == ()
+
+
+NAMES = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,6}[a-z0-9])?", fullmatch=True).map(lock.normalised)
+VERSIONS = st.from_regex(r"[0-9]{1,3}(\.[0-9]{1,3}){0,3}(rc[0-9]|\.post[0-9]|\+[a-z0-9]{1,5})?", fullmatch=True)
+MARKERS = st.sampled_from(
+    ["", 'sys_platform == "linux"', 'python_full_version < "3.11" or extra == "x"', 'platform_machine != "a b"']
+)
+HASHES = st.sampled_from([("sha256", 32), ("sha384", 48), ("sha512", 64)]).flatmap(
+    lambda kind: st.binary(min_size=kind[1], max_size=kind[1]).map(lambda digest: f"{kind[0]}:{digest.hex()}")
+)
+LINES = st.builds(
+    lock.LockLine,
+    name=NAMES,
+    version=VERSIONS,
+    marker=MARKERS,
+    hashes=st.lists(HASHES, min_size=1, max_size=3, unique=True).map(tuple),
+    line=st.just(0),
+    extras=st.lists(NAMES, max_size=2, unique=True).map(lambda names: tuple(sorted(names))),
+)
+
+
+@given(st.lists(LINES, max_size=5, unique_by=lambda line: line.name))
+def test_lines_that_are_written_are_read_as_they_were(lines: list[lock.LockLine]) -> None:
+    text = lock.text_of(lines)
+    assert [one._replace(line=0) for one in lock.parse(text, "a.lock")] == lines
+    assert lock.text_of(lock.parse(text, "a.lock")) == text
+    assert [one._replace(line=0) for one in lock.pins(text) or ()] == lines
+
+
 @given(st.text())
 def test_no_text_breaks_the_reader(text: str) -> None:
     for problem in lock.problems(text, "a.lock", LINUX):

@@ -128,6 +128,22 @@ def test_requirements_without_a_lock_are_resolved_once_and_flagged(project: Proj
     assert plan(unlocked.spec, project.root, project.means, Silent(), resolve=False).key == again.plan.key
 
 
+def test_extras_and_groups_belong_to_what_is_resolved(project: Project) -> None:
+    for name in ("alpha", "plot", "testing"):
+        make_wheel(project.archives, name)
+    project.write(
+        "pyproject.toml",
+        '[project]\nname = "x"\nversion = "1"\ndependencies = ["alpha"]\n'
+        '[project.optional-dependencies]\ndraw = ["plot"]\n'
+        '[dependency-groups]\ntest = ["testing"]\n',
+    )
+    plain = project.having(lock=None, requirements="pyproject.toml")
+    assert [one.name for one in plain.ensure().installed] == ["alpha"]
+    chosen = plain.having(extras=("draw",), groups=("test",))
+    assert [one.name for one in chosen.ensure().installed] == ["alpha", "plot", "testing"]
+    assert chosen.plan().key != plain.plan().key
+
+
 def test_who_waits_for_a_resolution_is_told_for_whom(project: Project) -> None:
     make_wheel(project.archives, "alpha")
     project.write("requirements.in", "alpha\n")

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from projrun.core.files import encode_json
 from projrun.core.hashing import sha256_bytes
+from projrun.core.userinfo import without_userinfo
 from projrun.recipe.document import (
     outcome_document,
     recipe_document,
     redacted,
     start_document,
     timestamp,
-    without_userinfo,
 )
 from projrun.spec.model import Command, EntryPoint
 from tests.recipe import parts
@@ -118,6 +118,14 @@ def test_the_recipe_holds_no_secret_and_no_userinfo(monkeypatch: pytest.MonkeyPa
 )
 def test_userinfo_is_taken_out_of_addresses(address: str, clean: str) -> None:
     assert without_userinfo(address) == clean
+
+
+def test_requirements_are_kept_without_the_userinfo_of_an_index() -> None:
+    whole = parts.recipe_parts()
+    text = "--index-url https://me:s3cret@host.example/simple\ndemo\n"
+    plan = replace(whole.environment.plan, requirements_text=text)
+    document = written(recipe_document(replace(whole, environment=replace(whole.environment, plan=plan))))
+    assert document["environment"]["requirements"] == "--index-url https://host.example/simple\ndemo\n"
 
 
 def test_an_error_after_the_process_ended_keeps_what_the_process_did() -> None:

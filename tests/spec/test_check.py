@@ -167,10 +167,25 @@ def test_a_placeholder_for_all_uses_every_parameter(tmp_path: Path, command: str
     assert found(tmp_path, entry("a: 1\nb: 2", f"python {command}")) == []
 
 
+@pytest.mark.parametrize(
+    ("keys", "right"),
+    [
+        ("requirements: requirements.in, extras: [plot]", False),
+        ("lock: requirements.lock, groups: []", False),
+        ("requirements: sub/pyproject.toml, extras: [plot], groups: [test]", True),
+        ("lock: pylock.gpu.toml, extras: []", True),
+        ("lock: pylock.gpu.toml, extras: [-]", False),
+    ],
+)
+def test_extras_and_groups_go_with_what_has_them(tmp_path: Path, keys: str, right: bool) -> None:
+    files = ("requirements.in", "requirements.lock", "sub/pyproject.toml", "pylock.gpu.toml")
+    text = HEAD.replace("{system: true}", f"{{python: 3.11, {keys}}}") + "entry_points: {main: ls}\n"
+    assert (found(with_files(tmp_path, *files), text) == []) is right
+
+
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
-    compiled = "uv pip compile --generate-hashes --python-version 3.11 requirements.in -o requirements.lock"
     assert found(tmp_path, BIKES) == [
-        f"5:9 there is no file 'requirements.lock' | {compiled}",
+        "5:9 there is no file 'requirements.lock' | projrun lock",
         "6:17 there is no file 'requirements.in'",
         "11:18 there is no 'data/hourly_counts.csv', and no entry point has it as an output",
     ]
@@ -181,7 +196,7 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
 def test_a_missing_file_is_told_with_the_one_that_is_nearly_called_so(tmp_path: Path) -> None:
     with_files(tmp_path, "requirments.lock", "requirements.inn", "data/hourly_count.csv")
     lock, *others = (problem.partition(" | ")[2] for problem in found(tmp_path, BIKES))
-    assert lock.startswith("did you mean 'requirments.lock'? else: uv pip compile --generate-hashes ")
+    assert lock == "did you mean 'requirments.lock'? else: projrun lock"
     assert others == ["did you mean 'requirements.inn'?", "did you mean 'data/hourly_count.csv'?"]
     (tmp_path / "requirments.lock").unlink()
     (tmp_path / "requirements.lock").mkdir()

@@ -8,14 +8,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from projrun.core.errors import SpecError
 from projrun.core.paths import cache_directory
 from projrun.spec.load import find_project
-from projrun.spec.model import EnvironmentSpec, Parameter, Value
+from projrun.spec.model import Parameter, Value
 from tests.spec.specs import BIKES, HEAD, entry, load, write
 
 
@@ -199,23 +198,6 @@ def test_a_known_text_is_loaded_without_yaml_and_jsonschema(tmp_path: Path) -> N
     ]
     assert "'jsonschema', 'yaml'" in seen[0]
     assert seen[1] == "[]\n"
-
-
-@pytest.mark.parametrize(
-    ("environment", "words"),
-    [
-        ({"python": "3.10"}, "--python-version 3.10 REQUIREMENTS -o requirements.lock"),
-        ({"python": "3.10.4", "requirements": "a b.in"}, "--python-version 3.10.4 'a b.in' -o requirements.lock"),
-        ({"python": "<3.14,>=3.10", "lock": "x.lock"}, "--universal --python-version 3.10 REQUIREMENTS -o x.lock"),
-        ({"python": "==3.11.*"}, "--universal --python-version 3.11 REQUIREMENTS -o requirements.lock"),
-        ({"python": "<3.14"}, "--universal REQUIREMENTS -o requirements.lock"),
-        ({}, "REQUIREMENTS -o requirements.lock"),
-    ],
-)
-def test_the_command_that_compiles_a_lock_is_for_the_declared_python(
-    environment: dict[str, Any], words: str
-) -> None:
-    assert EnvironmentSpec(**environment).compile_command == f"uv pip compile --generate-hashes {words}"
 
 
 def test_a_project_is_found_upwards(tmp_path: Path) -> None:

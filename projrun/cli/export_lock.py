@@ -1,0 +1,71 @@
+"""``projrun export-lock``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from projrun.cli.options import single, store_option
+from projrun.core.errors import UsageError
+
+
+@click.command("export-lock")
+@click.argument("run", required=False)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["requirements", "pylock", "cyclonedx", "dockerfile"]),
+    default="requirements",
+    show_default=True,
+    help="What to write.",
+)
+@single(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write to this file instead of standard output.",
+)
+@click.option("--offline", is_flag=True, help="Ask no network; what was downloaded before will do.")
+@store_option
+def export_lock(run: str | None, form: str, output: Path | None, offline: bool, store: Path | None) -> None:
+    """Write a project's lock, or exactly what a run executed in, for other tools.
+
+    RUN is an id, the beginning of one, or last, last~1, ...; without it, the lock of the project around here.
+    Of a run it is what applied of the lock in its record, checked against what was installed; it can be written
+    without the project, and without the environment. Formats: requirements lines; pylock.toml (PEP 751) with the
+    addresses of your package index; a CycloneDX bill of materials; a Dockerfile with the interpreter and the lock.
+
+    \b
+    projrun export-lock last -o requirements.lock
+    projrun export-lock --format cyclonedx -o bill.json
+    """
+    from projrun.cli.screen import Screen
+    from projrun.core.paths import cache_directory, store_directory
+    from projrun.environment.model import Means
+    from projrun.exporting import ExportOptions, export_lock
+    from projrun.stopping import ended_by_signals
+
+    options = ExportOptions(Path(), store_directory(store), Means(cache_directory(), offline), run, form)
+    with ended_by_signals():
+        text = export_lock(options, Screen(data_on_stdout=True))
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        _write(output, text.encode())
+    except OSError as error:
+        raise UsageError(
+            f"{output} cannot be written", why=error.strerror or str(error), hint="name another file: -o FILE"
+        ) from error
+
+
+def _write(path: Path, data: bytes) -> None:
+    from projrun.core.files import irregular, write_atomic
+
+    if irregular(path):  # a pipe or a device: there is nothing to rename over
+        path.write_bytes(data)
+    else:
+        write_atomic(Path(os.path.realpath(path)), data)

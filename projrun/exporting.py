@@ -1,0 +1,161 @@
+"""The flow of ``projrun export-lock``: whose lock, what of it applies, in which format."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from projrun.core.errors import EnvironmentFailure
+from projrun.core.hashing import sha256_bytes
+from projrun.core.report import Reporter
+from projrun.environment import built, exported, installed, locked, plan, platforms
+from projrun.environment.exported import Contents
+from projrun.environment.locked import Target
+from projrun.environment.model import Distribution, EnvironmentPlan, Interpreter, Means
+from projrun.spec.load import find_project, load
+from projrun.store.store import Store
+
+FORMATS = ("requirements", "pylock", "cyclonedx", "dockerfile")
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What the user asked for. ``run`` None: the lock of the project around ``start``."""
+
+    start: Path
+    store: Path
+    means: Means
+    run: str | None = None
+    format: str = FORMATS[0]
+
+
+def export_lock(options: ExportOptions, report: Reporter) -> str:
+    """The lock of a project, or what a run executed in, in one of the :data:`FORMATS`.
+
+    Raises EnvironmentFailure when there is no lock, or when what a run recorded does not fit together.
+    """
+    contents = _of_project(options, report) if options.run is None else _of_run(options, options.run)
+    if options.format == "requirements":
+        return exported.requirements(contents)
+    if options.format == "dockerfile":
+        return exported.dockerfile(contents)
+    if options.format == "pylock":
+        from projrun.environment.pylock_export import pylock
+
+        return pylock(contents, options.means, report)
+    from projrun.environment.bill import cyclonedx
+
+    return cyclonedx(contents)
+
+
+def _of_project(options: ExportOptions, report: Reporter) -> Contents:
+    root = find_project(options.start)
+    spec = load(root, options.means.cache)
+    planned = plan.plan(spec.environment, root, options.means, report)
+    if planned.lock_text is None:
+        raise _unlocked(f"{spec.name} runs on the caller's own Python, which has no lock")
+    file = planned.lock_path or "the resolved lock"
+    target = locked.target_of(planned)
+    if options.format == "dockerfile" and locked.is_pylock(file):
+        target = target._replace(markers=_in_an_image(planned), here=False)
+    return Contents(
+        project=spec.name,
+        lines=locked.parse(planned.lock_text, file, target, planned.compile_command),
+        interpreter=planned.interpreter,
+        source_distributions=planned.source_distributions,
+        key=planned.key,
+        directory=_directory(options.means.cache, planned.key),
+    )
+
+
+def _in_an_image(planned: EnvironmentPlan) -> Mapping[str, str]:
+    """The markers of the project's interpreter in an image for this machine."""
+    own = planned.interpreter.markers
+    arm = own["platform_machine"].lower() in ("aarch64", "arm64")
+    return platforms.markers("linux-aarch64" if arm else "linux-x86_64", own)
+
+
+def _of_run(options: ExportOptions, run: str) -> Contents:
+    store = Store(options.store)
+    record = store.read(store.resolve(run))
+    if record.recipe is None:
+        raise EnvironmentFailure(
+            f"run {record.id} has no recipe",
+            why=record.why_incomplete or "it ended before its recipe was complete",
+            hint="projrun show RUN tells what is known of it",
+        )
+    try:
+        return _executed_in(record.recipe, options.means.cache)
+    except (LookupError, TypeError, ValueError) as error:
+        raise EnvironmentFailure(
+            f"the recipe of run {record.id} is damaged",
+            why=f"it does not say what its environment was ({type(error).__name__}: {error})",
+            hint="projrun show RUN tells what is known of it",
+        ) from error
+
+
+def _executed_in(recipe: Mapping[str, Any], cache: Path) -> Contents:
+    """What a run executed in: of its lock the lines that applied, when they are what was installed."""
+    run, environment = str(recipe["run"]), recipe["environment"]
+    kept = environment["lock"]
+    if kept is None:
+        raise _unlocked(f"run {run} executed in a {environment['kind']} environment, which has no lock")
+    text, name = kept["text"], kept["path"] or "the resolved lock"
+    if sha256_bytes(text.encode(errors="surrogateescape")) != kept["sha256"]:
+        raise ValueError("its lock is not the one whose digest it has")
+    interpreter = _interpreter(environment["interpreter"])
+    sets = environment["inputs"]["lock"]
+    names = tuple(environment["source_distributions"])
+    target = Target(interpreter.markers, _names(sets, "extras"), _names(sets, "groups"), names, here=False)
+    contents = Contents(
+        project=recipe["spec"]["project"],
+        lines=locked.parse(text, name, target),
+        interpreter=interpreter,
+        source_distributions=names,
+        key=environment["key"],
+        directory=_directory(cache, environment["key"]),
+        run=run,
+        version=recipe["source"]["commit"],
+        created=recipe["created"],
+    )
+    there = [Distribution(one["name"], one["version"], one["sha256"]) for one in environment["installed"]]
+    differences = installed.differences(there, contents.applying)
+    if differences:
+        raise EnvironmentFailure(
+            f"run {run} did not execute in what its lock names",
+            why="\n".join(differences),
+            hint=f"projrun show {run} lists what was installed; run it again for a lock that fits",
+        )
+    return replace(contents, lines=contents.applying)
+
+
+def _interpreter(recorded: Mapping[str, Any]) -> Interpreter:
+    return Interpreter(
+        path=Path(recorded["path"]),
+        version=recorded["version"],
+        implementation=recorded["implementation"],
+        soabi=recorded["soabi"],
+        platform=recorded["platform"],
+        markers=recorded["markers"],
+    )
+
+
+def _names(sets: Mapping[str, Any], kind: str) -> tuple[str, ...] | None:
+    return tuple(sets[kind]) if kind in sets else None
+
+
+def _directory(cache: Path, key: str) -> Path | None:
+    """The built environment of that key, when it is here and whole."""
+    directory = built.directory_of(cache, key)
+    return None if isinstance(built.look(directory, key), str) else directory
+
+
+def _unlocked(what: str) -> EnvironmentFailure:
+    return EnvironmentFailure(
+        what,
+        why="Names and versions without hashes would not pin it.",
+        hint='declare environment: {python: "3.11", requirements: requirements.in} in ProjectSpec.yaml, then:'
+        " projrun lock",
+    )
