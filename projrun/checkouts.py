@@ -254,7 +254,7 @@ def _folder(cache: Path, telling: _Telling) -> Iterator[Path]:
         _remove(folder / _TREE, telling)
         with exclusive(checkouts / ".lock", holder=f"process {os.getpid()}"):
             _remove(folder, telling)
-            os.close(lock)
+            lock.close()
 
 
 def _remove(folder: Path, telling: _Telling) -> None:

@@ -17,7 +17,7 @@ from projrun.core.report import Reporter
 from projrun.data import fingerprint
 from projrun.data.metrics import read_metrics
 from projrun.data.model import Fingerprint, Metric
-from projrun.environment import build, plan, variables
+from projrun.environment import build, plan, uses, variables
 from projrun.environment.model import Environment
 from projrun.execution import local
 from projrun.execution.model import Outcome, Request
@@ -138,10 +138,11 @@ def _carry_out(live: _Live) -> Result:
     source = _capture(live)
     inputs = _check_inputs(live)
     environment = _prepare(live)
-    request = _request(live, environment)
-    recipe = _write_recipe(live, source, inputs, environment, request)
-    before = fingerprint.look(live.choice.entry_point.products, live.choice.spec.root)
-    process = _execute(live, request)
+    with uses.in_use(environment):
+        request = _request(live, environment)
+        recipe = _write_recipe(live, source, inputs, environment, request)
+        before = fingerprint.look(live.choice.entry_point.products, live.choice.spec.root)
+        process = _execute(live, request)
     outcome = _write_outcome(live, _closed(live, source, process, before))
     return Result(live.directory.id, live.directory.path, process.exit_code, recipe, outcome)
 

@@ -118,6 +118,8 @@ def serving(folder: Path, *, login: str = "", identity: Identity | None = None) 
                 self.send_response(200 if body is not None else missing)
                 self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(body or b"")))
+                if kind == "application/octet-stream":
+                    self.send_header("Cache-Control", "max-age=600")  # as indexes do: an archive never changes
                 self.end_headers()
                 if self.command == "GET":
                     self.wfile.write(body or b"")

@@ -26,6 +26,7 @@ VERBS = {
     "show": "Show everything that is known of one run.",
     "logs": "Print the log of a run.",
     "restore": "Write the source of a run, as it was, into a new directory.",
+    "env": "Look after the environments that were built.",
     "store": "Look after the run store.",
 }
 

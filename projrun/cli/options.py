@@ -12,6 +12,8 @@ import click
 from projrun.core.errors import UsageError
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kMGT]?i?)B?", re.IGNORECASE)
+_AGE = re.compile(r"(\d{1,6})\s*([mhdw])")
+_SECONDS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _UNITS = {
     "": 1,
     "k": 10**3,
@@ -75,6 +77,20 @@ def clean(text: str, option: str) -> str:
             hint="type it in a terminal whose locale is UTF-8",
         ) from None
     return text
+
+
+class Age(click.ParamType[float]):
+    """A time in seconds, above 0: ``30d``, ``12h``, ``2w``."""
+
+    name = "AGE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        match = _AGE.fullmatch(value.strip().lower())
+        if not match:
+            self.fail(f"{value!r} is not an age: write it as 30d, 12h or 2w", param, ctx)
+        return float(int(match[1]) * _SECONDS[match[2]])
 
 
 class Size(click.ParamType[int]):

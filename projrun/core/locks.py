@@ -1,61 +1,153 @@
-"""Locks between processes that end with the process that holds them (flock)."""
+"""Locks between processes that end with the process that holds them.
+
+By flock. Where that does not work (network file systems that were mounted without locks), by files that name their
+owner: see lockfiles.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Protocol
 
 _POLL_SECONDS = 0.1
+# What flock(2) says where it is not there. ENOTSUP is EOPNOTSUPP on Linux and another number elsewhere.
+_NO_FLOCK = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS)
+
+
+class Held(Protocol):
+    """A lock that this process holds until ``close``, or its own end.
+
+    ``notice`` is what to tell people of the lock, once: that flock does not work there. Usually empty.
+    """
+
+    @property
+    def notice(self) -> str: ...
+
+    def close(self) -> None:
+        """Lets go of the lock."""
+
+
+class _Flock:
+    """A lock by flock: held as long as its descriptor is open."""
+
+    notice = ""
+
+    def __init__(self, descriptor: int, *, named: bool) -> None:
+        self._descriptor = descriptor
+        self._named = named
+
+    def close(self) -> None:
+        if self._named:
+            with contextlib.suppress(OSError):  # a full disk: a name that stays harms nobody
+                os.ftruncate(self._descriptor, 0)
+        os.close(self._descriptor)
 
 
 @contextlib.contextmanager
-def exclusive(path: Path, *, holder: str, waiting: Callable[[str], None] | None = None) -> Iterator[None]:
+def exclusive(path: Path, *, holder: str, waiting: Callable[[str], None] | None = None) -> Iterator[Held]:
     """Holds the lock of ``path`` for the block. ``holder`` says who we are, for those who must wait.
 
     ``waiting`` is called once, with the holder's own words, when somebody else has it. The file stays:
     removing it would let two processes lock two files of one name.
     """
-    with path.open("a+b", buffering=0) as file:
-        if not _try(file.fileno()):
-            if waiting is not None:
-                file.seek(0)
-                waiting(file.read(4096).decode(errors="replace").strip() or "another process")
-            while not _try(file.fileno()):
-                time.sleep(_POLL_SECONDS)
-        file.truncate(0)
-        file.write(holder.encode())
-        try:
-            yield
-        finally:
-            file.truncate(0)
+    held = _attempt(path, holder)
+    if held is None:
+        if waiting is not None:
+            waiting(_holder_of(path) or "another process")
+        while (held := _attempt(path, holder)) is None:
+            time.sleep(_POLL_SECONDS)
+    try:
+        yield held
+    finally:
+        held.close()
 
 
-def take(path: Path) -> int:
-    """Creates ``path`` and locks it until the returned descriptor is closed or the process ends."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    return descriptor
+@contextlib.contextmanager
+def shared(path: Path) -> Iterator[Held]:
+    """Holds the lock of ``path`` for the block together with others that share it. Waits for one that does not."""
+    while (held := _attempt(path, "", shared=True)) is None:
+        time.sleep(_POLL_SECONDS)
+    try:
+        yield held
+    finally:
+        held.close()
+
+
+def take(path: Path) -> Held:
+    """Creates ``path`` and locks it, or raises BlockingIOError when another process holds or shares it."""
+    held = _attempt(path, "")
+    if held is None:
+        raise BlockingIOError(errno.EAGAIN, "another process holds the lock", str(path))
+    return held
 
 
 def is_held(path: Path) -> bool:
-    """Whether a living process holds the lock of ``path``. A file that is not there is not held."""
+    """Whether a living process holds the lock of ``path`` alone. A file that is not there is not held."""
+    return _is_locked(path, fcntl.LOCK_SH)
+
+
+def is_used(path: Path) -> bool:
+    """Whether a living process holds the lock of ``path``, alone or shared."""
+    return _is_locked(path, fcntl.LOCK_EX)
+
+
+def _is_locked(path: Path, against: int) -> bool:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:
-        return not _try(descriptor, shared=True)
+        return not _flock(descriptor, against)
+    except OSError as error:
+        if error.errno not in _NO_FLOCK:
+            raise
+        from projrun.core import lockfiles
+
+        return lockfiles.is_locked(path, users=against == fcntl.LOCK_EX)
     finally:
         os.close(descriptor)
 
 
-def _try(descriptor: int, *, shared: bool = False) -> bool:
+def _attempt(path: Path, holder: str, *, shared: bool = False) -> Held | None:
+    """The lock, or None when another process has it. ``holder`` is written into the file as long as it is held."""
+    access = os.O_RDONLY if shared else os.O_RDWR
+    descriptor = os.open(path, access | os.O_CREAT | os.O_CLOEXEC, 0o666 if holder or shared else 0o600)
     try:
-        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        if not _flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX):
+            os.close(descriptor)
+            return None
+        if holder:
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, holder.encode())
+        return _Flock(descriptor, named=bool(holder))
+    except OSError as error:
+        os.close(descriptor)
+        if error.errno not in _NO_FLOCK:
+            raise
+        from projrun.core import lockfiles
+
+        return lockfiles.attempt(path, holder, shared=shared)
+
+
+def _holder_of(path: Path) -> str:
+    with path.open("rb") as file:
+        words = file.read(4096).decode(errors="replace").strip()
+    if words:
+        return words
+    from projrun.core import lockfiles  # it may be held by one
+
+    return lockfiles.holder_of(path)
+
+
+def _flock(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -90,7 +91,10 @@ def stream(
     cwd: str | Path | None = None,
     env: Mapping[str, str] | None = None,
 ) -> int:
-    """Runs a tool and hands its output, both streams as one, to ``write`` as it comes. Returns its exit code."""
+    """Runs a tool and hands its output, both streams as one, to ``write`` as it comes. Returns its exit code.
+
+    Of a tool that a signal ended, the last line of the output says so.
+    """
     words = [os.fspath(word) for word in argv]
     with subprocess.Popen(
         words,
@@ -107,6 +111,11 @@ def stream(
         except BaseException:
             process.kill()  # an interrupt must not wait for a download to end
             raise
+    if process.returncode < 0:
+        number = -process.returncode
+        write(
+            f"\nerror: {Path(words[0]).name} was ended by signal {number} ({signal.strsignal(number)})\n".encode()
+        )
     return process.returncode
 
 

@@ -18,7 +18,8 @@ class BuildRequest:
     """An environment to be made in ``folder``, which is empty and ours alone.
 
     ``lines`` are those of ``lock_text``; ``lock_file`` is how the user knows it and ``compile_command`` what
-    compiles it again, for errors.
+    compiles it again, for errors. ``fresh``: every archive is fetched again and its hash checked; what was
+    unpacked before counts for nothing.
     """
 
     folder: Path
@@ -29,6 +30,7 @@ class BuildRequest:
     source_distributions: tuple[str, ...] = ()
     compile_command: str = lock.COMPILE
     offline: bool = False
+    fresh: bool = False
 
 
 @dataclass(frozen=True)

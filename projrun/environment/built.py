@@ -1,4 +1,4 @@
-"""The marker of a built environment: written last, so that what has one is whole."""
+"""The marker of a built environment: written last, so that what has one is whole; and whether it still is."""
 
 from __future__ import annotations
 
@@ -8,28 +8,40 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from projrun.core.errors import EnvironmentFailure
 from projrun.core.files import read_json, write_json
 from projrun.core.flags import Flag
-from projrun.environment.model import Distribution
+from projrun.environment import damage
+from projrun.environment.model import Distribution, Means
 from projrun.environment.probe import identity_of
 
 MARKER = "projrun-environment.json"
-_FORMAT = 1
+LOCK = "projrun-lock"  # the text of the lock it was built from
+_FORMAT = 2
+
+# How well the files are looked at: not, some of their numbers, all of them. See damage.
+Depth = Literal["not", "quick", "thorough"]
 
 
 @dataclass(frozen=True)
 class Built:
-    """What the marker tells. ``interpreter`` is the base interpreter that the environment's links lead to."""
+    """What the marker tells. ``interpreter`` is the base interpreter that the environment's links lead to.
+
+    ``library`` is the libpython that this loads, None without one; ``in_process`` the version that the
+    environment's own python told; ``files`` the digest of the list of its files.
+    """
 
     key: str
     inputs: Mapping[str, Any]
     interpreter: Path
+    library: Path | None
+    in_process: str
     builder: str
     builder_version: str
     installed: tuple[Distribution, ...]
+    files: str
     flags: tuple[Flag, ...] = ()
 
 
@@ -44,13 +56,24 @@ def write_marker(directory: Path, built: Built) -> None:
         "format": _FORMAT,
         **asdict(built),
         "interpreter": {"path": str(built.interpreter), "identity": identity_of(built.interpreter)},
+        "library": built.library and {"path": str(built.library), "identity": identity_of(built.library)},
         "place": os.path.realpath(directory),
         "when": time.time(),
     }
     write_json(directory / MARKER, document)
 
 
-def look(directory: Path, key: str) -> Built | str:
+def lock_of(directory: Path) -> Path:
+    """What is locked to build, change or remove the environment in ``directory``."""
+    return directory.parent / ".locks" / directory.name
+
+
+def depth(means: Means) -> Depth:
+    """How well a run looks at the files of an environment that is there."""
+    return "thorough" if means.thorough else "quick"
+
+
+def look(directory: Path, key: str, depth: Depth) -> Built | str:
     """The environment of ``key`` as its marker tells it, or why what is in ``directory`` cannot be used.
 
     Raises EnvironmentFailure when the cache cannot be looked into.
@@ -69,35 +92,57 @@ def look(directory: Path, key: str) -> Built | str:
         return "it was never built here"
     try:
         document = read_json(directory / MARKER)
+        if document["format"] != _FORMAT:
+            return "it was built by another version of projrun"
         built, place = _built(document), document["place"]
-        identity = document["interpreter"]["identity"]
+        reason = _interpreter_reason(directory, document)
     except (OSError, ValueError, KeyError, TypeError):
         return "its marker is missing: it was not built to the end"
     if built.key != key or place != os.path.realpath(directory):
         return "its marker does not fit its directory: it was moved or copied here"
-    return _interpreter_reason(directory, built.interpreter, identity) or built
+    if reason is None and depth != "not":
+        reason = damage.reason(directory, built.files, lock_of(directory), thorough=depth == "thorough")
+    return reason or built
 
 
-def _interpreter_reason(directory: Path, interpreter: Path, identity_then: object) -> str | None:
-    identity = identity_of(interpreter)
+def told(directory: Path) -> Built | None:
+    """What the marker in ``directory`` tells, whether it can be used or not; None when it cannot be read."""
+    try:
+        return _built(read_json(directory / MARKER))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def was_whole(directory: Path) -> bool:
+    """Whether an environment was built to the end in ``directory``, whatever has become of it."""
+    return (directory / MARKER).exists()
+
+
+def _interpreter_reason(directory: Path, document: Any) -> str | None:
+    interpreter, library = document["interpreter"], document["library"]
+    identity = identity_of(Path(interpreter["path"]))
     if identity is None:
-        return f"its interpreter {interpreter} is gone"
-    if identity != identity_then:
-        return f"its interpreter {interpreter} was replaced since"
-    if os.path.realpath(directory / "bin" / "python") != str(interpreter):
+        return f"its interpreter {interpreter['path']} is gone"
+    if identity != interpreter["identity"]:
+        return f"its interpreter {interpreter['path']} was replaced since"
+    if library is not None and identity_of(Path(library["path"])) != library["identity"]:
+        return f"its interpreter's {Path(library['path']).name} was replaced since"
+    if os.path.realpath(directory / "bin" / "python") != interpreter["path"]:
         return "its python does not lead to its interpreter"
     return None
 
 
 def _built(document: Any) -> Built:
-    if document["format"] != _FORMAT:
-        raise ValueError("a marker of another format")
+    library = document["library"]
     return Built(
         key=document["key"],
         inputs=document["inputs"],
         interpreter=Path(document["interpreter"]["path"]),
+        library=Path(library["path"]) if library else None,
+        in_process=document["in_process"],
         builder=document["builder"],
         builder_version=document["builder_version"],
         installed=tuple(Distribution(**entry) for entry in document["installed"]),
+        files=document["files"],
         flags=tuple(Flag(**entry) for entry in document["flags"]),
     )

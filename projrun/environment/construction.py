@@ -2,60 +2,132 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import shutil
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from projrun.core import locks, process
 from projrun.core.errors import EnvironmentFailure
 from projrun.core.flags import Flag
 from projrun.core.report import BUILD, Reporter
-from projrun.environment import built, installed, lock, locked
+from projrun.environment import built, contents, damage, installed, lock, locked, manifest, records, uses
 from projrun.environment.builder import BuildRequest, Made
 from projrun.environment.builders import builder_named
 from projrun.environment.model import EnvironmentPlan, Means
 
-_ASIDE = ".building-"
+_ASIDE, _DAMAGED = ".building-", ".damaged-"
 _TIME_LIMIT = 60.0  # seconds for the new interpreter to tell its version
 _VERSION = "import platform; print(platform.python_version())"
+_MAKE_ROOM = "make room in {}, or choose another folder: PROJRUN_CACHE=DIR"
+# What a builder says among many words when the machine is to blame, and what to do then.
+_TROUBLES = (
+    (("No space left on device", "Disk quota exceeded"), _MAKE_ROOM),
+    (("No locks available",), "uv's own cache is where flock does not work: UV_CACHE_DIR=DIR, on a local disk"),
+)
+_SHOWN = 10  # files named in an error
+
+
+@dataclass(frozen=True)
+class Checked:
+    """An environment that was made and checked, in ``directory``, with all of its marker but the list of files."""
+
+    directory: Path
+    marker: built.Built
+    site_packages: str
 
 
 def construct(plan: EnvironmentPlan, directory: Path, means: Means, report: Reporter) -> None:
-    """Builds the environment of ``plan`` into ``directory``, marker last. Raises EnvironmentFailure or OSError."""
+    """Builds the environment of ``plan`` into ``directory``, marker last. Raises EnvironmentFailure or OSError.
+
+    What was there before is moved away, and removed unless a live run uses it: then by a later build.
+    """
+    environments = directory.parent
+    remove_leftovers(environments, plan.key)
+    with made_aside(plan, environments, means, report) as made:
+        marker = replace(made.marker, files=_listed(made))
+        if directory.exists():
+            directory.rename(environments / f"{_DAMAGED}{plan.key}-{secrets.token_hex(4)}")
+        made.directory.rename(directory)
+        built.write_marker(directory, marker)
+    remove_leftovers(environments, plan.key)
+
+
+@contextlib.contextmanager
+def made_aside(
+    plan: EnvironmentPlan, environments: Path, means: Means, report: Reporter, *, fresh: bool = False
+) -> Iterator[Checked]:
+    """The environment of ``plan`` in a folder of its own, checked, for the block.
+
+    With ``fresh`` the builder takes nothing that it unpacked before. Raises EnvironmentFailure or OSError.
+    """
     lock_file = plan.lock_path or "the resolved lock"
     lines = locked.parse(plan.lock_text or "", lock_file, locked.target_of(plan), plan.compile_command)
     builder = builder_named(plan.builder or "")
-    _remove_leftovers(directory.parent, plan.key)
-    aside = directory.parent / f"{_ASIDE}{plan.key}-{secrets.token_hex(4)}"
+    aside = environments / f"{_ASIDE}{plan.key}-{secrets.token_hex(4)}"
     aside.mkdir()
     try:
         version = builder.version()
         report.phase("environment", f"installing {lock_file} with {builder.name} {version}")
-        made = builder.create(
-            BuildRequest(
-                folder=aside,
-                interpreter=plan.interpreter,
-                lock_text=locked.requirements_text(plan.lock_text or "", lock_file, lines),
-                lock_file=lock_file,
-                lines=lines,
-                source_distributions=plan.source_distributions,
-                compile_command=plan.compile_command,
-                offline=means.offline,
-            ),
-            lambda data: report.write(BUILD, data),
+        request = BuildRequest(
+            folder=aside,
+            interpreter=plan.interpreter,
+            lock_text=locked.requirements_text(plan.lock_text or "", lock_file, lines),
+            lock_file=lock_file,
+            lines=lines,
+            source_distributions=plan.source_distributions,
+            compile_command=plan.compile_command,
+            offline=means.offline,
+            fresh=fresh,
         )
+        with _machine_blamed(environments):
+            made = builder.create(request, lambda data: report.write(BUILD, data))
         report.phase("environment", f"checking {plan.key[:12]}")
-        marker = _checked(plan, made, lines, version)
-        if directory.exists():
-            directory.rename(aside / "replaced")
-        made.directory.rename(directory)
-        built.write_marker(directory, marker)
+        (made.directory / built.LOCK).write_bytes((plan.lock_text or "").encode())  # its line ends are hashed too
+        yield _checked(plan, made, lines, version)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _checked(plan: EnvironmentPlan, made: Made, lines: tuple[lock.LockLine, ...], version: str) -> built.Built:
+@contextlib.contextmanager
+def _machine_blamed(environments: Path) -> Iterator[None]:
+    """Puts what mends the machine in the place of the builder's own hint, when it failed for that."""
+    try:
+        yield
+    except EnvironmentFailure as failure:
+        said = " ".join(failure.why.split())  # it may be wrapped anywhere
+        for words, hint in _TROUBLES:
+            if any(word in said for word in words):
+                failure.hint = hint.format(environments)
+        raise
+
+
+def _listed(made: Checked) -> str:
+    """Writes the list of the files and gives its digest. Raises EnvironmentFailure when RECORD says otherwise."""
+    directory = made.directory
+    paths = sorted(manifest.scan(directory))
+    odd = [path for path in paths if "\n" in path]
+    entries = contents.entries_of(directory, paths)
+    by_path = {entry.path: entry for entry in entries}
+    faults = [
+        f"{damage.shown(row.path)} {fault}"
+        for row, fault in records.faults(directory, records.rows(directory, made.site_packages), by_path)
+    ]
+    if faults or odd:
+        more = len(faults) - _SHOWN
+        told = [*faults[:_SHOWN], *([f"and {more} more"] if more > 0 else [])]
+        raise EnvironmentFailure(
+            "what was installed is not what its packages say of their files",
+            why="\n".join(told or [f"{odd[0]!r} has a line break in its name"]),
+            hint="empty the builder's own cache (uv cache clean, pip cache purge) and run again; when it stays so,"
+            " the wheel is defective: lock another version",
+        )
+    return manifest.write(directory, entries)
+
+
+def _checked(plan: EnvironmentPlan, made: Made, lines: tuple[lock.LockLine, ...], version: str) -> Checked:
     """The marker of what was made. Raises EnvironmentFailure when it is not what the lock and the plan say."""
     interpreter = plan.interpreter
     says = _version_of(made.directory / "bin" / "python")
@@ -65,8 +137,10 @@ def _checked(plan: EnvironmentPlan, made: Made, lines: tuple[lock.LockLine, ...]
             why=f"Asked for its version it says: {says}",
             hint=f"try {interpreter.path} -m venv DIR; when that is wrong too, install Python again",
         )
-    folders = [installed.site_packages(made.directory, interpreter.version)]
-    distributions = tuple(replace(one, archive=made.archives.get(one.name, "")) for one in installed.read(folders))
+    site_packages = installed.site_packages(made.directory, interpreter.version)
+    there = installed.metadata([site_packages])
+    found = installed.distributions(there)
+    distributions = tuple(replace(one, archive=made.archives.get(one.name, "")) for one in found)
     applying = [line for line in lines if line.applies(interpreter.markers)]
     differences = installed.differences(distributions, applying)
     if differences:
@@ -75,27 +149,35 @@ def _checked(plan: EnvironmentPlan, made: Made, lines: tuple[lock.LockLine, ...]
             why="\n".join(differences),
             hint=f"compile the lock again: {plan.compile_command}",
         )
+    _refuse_unfit(plan, applying, installed.unfit(there, interpreter.version))
     lock_file, command = plan.lock_path or "the resolved lock", plan.compile_command
-    unfit = installed.unfit(folders, interpreter.version)
-    for line in applying:
-        if line.name in unfit:
-            raise EnvironmentFailure(
-                f"{lock_file}:{line.line}: {line.name}=={line.version} is not for Python {interpreter.version}",
-                why=f"It is for Python {unfit[line.name]}.",
-                hint=f"compile the lock again ({command}), or change environment.python",
-            )
-    return built.Built(
+    marker = built.Built(
         key=plan.key,
         inputs=plan.inputs,
         interpreter=interpreter.path,
+        library=interpreter.library,
+        in_process=says,
         builder=plan.builder or "",
         builder_version=version,
         installed=distributions,
+        files="",
         flags=tuple(
             Flag("dependency-missing", f"{lock_file}: {text}", f"compile the lock with all of them: {command}")
-            for text in installed.unmet(folders, interpreter.markers)
+            for text in installed.unmet(there, interpreter.markers)
         ),
     )
+    return Checked(made.directory, marker, site_packages.relative_to(made.directory).as_posix())
+
+
+def _refuse_unfit(plan: EnvironmentPlan, applying: list[lock.LockLine], unfit: dict[str, str]) -> None:
+    lock_file, version = plan.lock_path or "the resolved lock", plan.interpreter.version
+    for line in applying:
+        if line.name in unfit:
+            raise EnvironmentFailure(
+                f"{lock_file}:{line.line}: {line.name}=={line.version} is not for Python {version}",
+                why=f"It is for Python {unfit[line.name]}.",
+                hint=f"compile the lock again ({plan.compile_command}), or change environment.python",
+            )
 
 
 def _version_of(python: Path) -> str:
@@ -106,9 +188,21 @@ def _version_of(python: Path) -> str:
     return told.text.strip() if told.ok else told.error_text
 
 
-def _remove_leftovers(environments: Path, own_key: str) -> None:
-    """Removes what builders left that were killed. A folder is made under its key's lock, so the lock tells."""
+def leftovers(environments: Path, own_key: str | None = None) -> Iterator[Path]:
+    """What killed builders left, and damaged environments that no run uses any more.
+
+    A folder is made under its key's lock, so the lock tells; that of ``own_key`` is held by the caller.
+    """
     for folder in environments.glob(f"{_ASIDE}*"):
         key = folder.name.removeprefix(_ASIDE).rpartition("-")[0]
         if key == own_key or not locks.is_held(environments / ".locks" / key):
-            shutil.rmtree(folder, ignore_errors=True)
+            yield folder
+    for folder in environments.glob(f"{_DAMAGED}*"):
+        if not uses.is_used(environments / folder.name.removeprefix(_DAMAGED).rpartition("-")[0]):
+            yield folder
+
+
+def remove_leftovers(environments: Path, own_key: str | None = None) -> None:
+    """Removes :func:`leftovers`."""
+    for folder in list(leftovers(environments, own_key)):
+        shutil.rmtree(folder, ignore_errors=True)

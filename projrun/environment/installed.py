@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import importlib.metadata
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from projrun.core.hashing import sha256_value
@@ -15,23 +16,49 @@ from projrun.environment.model import Distribution
 _INSTALLERS = ("INSTALLER", "REQUESTED", "RECORD", "direct_url.json", "uv_cache.json", "uv_build.json")
 
 
+@dataclass(frozen=True)
+class Metadata:
+    """What an installed distribution says of itself; ``name`` is normalised, ``record`` the text of its RECORD."""
+
+    name: str
+    version: str
+    requires: tuple[str, ...]
+    requires_python: tuple[str, ...]
+    record: str
+
+
 def site_packages(directory: Path, version: str) -> Path:
     """Where a virtual environment of this Python version keeps its distributions."""
     series = ".".join(version.split(".")[:2])
     return directory / "lib" / f"python{series}" / "site-packages"
 
 
+def metadata(folders: Sequence[Path]) -> tuple[Metadata, ...]:
+    """The metadata of what is installed in ``folders``, in the order in which it is imported."""
+    return tuple(
+        found
+        for one in importlib.metadata.distributions(path=[str(folder) for folder in folders])
+        if (found := _metadata(one)) is not None
+    )
+
+
+def distributions(found: Iterable[Metadata]) -> tuple[Distribution, ...]:
+    """The distributions, sorted by name; of one that is there twice, the one that is imported."""
+    first: dict[str, Distribution] = {}
+    for one in found:
+        if one.name not in first:
+            first[one.name] = Distribution(one.name, one.version, record_digest(one.record))
+    return tuple(sorted(first.values(), key=lambda distribution: distribution.name))
+
+
 def read(folders: Sequence[Path]) -> tuple[Distribution, ...]:
-    """The distributions in ``folders``, sorted by name; of one that is there twice, the one that is imported."""
-    found: dict[str, Distribution] = {}
-    for name, one in _distributions(folders):
-        found.setdefault(name, Distribution(name, one.version, record_digest(one.read_text("RECORD") or "")))
-    return tuple(sorted(found.values(), key=lambda distribution: distribution.name))
+    """The :func:`distributions` in ``folders``."""
+    return distributions(metadata(folders))
 
 
 def record_digest(record: str) -> str:
     """The digest of a RECORD's paths and hashes without what the installer added; "" when nothing is left."""
-    rows = [row[:2] for row in csv.reader(record.splitlines()) if len(row) >= 2 and not _is_installers(row[0])]
+    rows = [row[:2] for row in csv.reader(record.splitlines()) if len(row) >= 2 and not is_installers(row[0])]
     return sha256_value(sorted(rows)) if rows else ""
 
 
@@ -50,34 +77,31 @@ def differences(installed: Iterable[Distribution], lines: Iterable[LockLine]) ->
     return tuple(found)
 
 
-def unmet(folders: Sequence[Path], markers: Mapping[str, str]) -> tuple[str, ...]:
+def unmet(installed: Sequence[Metadata], markers: Mapping[str, str]) -> tuple[str, ...]:
     """What the installed distributions need and do not have, one sentence each."""
-    present = {name: one.version for name, one in _distributions(folders)}
+    present = {one.name: one.version for one in installed}
     found = []
-    for name, one in _distributions(folders):
-        for requirement in map(as_requirement, one.requires or []):
+    for one in installed:
+        for requirement in map(as_requirement, one.requires):
             if requirement is None:  # metadata from before PEP 508
                 continue
             if requirement.marker and not requirement.marker.evaluate({**markers, "extra": ""}):
                 continue
             version = present.get(normalised(requirement.name))
             if version is None:
-                found.append(f"{name} {one.version} needs {requirement.name}, which is not there")
+                found.append(f"{one.name} {one.version} needs {requirement.name}, which is not there")
             elif not requirement.specifier.contains(version, prereleases=True):
                 found.append(
-                    f"{name} {one.version} needs {requirement.name}{requirement.specifier}, not {version}"
+                    f"{one.name} {one.version} needs {requirement.name}{requirement.specifier}, not {version}"
                 )
     return tuple(sorted(found))
 
 
-def unfit(folders: Sequence[Path], version: str) -> dict[str, str]:
+def unfit(installed: Iterable[Metadata], version: str) -> dict[str, str]:
     """The distributions that declare they are not for this Python version, with the versions they are for."""
-    found = {}
-    for name, one in _distributions(folders):
-        for wanted in one.metadata.get_all("Requires-Python") or ():
-            if not _contains(wanted, version):
-                found[name] = wanted
-    return found
+    return {
+        one.name: wanted for one in installed for wanted in one.requires_python if not _contains(wanted, version)
+    }
 
 
 def _contains(specifiers: str, version: str) -> bool:
@@ -89,18 +113,25 @@ def _contains(specifiers: str, version: str) -> bool:
         return True
 
 
-def _distributions(folders: Sequence[Path]) -> list[tuple[str, importlib.metadata.Distribution]]:
-    found = importlib.metadata.distributions(path=[str(folder) for folder in folders])
-    return [(normalised(one.metadata["Name"]), one) for one in found if _is_whole(one)]
+def _metadata(one: importlib.metadata.Distribution) -> Metadata | None:
+    """None for what was half removed: that leaves a folder without metadata."""
+    if not (one.read_text("METADATA") or one.read_text("PKG-INFO") or one.read_text("")):
+        return None
+    told = one.metadata
+    if "Name" not in told or "Version" not in told:
+        return None
+    return Metadata(
+        name=normalised(told["Name"]),
+        version=told["Version"],
+        # Not Distribution.requires, which parses the metadata once more, but where there is no METADATA.
+        requires=tuple(told.get_all("Requires-Dist") or one.requires or ()),
+        requires_python=tuple(told.get_all("Requires-Python") or ()),
+        record=one.read_text("RECORD") or "",
+    )
 
 
-def _is_whole(one: importlib.metadata.Distribution) -> bool:
-    """Whether it has metadata at all; what was half removed leaves a folder without."""
-    text = one.read_text("METADATA") or one.read_text("PKG-INFO") or one.read_text("")
-    return bool(text) and "Name" in one.metadata and "Version" in one.metadata
-
-
-def _is_installers(path: str) -> bool:
+def is_installers(path: str) -> bool:
+    """Whether the installer, and not the wheel, wrote this line of a RECORD."""
     parts = Path(path).parts
     in_scripts = parts[:1] == ("..",) and "bin" in parts
     in_metadata = len(parts) == 2 and parts[0].endswith(".dist-info") and parts[1] in _INSTALLERS

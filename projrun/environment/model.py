@@ -15,7 +15,8 @@ class Interpreter:
     """A Python found on this machine, described by itself.
 
     ``path`` is the base interpreter (never a virtual environment's); ``markers`` is its PEP 508 environment;
-    ``soabi`` names the ABI of its extension modules, ``platform`` is ``sysconfig.get_platform()``.
+    ``soabi`` names the ABI of its extension modules, ``platform`` is ``sysconfig.get_platform()``. ``library`` is
+    the libpython that it loads, None when it needs none.
     """
 
     path: Path
@@ -24,6 +25,7 @@ class Interpreter:
     soabi: str
     platform: str
     markers: Mapping[str, str]
+    library: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,13 @@ class Means:
 
     ``cache`` is where environments, and whatever saves time, are kept. ``offline``: nothing asks the network; what
     was downloaded before will do. ``allow_download``: an interpreter that is missing may be downloaded.
+    ``thorough``: a built environment is looked at file by file before it is used.
     """
 
     cache: Path
     offline: bool = False
     allow_download: bool = False
+    thorough: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ class EnvironmentPlan:
     document. ``lock_origin``: ``file``, ``resolved`` (from requirements, now or earlier) or None. ``reason``
     says why it must be built, or None when ``directory`` holds it, ready; ``flags`` then are the built one's too.
     ``compile_command`` is what to type to compile its lock again; ``extras`` and ``groups`` are the spec's.
+    ``declared`` is the Python version that the spec asks for, as it is written there.
     """
 
     kind: str
@@ -78,13 +83,15 @@ class EnvironmentPlan:
     compile_command: str = ""
     extras: tuple[str, ...] | None = None
     groups: tuple[str, ...] | None = None
+    declared: str | None = None
 
 
 @dataclass(frozen=True)
 class Environment:
     """A ready environment. ``bin`` comes first on the child's PATH; ``reused`` tells whether it was there.
 
-    ``flags`` are those that its plan does not have.
+    ``in_process`` is the version that its own python told when it was asked in there. ``flags`` are those that its
+    plan does not have.
     """
 
     plan: EnvironmentPlan
@@ -92,4 +99,5 @@ class Environment:
     installed: tuple[Distribution, ...]
     reused: bool
     settings: Mapping[str, str] = field(default_factory=dict)
+    in_process: str | None = None
     flags: tuple[Flag, ...] = ()

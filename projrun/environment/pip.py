@@ -46,7 +46,8 @@ class Pip:
             return Made(directory)
         lock, report = request.folder / "requirements.lock", request.folder / "report.json"
         lock.write_text(request.lock_text, encoding="utf-8")
-        words = ("--report", report.name, "--requirement", lock.name)
+        words = ["--report", report.name, "--requirement", lock.name]
+        words += ["--no-cache-dir"] if request.fresh else []
         code, output = pip.install(directory, *wheels_only(request.source_distributions, request.lines), *words)
         if code:
             raise not_installed(pip.diagnosis(output, request.lines), request)

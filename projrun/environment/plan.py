@@ -64,13 +64,13 @@ def plan(
         )
     interpreter = _interpreter(spec.python, means, report)
     if spec.lock:
-        return _lock_plan(spec, cache, interpreter, _locked(spec, root, cache, interpreter))
+        return _lock_plan(spec, means, interpreter, _locked(spec, root, cache, interpreter))
     from projrun.environment import requirements, resolution
 
     files = requirements.collect(root, spec.requirements or "")
     unlocked = resolution.Unlocked(root, files, interpreter, spec)
     answer = resolution.resolve(unlocked, means, report) if resolve else resolution.remembered(unlocked, cache)
-    return _lock_plan(spec, cache, interpreter, _resolved(answer, files[0], spec))
+    return _lock_plan(spec, means, interpreter, _resolved(answer, files[0], spec))
 
 
 def _interpreter(python: str, means: Means, report: Reporter) -> Interpreter:
@@ -84,7 +84,7 @@ def _interpreter(python: str, means: Means, report: Reporter) -> Interpreter:
         return downloading.downloaded(python, means.cache, report)
 
 
-def _lock_plan(spec: EnvironmentSpec, cache: Path, interpreter: Interpreter, found: _Lock) -> EnvironmentPlan:
+def _lock_plan(spec: EnvironmentSpec, means: Means, interpreter: Interpreter, found: _Lock) -> EnvironmentPlan:
     unfinished = EnvironmentPlan(
         kind="lock",
         key="",
@@ -102,6 +102,7 @@ def _lock_plan(spec: EnvironmentSpec, cache: Path, interpreter: Interpreter, fou
         compile_command=spec.compile_command,
         extras=spec.extras,
         groups=spec.groups,
+        declared=spec.python,
     )
     if found.text is None:
         return unfinished
@@ -114,14 +115,14 @@ def _lock_plan(spec: EnvironmentSpec, cache: Path, interpreter: Interpreter, fou
         groups=spec.groups,
     )
     digest = key.key_of(inputs)
-    directory = built.directory_of(cache, digest)
+    directory = built.directory_of(means.cache, digest)
     known = replace(unfinished, key=digest, inputs=inputs, directory=directory)
-    there = built.look(directory, digest)
+    there = built.look(directory, digest, built.depth(means))
     if isinstance(there, str):
         _check_lock(found, known)
         return replace(known, reason=there)
     # Another installation of the same version may have been found now: tell the one that will run.
-    interpreter = replace(interpreter, path=there.interpreter)
+    interpreter = replace(interpreter, path=there.interpreter, library=there.library)
     return replace(known, interpreter=interpreter, reason=None, flags=(*known.flags, *there.flags))
 
 

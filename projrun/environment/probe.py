@@ -13,7 +13,7 @@ from projrun.core.cache import keep, recall
 from projrun.environment.model import Interpreter
 
 _TIME_LIMIT = 20.0  # seconds; a first start from a cold disk is slow, a broken one hangs
-_FORMAT = 1
+_FORMAT = 2
 
 # Runs in any Python 3.4 or later, isolated and without site. The markers are those of PEP 508.
 _QUESTION = """
@@ -23,11 +23,21 @@ version = "{0.major}.{0.minor}.{0.micro}".format(about.version)
 if about.version.releaselevel != "final":
     version += about.version.releaselevel[0] + str(about.version.serial)
 full = platform.python_version()
+library = None
+try:
+    with open("/proc/self/maps") as maps:
+        loaded = [line.split(None, 5)[5].strip() for line in maps if "/libpython" in line]
+    library = loaded[0] if loaded else None
+except (IOError, OSError):
+    named = [sysconfig.get_config_var(name) or "" for name in ("LIBDIR", "INSTSONAME")]
+    if sysconfig.get_config_var("Py_ENABLE_SHARED") and os.path.isfile(os.path.join(*named)):
+        library = os.path.join(*named)
 print(json.dumps({
     "version": full,
     "implementation": about.name,
     "soabi": sysconfig.get_config_var("SOABI") or about.cache_tag or "",
     "platform": sysconfig.get_platform(),
+    "library": library,
     "usual": not (sysconfig.get_config_var("Py_GIL_DISABLED") or hasattr(sys, "gettotalrefcount")),
     "markers": {
         "implementation_name": about.name,
@@ -66,11 +76,11 @@ class Descriptions:
         if identity is None:
             return None
         entry = self._known.get(str(base))
-        if not isinstance(entry, dict) or entry.get("identity") != identity:
+        if not isinstance(entry, dict) or entry.get("identity") != [identity, _identity_of(entry.get("library"))]:
             facts = _ask(base)
             if facts is None:
                 return None
-            entry = {"identity": identity, **facts}
+            entry = {**facts, "identity": [identity, _identity_of(facts.get("library"))]}
             self._known[str(base)] = entry
             self._learned = True
         return _described(base, entry)
@@ -88,6 +98,10 @@ def identity_of(executable: Path) -> list[int] | None:
     except OSError:
         return None
     return [status.st_mtime_ns, status.st_size, status.st_ino]
+
+
+def _identity_of(library: object) -> list[int] | None:
+    return identity_of(Path(library)) if isinstance(library, str) else None
 
 
 def base_interpreter(executable: Path) -> Path:
@@ -146,6 +160,7 @@ def _described(path: Path, facts: Mapping[str, Any]) -> Described | None:
                 "platform_release": kernel.release,
                 "platform_version": kernel.version,
             },
+            library=Path(facts["library"]) if facts.get("library") else None,
         )
         return Described(interpreter, bool(facts["usual"]) and interpreter.implementation == "cpython")
     except (KeyError, TypeError):

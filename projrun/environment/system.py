@@ -15,7 +15,7 @@ from projrun.environment.probe import Descriptions
 _NAMES = ("python3", "python")
 _TIME_LIMIT = 20.0  # seconds
 _WHERE = "import sys; print(sys.executable)"
-_PATH = "import json, sys; print(json.dumps(sys.path))"
+_ABOUT = "import json, platform, sys; print(json.dumps([platform.python_version(), sys.path]))"
 
 
 def callers_python(root: Path, cache: Path) -> tuple[Interpreter, Path]:
@@ -48,17 +48,18 @@ def python_of(folder: Path) -> Path:
     raise EnvironmentFailure(f"the Python in {folder} is gone", hint="run again")
 
 
-def installed_distributions(python: Path) -> tuple[Distribution, ...]:
-    """What ``python`` can import, user site-packages left out. Raises EnvironmentFailure."""
+def told_by(python: Path) -> tuple[str, tuple[Distribution, ...]]:
+    """The version of ``python``, and what it can import but for user site-packages. Raises EnvironmentFailure."""
     from projrun.environment import installed
 
-    answer = _answer(python, _PATH)
+    answer = _answer(python, _ABOUT)
     if answer is None:
-        hint = f'see what it says: {python} -I -c "{_PATH}"'
+        hint = f'see what it says: {python} -I -c "{_ABOUT}"'
         raise EnvironmentFailure(
             f"{python} does not tell where its packages are", why="It ended with an error.", hint=hint
         )
-    return installed.read([Path(entry) for entry in json.loads(answer) if entry])
+    version, path = json.loads(answer)
+    return version, installed.read([Path(entry) for entry in path if entry])
 
 
 def _in(folder: Path, root: Path) -> list[Path]:

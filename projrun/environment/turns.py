@@ -24,7 +24,9 @@ def turn(lock: Path, report: Reporter, *, doing: str, failed: str) -> Iterator[N
 
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
-        with exclusive(lock, holder=f"process {os.getpid()}", waiting=waiting):
+        with exclusive(lock, holder=f"process {os.getpid()}", waiting=waiting) as held:
+            if held.notice:
+                report.phase("environment", held.notice)
             yield
     except OSError as error:
         raise EnvironmentFailure(

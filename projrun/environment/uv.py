@@ -52,7 +52,7 @@ class Uv:
         return done.text.split()[1] if done.ok and len(done.text.split()) > 1 else "unknown"
 
     def create(self, request: BuildRequest, write: Callable[[bytes], None]) -> Made:
-        uv = UvProgram(request.folder, write, offline=request.offline)
+        uv = UvProgram(request.folder, write, offline=request.offline, fresh=request.fresh)
         directory = request.folder / "environment"
         lock = request.folder / "requirements.lock"
         lock.write_text(request.lock_text, encoding="utf-8")

@@ -38,6 +38,7 @@ class UvProgram:
         write: Callable[[bytes], None],
         *,
         offline: bool,
+        fresh: bool = False,
         resolving: ResolutionRequest | None = None,
     ) -> None:
         own = configuration.of_uv()
@@ -48,13 +49,13 @@ class UvProgram:
         else:
             # Ends uv's search for the configuration of a project: this folder may lie inside one.
             (folder / "uv.toml").touch()
-        self._offline = ("--offline",) if offline else ()
+        self._options = (*(("--offline",) if offline else ()), *(("--no-cache",) if fresh else ()))
         self._tool = Tool(folder, passed_on, merged.passwords, write)
         self.places = ("--no-index",) if merged.no_index and not own.no_index else ()
 
     def run(self, *words: str | Path) -> tuple[int, str]:
         ended = self._tool.call(
-            [executable(), "--color", "never", *self._offline, *words], _Told(resolving="compile" in words)
+            [executable(), "--color", "never", *self._options, *words], _Told(resolving="compile" in words)
         )
         return ended.code, ended.output
 

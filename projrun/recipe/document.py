@@ -238,7 +238,9 @@ def _environment(environment: Environment) -> dict[str, Any]:
         "source_distributions": list(plan.source_distributions),
         "interpreter": {
             "path": str(interpreter.path),
+            "declared": plan.declared,
             "version": interpreter.version,
+            "in_process": environment.in_process,
             "implementation": interpreter.implementation,
             "platform": interpreter.platform,
             "soabi": interpreter.soabi,

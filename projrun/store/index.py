@@ -115,6 +115,12 @@ class Index:
         found = self._fresh(lambda connection: connection.execute(statement, (position,)).fetchone())
         return str(found[0]) if found else None
 
+    def environments(self) -> dict[str, int]:
+        """How many runs used each environment, by its key."""
+        statement = "SELECT json_extract(row, '$.environment') AS used, count(*) FROM runs GROUP BY used"
+        counted = self._fresh(lambda connection: connection.execute(statement).fetchall())
+        return {str(used): int(count) for used, count in counted if used is not None}
+
     def _refuse_unknown_fact(self, query: RunQuery, rows: Sequence[RunRow]) -> None:
         """Raises UsageError when the runs are sorted by a metric or parameter that none of them has."""
         kind, _, name = query.sort.removeprefix("-").partition(":")

@@ -11,7 +11,7 @@ from typing import Any
 
 from projrun.core.errors import StoreError
 from projrun.core.files import read_json, write_atomic, write_json
-from projrun.core.locks import is_held
+from projrun.core.locks import Held, is_held
 from projrun.store.failures import writing
 
 DOCUMENTS = ("start", "recipe", "outcome")
@@ -28,10 +28,10 @@ STATUSES = (*ENDED, RUNNING, LOST)
 class RunDirectory:
     """A run that this process is responsible for. The lock of ``alive`` is held until :meth:`close`."""
 
-    def __init__(self, path: Path, lock: int) -> None:
+    def __init__(self, path: Path, lock: Held) -> None:
         self.id = path.name
         self.path = path
-        self._lock: int | None = lock
+        self._lock: Held | None = lock
 
     def write_start(self, document: Mapping[str, Any]) -> None:
         """Writes start.json, once. Raises StoreError."""
@@ -58,7 +58,7 @@ class RunDirectory:
     def close(self) -> None:
         """Lets go of the run. Without an outcome it is LOST from now on."""
         if self._lock is not None:
-            os.close(self._lock)
+            self._lock.close()
             self._lock = None
 
     def _write(self, kind: str, document: Mapping[str, Any]) -> None:

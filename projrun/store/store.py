@@ -71,7 +71,7 @@ class Store:
                         aside.rename(run)
                         return RunDirectory(run, lock)
                     except OSError:
-                        os.close(lock)
+                        lock.close()
                         raise
                 except OSError:
                     shutil.rmtree(aside, ignore_errors=True)

@@ -20,46 +20,9 @@ from projrun.environment.builder import BuildRequest, Made
 from projrun.environment.builders import BUILDERS
 from projrun.environment.model import Environment
 from projrun.environment.uv import Uv
-from tests.environment.conftest import Project
+from tests.environment.conftest import THIS_PYTHON, Project
+from tests.environment.elsewhere import BUILD_ELSEWHERE, build_elsewhere
 from tests.wheels import lock_of, make_source_distribution, make_wheel, sha256_of
-
-# A run in another process: builds the environment of a project and prints what it was told.
-BUILD_ELSEWHERE = """
-import sys
-from pathlib import Path
-from projrun.environment.build import ensure
-from projrun.environment.model import Means
-from projrun.environment.plan import plan
-from projrun.spec.model import EnvironmentSpec
-
-class Report:
-    def phase(self, name, text):
-        print(text, flush=True)
-    def write(self, stream, data):
-        pass
-
-root, cache, python = sys.argv[1:]
-spec = EnvironmentSpec(python=python, lock="requirements.lock")
-report = Report()
-means = Means(Path(cache))
-environment = ensure(plan(spec, Path(root), means, report), means, report)
-print("reused" if environment.reused else "built")
-"""
-
-
-def build_elsewhere(project: Project) -> subprocess.Popen[str]:
-    argv = [
-        sys.executable,
-        "-c",
-        BUILD_ELSEWHERE,
-        str(project.root),
-        str(project.cache),
-        project.spec.python or "",
-    ]
-    repository = Path(__file__).parent.parent.parent
-    return subprocess.Popen(
-        argv, cwd=repository, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
 
 
 def output_of(environment: Environment, *argv: str) -> str:
@@ -256,7 +219,7 @@ def test_an_environment_that_was_moved_or_copied_is_not_trusted(project: Project
         shutil.copytree(project.cache, elsewhere, symlinks=True)
     plan = project.plan().directory
     assert plan is not None
-    reason = built.look(elsewhere / "environments" / plan.name, plan.name)
+    reason = built.look(elsewhere / "environments" / plan.name, plan.name, "quick")
     assert reason == "its marker does not fit its directory: it was moved or copied here"
 
 
@@ -279,13 +242,51 @@ def test_an_interpreter_that_is_gone_or_replaced_is_the_reason_to_build(project:
     text = marker.read_text()
     interpreter = str(environment.plan.interpreter.path)
     marker.write_text(text.replace(interpreter, str(tmp_path / "gone")))
-    assert built.look(directory, key) == f"its interpreter {tmp_path / 'gone'} is gone"
+    assert built.look(directory, key, "quick") == f"its interpreter {tmp_path / 'gone'} is gone"
     size = str(Path(interpreter).stat().st_size)
     marker.write_text(text.replace(size, "1"))
-    assert built.look(directory, key) == f"its interpreter {interpreter} was replaced since"
+    assert built.look(directory, key, "quick") == f"its interpreter {interpreter} was replaced since"
     marker.write_text(text)
     (directory / "bin" / "python").unlink()
-    assert built.look(directory, key) == "its python does not lead to its interpreter"
+    assert built.look(directory, key, "quick") == "its python does not lead to its interpreter"
+
+
+def test_a_library_of_the_interpreter_that_was_replaced_is_the_reason_to_build(
+    project: Project, tmp_path: Path
+) -> None:
+    project.lock(make_wheel(project.archives, "alpha"))
+    environment = project.ensure()
+    directory, key = environment.bin.parent, environment.plan.key
+    library = tmp_path / "libpython3.11.so.1.0"
+    library.write_text("the library")
+    there = built.look(directory, key, "quick")
+    assert isinstance(there, built.Built)
+    built.write_marker(directory, replace(there, library=library))
+    assert isinstance(built.look(directory, key, "quick"), built.Built)
+    library.unlink()
+    library.write_text("another one")
+    assert built.look(directory, key, "quick") == "its interpreter's libpython3.11.so.1.0 was replaced since"
+    again = project.ensure()
+    assert (again.reused, [flag.code for flag in again.flags]) == (False, ["environment-rebuilt"])
+
+
+def test_the_version_is_known_as_declared_as_found_and_as_told_in_there(project: Project) -> None:
+    project.lock(make_wheel(project.archives, "alpha"))
+    series = ".".join(map(str, sys.version_info[:2]))
+    for environment in (project.having(python=series).ensure(), project.having(python=series).ensure()):
+        plan = environment.plan
+        told = (plan.declared, plan.interpreter.version, environment.in_process)
+        assert told == (series, THIS_PYTHON, THIS_PYTHON)
+
+
+def test_another_version_in_there_than_was_found_stops_the_run(project: Project) -> None:
+    project.lock(make_wheel(project.archives, "alpha"))
+    planned = project.plan()
+    wrong = replace(planned, interpreter=replace(planned.interpreter, version="3.99.0"))
+    with pytest.raises(EnvironmentFailure, match=r"python is not 3\.99\.0") as raised:
+        ensure(wrong, project.means, project.report)
+    assert THIS_PYTHON in raised.value.why
+    assert remains(project) == []
 
 
 def test_a_configuration_of_uv_around_the_cache_does_not_steer_the_build(project: Project) -> None:

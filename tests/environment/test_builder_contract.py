@@ -7,6 +7,7 @@ import csv
 import hashlib
 import json
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -267,3 +268,16 @@ def test_an_index_that_does_not_answer_is_said_so(
     with pytest.raises(EnvironmentFailure, match="cannot be installed") as raised:
         builder.create(build_request(project, text), discard)
     assert "check the network" in raised.value.hint
+
+
+def test_a_fresh_one_has_its_archives_fetched_and_checked_again(
+    builder: Builder, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_TRUSTED_HOST", "127.0.0.1")  # of others pip keeps nothing that came without TLS
+    text = lock_of(make_wheel(project.archives, "alpha"))
+    for fresh, asked in ((False, 1), (False, 1), (True, 2)):
+        request = build_request(project, text)
+        directory = builder.create(replace(request, fresh=fresh), discard).directory
+        assert installed_in(directory) == ["alpha"]
+        shutil.rmtree(request.folder)
+        assert len([path for path in project.index.requests if path.startswith("/files/")]) == asked

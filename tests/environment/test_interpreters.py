@@ -244,3 +244,33 @@ def test_what_there_is_is_listed_when_nothing_fits(
     with pytest.raises(EnvironmentFailure) as raised:
         find("3.11", tmp_path)
     assert raised.value.why == "No Python was found on PATH or in the usual folders."
+
+
+def test_a_library_that_was_replaced_under_an_interpreter_is_asked_again(
+    tmp_path: Path, stand_in: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `pyenv install --force` of another version leaves it: the executable is the same, libpython is not."""
+    library = tmp_path / "lib" / "libpython3.11.so.1.0"
+    executable = stand_in(tmp_path / "bin" / "python3.11", "3.11.7", library=str(library))
+    told = executable.read_text().partition("echo '")[2].removesuffix("'\n")
+    executable.write_text(f"#!/bin/sh\n/bin/cat {library}\n")  # the version is that of the library
+    library.parent.mkdir()
+    library.write_text(told)
+    monkeypatch.setenv("PATH", str(executable.parent))
+    found = find("3.11", tmp_path)
+    assert (found.version, found.library) == ("3.11.7", library)
+    library.unlink()
+    library.write_text(told.replace("3.11.7", "3.11.8") + "\n")
+    assert find("3.11", tmp_path).version == "3.11.8"
+
+
+def test_the_library_that_this_interpreter_loads_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import sysconfig
+
+    monkeypatch.setenv("PATH", str(REAL.parent))
+    library = find(THIS, tmp_path).library
+    if sysconfig.get_config_var("Py_ENABLE_SHARED"):
+        assert library is not None
+        assert library.name == sysconfig.get_config_var("INSTSONAME")
+    else:
+        assert library is None

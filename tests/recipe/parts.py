@@ -83,11 +83,13 @@ ENVIRONMENT = Environment(
         lock_path="requirements.lock",
         lock_origin="file",
         requirements_text="demo\n",
+        declared="3.11",
     ),
     bin=Path("/cache/env/bin"),
     installed=(Distribution("demo", "1.0", SHA), Distribution("bare", "2", "")),
     reused=False,
     settings={"VIRTUAL_ENV": "/cache/env"},
+    in_process="3.11.7",
 )
 
 

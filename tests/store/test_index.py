@@ -44,6 +44,14 @@ def test_a_row_tells_what_the_documents_hold(store: Store) -> None:
     assert (row.parameters, row.metrics) == ({"depth": [1, "two"]}, {"rmse": 0.5, "big": "1e400"})
 
 
+def test_the_runs_of_each_environment_are_counted(store: Store) -> None:
+    assert store.index.environments() == {}
+    whole_run(store)
+    whole_run(store)
+    begin_run(store)  # which has none yet
+    assert store.index.environments() == {"c" * 64: 2}
+
+
 def test_runs_are_newest_first_and_limited(store: Store) -> None:
     runs = [whole_run(store, created=float(seconds)) for seconds in (30, 10, 20)]
     assert [row.id for row in store.list_runs(RunQuery())] == [runs[0], runs[2], runs[1]]

@@ -1,0 +1,231 @@
+"""``projrun env``."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from projrun.cli.kept import cells, document, lines, pruned_document, when
+from projrun.cli.options import Age, json_option, single, store_option
+from projrun.cli.render import Column, label, print_document, printable, styled, table
+from projrun.cli.screen import Screen
+from projrun.core.amounts import size
+
+if TYPE_CHECKING:
+    from projrun.environments import Places, Verified
+
+_FINDINGS_SHOWN = 20
+_offline = click.option(
+    "--offline", is_flag=True, help="Make no network call; what was downloaded before will do."
+)
+
+
+@click.group()
+def env() -> None:
+    """Look after the environments that were built.
+
+    An environment is named by its key or that of a run (the beginning will do, or last, last~1, ...), or by the
+    directory of a project; left out, it is that of the project around here.
+    """
+
+
+@env.command("list")
+@json_option
+@store_option
+def list_(as_json: bool, store: Path | None) -> None:
+    """List the environments that are kept, the one that was used last first."""
+    from projrun.environments import listed
+
+    found = listed(_places(store))
+    if as_json:
+        print_document({"environments": [document(one) for one in found]})
+        return
+    columns = [Column("key"), Column("python", rank=3), Column("builder", rank=5), Column("packages", rank=4)]
+    columns += [Column("size"), Column("last used", rank=1), Column("runs", rank=2), Column("state", elastic=True)]
+    if found:
+        table(columns, [cells(one) for one in found])
+    total = size(sum(one.kept.size for one in found))
+    click.echo(f"{len(found)} environment{'s' * (len(found) != 1)}, {total}", err=True)
+
+
+@env.command()
+@click.argument("which", required=False, metavar="[KEY|RUN]")
+@json_option
+@store_option
+def show(which: str | None, as_json: bool, store: Path | None) -> None:
+    """Show what is known of one environment."""
+    from projrun.environments import meant, shown
+
+    places = _places(store)
+    found = shown(meant(which, places), places)
+    if as_json:
+        print_document(document(found))
+        return
+    for name, text in lines(found):
+        click.echo(f"{label(name)} {printable(text)}")
+
+
+@env.command()
+@click.argument("which", required=False, metavar="[KEY|RUN]")
+@click.option(
+    "--archives", is_flag=True, help="Also install the same lock anew, aside, and compare every file with that."
+)
+@_offline
+@json_option
+@store_option
+@click.pass_context
+def verify(
+    ctx: click.Context, which: str | None, archives: bool, offline: bool, as_json: bool, store: Path | None
+) -> None:
+    """Compare every file of an environment with what was installed.
+
+    Each is hashed and compared with its RECORD and with what was written down when it was built; compiled bytecode
+    is compared with its source. Of a run, the installed set is compared with the recorded one. Exits with 113 when
+    anything is missing, extra or altered.
+    """
+    from projrun.core.paths import cache_directory
+    from projrun.environment.model import Means
+    from projrun.environments import meant, verify_archives
+    from projrun.environments import verify as verified
+
+    places, screen = _places(store), _screen(as_json)
+    target = meant(which, places)
+    found = verified(target, places.cache, screen)
+    if archives:
+        more = verify_archives(target, Means(cache_directory(), offline), screen)
+        found = dataclasses.replace(found, findings=(*found.findings, *more))
+    _print_findings(found, as_json=as_json)
+    ctx.exit(113 if found.findings else 0)
+
+
+@env.command()
+@click.argument("directory", default=".", type=click.Path(path_type=Path), metavar="[DIR]")
+@_offline
+@json_option
+def build(directory: Path, offline: bool, as_json: bool) -> None:
+    """Build the environment of a project, unless it is there, and run nothing."""
+    from projrun.core.paths import cache_directory
+    from projrun.environment.model import Means
+    from projrun.environments import built_now
+    from projrun.stopping import ended_by_signals
+    from projrun.telling import describe_environment
+
+    screen = _screen(as_json)
+    with ended_by_signals():
+        environment = built_now(directory, Means(cache_directory(), offline), screen)
+    if as_json:
+        flags = [dataclasses.asdict(flag) for flag in (*environment.plan.flags, *environment.flags)]
+        told = {
+            "key": environment.plan.key,
+            "directory": str(environment.bin.parent),
+            "reused": environment.reused,
+        }
+        print_document({**told, "flags": flags})
+    else:
+        click.echo(describe_environment(environment))
+
+
+@env.command()
+@click.argument("before", metavar="KEY|RUN")
+@click.argument("after", required=False, metavar="[KEY|RUN]")
+@json_option
+@store_option
+def explain(before: str, after: str | None, as_json: bool, store: Path | None) -> None:
+    """Tell which inputs make two environments two, down to the lines of their locks.
+
+    The second is that of the project around here when it is left out.
+    """
+    from projrun.environments import SHORT, explained, meant
+
+    places = _places(store)
+    first, second = meant(before, places), meant(after, places)
+    changes = explained(first, second, places.cache)
+    if as_json:
+        told = [dataclasses.asdict(change) for change in changes]
+        print_document({"before": first.key, "after": second.key, "changes": told})
+        return
+    click.echo(f"{first.key[:SHORT]} -> {second.key[:SHORT]}" if changes else f"both are {first.key[:SHORT]}")
+    for change in changes:
+        old, new = (printable(text) if text else "-" for text in (change.before, change.after))
+        click.echo(f"  {printable(change.what)}: {old} -> {new}")
+
+
+@env.command()
+@click.argument("keys", nargs=-1, required=True, metavar="KEY...")
+@json_option
+def remove(keys: tuple[str, ...], as_json: bool) -> None:
+    """Remove environments. One that a live run uses is refused."""
+    from projrun.core.paths import cache_directory
+    from projrun.environments import SHORT, removed
+
+    gone = []
+    for key in removed(keys, cache_directory(), _screen(as_json)):
+        gone.append(key)
+        if not as_json:
+            click.echo(f"removed {key[:SHORT]}")
+    if as_json:
+        print_document({"removed": gone})
+
+
+@env.command()
+@single("--older-than", type=Age(), metavar="AGE", help="Those that no run used for so long: 30d, 12h, 2w.")
+@click.option("--unused", is_flag=True, help="Those that no run of the store used.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
+@json_option
+@store_option
+def prune(older_than: float | None, unused: bool, dry_run: bool, as_json: bool, store: Path | None) -> None:
+    """Remove environments that are not needed, and what killed builders left.
+
+    With both options, those that fit both; with none, only what was left behind. Never one that a live run uses.
+    """
+    from projrun.environments import SHORT, Wish
+    from projrun.environments import prune as pruned
+
+    found = pruned(_places(store), Wish(older_than, unused), _screen(as_json), dry_run=dry_run)
+    if as_json:
+        print_document({"dry_run": dry_run, **pruned_document(found)})
+        return
+    verb = "would remove" if dry_run else "removed"
+    for one in found.removed:
+        click.echo(f"{verb} {one.kept.key[:SHORT]}, {size(one.kept.size)}, last used {when(one.kept.last_used)}")
+    for path, count in found.leftovers:
+        click.echo(f"{verb} {path.name[:30]}, {size(count)}, left behind")
+    for key in found.held:
+        click.echo(f"kept {key[:SHORT]}: a run uses it", err=True)
+    total = sum(one.kept.size for one in found.removed) + sum(count for _, count in found.leftovers)
+    click.echo(f"{verb} {len(found.removed) + len(found.leftovers)}, {size(total)}", err=True)
+
+
+def _places(store: Path | None) -> Places:
+    from projrun.core.paths import cache_directory, store_directory
+    from projrun.environments import Places
+
+    return Places(cache_directory(), store_directory(store))
+
+
+def _screen(as_json: bool) -> Screen:
+    return Screen(quiet=as_json and not sys.stderr.isatty(), data_on_stdout=True)
+
+
+def _print_findings(found: Verified, *, as_json: bool) -> None:
+    findings = found.findings
+    if as_json:
+        told = [dataclasses.asdict(finding) for finding in findings]
+        print_document(
+            {"key": found.key, "run": found.run, "ok": not told, "files": found.files, "findings": told}
+        )
+        return
+    for finding in findings[:_FINDINGS_SHOWN]:
+        click.echo(f"{label(finding.kind)} {printable(finding.message)}")
+    if len(findings) > _FINDINGS_SHOWN:
+        click.echo(f"and {len(findings) - _FINDINGS_SHOWN} more (--json lists them)")
+    short = found.key[:12]
+    if findings:
+        count = f"{len(findings)} difference{'s' * (len(findings) != 1)}"
+        click.echo(f"{short}: {count}; the next run builds it again, or: projrun env remove {short}", err=True)
+    else:
+        click.echo(f"{short}: {styled('as it was installed', fg='green')}, {found.files} files")

@@ -1,0 +1,92 @@
+"""How the environments that are kept look: for people, and as data."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from projrun.cli.render import printable
+from projrun.core.amounts import size
+
+if TYPE_CHECKING:
+    from projrun.environments import Listed, Pruned
+
+_INSTALLED_SHOWN = 40
+
+
+def document(one: Listed) -> dict[str, Any]:
+    """One of them as data."""
+    kept, told = one.kept, one.kept.told
+    return {
+        "key": kept.key,
+        "directory": str(kept.directory),
+        "state": _state(one),
+        "reason": kept.reason,
+        "in_use": kept.in_use,
+        "size": kept.size,
+        "last_used": _iso(kept.last_used),
+        "runs": one.runs,
+        "interpreter": told and {"path": str(told.interpreter), "version": told.in_process},
+        "builder": told and {"name": told.builder, "version": told.builder_version},
+        "inputs": told and dict(told.inputs),
+        "installed": told and [dataclasses.asdict(found) for found in told.installed],
+        "flags": told and [dataclasses.asdict(flag) for flag in told.flags],
+    }
+
+
+def _state(one: Listed) -> str:
+    if one.kept.reason is not None:
+        return "unusable"
+    return "in use" if one.kept.in_use else "ready"
+
+
+def cells(one: Listed) -> list[str]:
+    """One of them as a row of the table."""
+    kept, told = one.kept, one.kept.told
+    return [
+        kept.key[:12],
+        told.in_process if told else "",
+        told.builder if told else "",
+        str(len(told.installed)) if told else "",
+        size(kept.size),
+        when(kept.last_used),
+        str(one.runs),
+        printable(kept.reason or _state(one)),
+    ]
+
+
+def lines(one: Listed) -> Iterable[tuple[str, str]]:
+    """One of them for people: (label, text) line by line."""
+    kept, told = one.kept, one.kept.told
+    yield "key", kept.key
+    yield "state", kept.reason or _state(one)
+    if told:
+        yield "python", f"{told.in_process}, {told.interpreter}"
+        yield "builder", f"{told.builder} {told.builder_version}"
+        names = [f"{found.name} {found.version}" for found in told.installed]
+        more = f", and {len(names) - _INSTALLED_SHOWN} more (--json lists them)"
+        yield "installed", ", ".join(names[:_INSTALLED_SHOWN]) + more * (len(names) > _INSTALLED_SHOWN)
+        yield from (("flagged", flag.message) for flag in told.flags)
+    yield "size", size(kept.size)
+    yield "last used", f"{when(kept.last_used)}, by {one.runs} run{'s' * (one.runs != 1)} of the store"
+    yield "files", str(kept.directory)
+
+
+def pruned_document(found: Pruned) -> dict[str, Any]:
+    """What was pruned as data."""
+    return {
+        "removed": [{"key": one.kept.key, "size": one.kept.size} for one in found.removed],
+        "leftovers": [{"path": str(path), "size": count} for path, count in found.leftovers],
+        "in_use": list(found.held),
+    }
+
+
+def when(seconds: float | None) -> str:
+    """A time in seconds since the epoch in the local zone, to the minute."""
+    return "never" if seconds is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
+
+
+def _iso(seconds: float | None) -> str | None:
+    return None if seconds is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

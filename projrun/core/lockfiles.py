@@ -1,0 +1,190 @@
+"""Locks for file systems without flock: files that are created by one process only and name their owner.
+
+The owner of a lock is in PATH.owner; each of those who share it in a PATH.*.user of its own. A file whose owner is
+gone counts for nothing. On the same machine that is seen at once, by the owner's process; from another one after
+:data:`LEASE` seconds, in which a living owner has touched its file several times.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+LEASE = 300.0  # seconds; attributes may be cached for a minute, and clocks differ a little
+_HEARTBEAT = 30.0  # seconds
+
+_live: set[LockFile] = set()
+_told: set[Path] = set()
+_beating: list[threading.Thread] = []
+
+
+class LockFile:
+    """A lock by a file of our own. As :class:`projrun.core.locks.Held`."""
+
+    def __init__(self, file: Path, notice: str) -> None:
+        self.notice = notice
+        self._name = file.name
+        self._folder = os.open(file.parent, os.O_RDONLY | os.O_CLOEXEC)  # which may be renamed meanwhile
+        self._inode = os.stat(self._name, dir_fd=self._folder).st_ino
+        _live.add(self)
+        if not _beating:
+            thread = threading.Thread(target=_beat, name="lock files", daemon=True)
+            _beating.append(thread)
+            thread.start()
+
+    def close(self) -> None:
+        _live.discard(self)
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                if os.stat(self._name, dir_fd=self._folder).st_ino == self._inode:  # else we were taken for dead
+                    os.unlink(self._name, dir_fd=self._folder)
+        finally:
+            os.close(self._folder)
+
+    def touch(self) -> None:
+        """Shows that the owner lives."""
+        os.utime(self._name, dir_fd=self._folder)
+
+
+def attempt(path: Path, holder: str, *, shared: bool) -> LockFile | None:
+    """The lock of ``path``, or None when another process has it. Raises OSError."""
+    if shared:
+        file = path.with_name(f"{path.name}.{os.urandom(6).hex()}.user")
+        _create(file, holder)
+        # First create, then look: of one who shares and one who does not, at least one sees the other.
+        taken = _is_live(_owner_file(path))
+    else:
+        file = _owner_file(path)
+        if not _create(file, holder):
+            _remove_dead(file)
+            if not _create(file, holder):
+                return None
+        taken = any(_is_live(user) for user in _user_files(path))
+    if taken:
+        file.unlink(missing_ok=True)
+        return None
+    return LockFile(file, _notice(path.parent))
+
+
+def is_locked(path: Path, *, users: bool) -> bool:
+    """Whether a living process holds the lock, or (``users``) shares it."""
+    return _is_live(_owner_file(path)) or (users and any(_is_live(file) for file in _user_files(path)))
+
+
+def holder_of(path: Path) -> str:
+    """The words of the one who holds the lock; empty when nobody does."""
+    return str(_owner(_owner_file(path)).get("holder", ""))
+
+
+def _owner_file(path: Path) -> Path:
+    return path.with_name(f"{path.name}.owner")
+
+
+def _user_files(path: Path) -> list[Path]:
+    prefix = f"{path.name}."
+    names = (name for name in os.listdir(path.parent) if name.startswith(prefix) and name.endswith(".user"))  # noqa: PTH208
+    return [path.with_name(name) for name in names]
+
+
+def _notice(directory: Path) -> str:
+    if directory in _told:
+        return ""
+    _told.add(directory)
+    return f"flock does not work in {directory}: using lock files"
+
+
+def _create(file: Path, holder: str) -> bool:
+    """Makes the file ours, unless it is there. O_EXCL is atomic on every file system in use (NFS 3 and later)."""
+    pid = os.getpid()
+    owner = {"holder": holder, "host": os.uname().nodename, "pid": pid, "place": _place(), "began": _began(pid)}
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    except FileExistsError:
+        return False
+    try:
+        os.write(descriptor, json.dumps(owner).encode())
+    except OSError:
+        file.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _remove_dead(file: Path) -> None:
+    """Removes a file whose owner is gone, in turns: who judged an earlier file must not remove its successor."""
+    guard = file.with_name(f"{file.name}.removal")
+    if not _create(guard, ""):
+        if not _is_live(guard):  # killed within the next three lines
+            guard.unlink(missing_ok=True)
+        return
+    try:
+        if not _is_live(file):
+            file.unlink(missing_ok=True)
+    finally:
+        guard.unlink(missing_ok=True)
+
+
+def _is_live(file: Path) -> bool:
+    try:
+        touched = file.stat().st_mtime
+    except FileNotFoundError:
+        return False
+    owner = _owner(file)
+    if owner.get("place") == _place():
+        began = _began(owner["pid"])
+        return began is not None and began == owner["began"]
+    return time.time() - touched < LEASE
+
+
+def _owner(file: Path) -> dict[str, object]:
+    """Who made the file; nothing for one that is not written yet, or not by us."""
+    try:
+        owner = json.loads(file.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return owner if isinstance(owner, dict) else {}
+
+
+def _place() -> str:
+    """Where a process number means what it means here: one start of one machine, and one space of numbers."""
+    with contextlib.suppress(OSError):
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"  # noqa: PTH115 - it leads to no file
+    return os.uname().nodename
+
+
+def _began(pid: object) -> str | None:
+    """What tells a process from a later one of the same number; None when it is gone, or a zombie.
+
+    The 22nd field of /proc/PID/stat (proc_pid_stat(5)); elsewhere whether there is such a process at all.
+    """
+    if not isinstance(pid, int):
+        return None
+    if sys.platform != "linux":
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return None
+        except PermissionError:
+            pass
+        return "alive"
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else fields[19]
+
+
+def _beat() -> None:
+    """Touches every lock file of this process, as long as it lives."""
+    while True:
+        time.sleep(_HEARTBEAT)
+        for lock in tuple(_live):
+            with contextlib.suppress(OSError):
+                lock.touch()

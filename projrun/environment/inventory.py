@@ -1,0 +1,115 @@
+"""The environments that are kept in the cache: which there are, which are used, and how they are removed."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from projrun.core import locks
+from projrun.core.errors import EnvironmentFailure
+from projrun.core.report import Reporter
+from projrun.environment import built, construction, uses
+from projrun.environment.turns import turn
+
+_KEY = re.compile(r"[0-9a-f]{64}")
+_REMOVED = ".damaged-"  # a removal that was interrupted is brought to an end like that of a damaged one
+
+
+@dataclass(frozen=True)
+class Kept:
+    """An environment in the cache.
+
+    ``reason`` says why it cannot be used, None when it can; ``told`` is what its marker tells, None when that
+    cannot be read. ``size`` is in bytes; ``last_used`` in seconds since the epoch, None when it never was.
+    """
+
+    key: str
+    directory: Path
+    told: built.Built | None
+    reason: str | None
+    size: int
+    last_used: float | None
+    in_use: bool
+
+
+def keys(cache: Path) -> tuple[str, ...]:
+    """The keys of what is there, sorted."""
+    try:
+        return tuple(sorted(name for name in os.listdir(cache / "environments") if _KEY.fullmatch(name)))  # noqa: PTH208
+    except OSError:
+        return ()
+
+
+def kept(cache: Path, key: str) -> Kept:
+    """The environment of this key as it is now. Raises EnvironmentFailure when it cannot be looked at."""
+    directory = built.directory_of(cache, key)
+    there = built.look(directory, key, "quick")
+    return Kept(
+        key=key,
+        directory=directory,
+        told=built.told(directory),
+        reason=there if isinstance(there, str) else None,
+        size=size_of(directory),
+        last_used=uses.last_used(directory),
+        in_use=uses.is_used(directory),
+    )
+
+
+def remove(cache: Path, key: str, report: Reporter) -> None:
+    """Removes an environment. Raises EnvironmentFailure when a live run uses it, or it cannot be removed."""
+    directory = built.directory_of(cache, key)
+    with turn(
+        built.lock_of(directory), report, doing="has this environment", failed="the environment cannot be removed"
+    ):
+        file = uses.file_of(directory)
+        file.parent.mkdir(exist_ok=True)
+        try:
+            held = locks.take(file)
+        except BlockingIOError:
+            raise EnvironmentFailure(
+                f"the environment {key[:12]} is in use",
+                why="A run that goes on now imports from it.",
+                hint="projrun runs --all lists it; remove the environment when it has ended",
+            ) from None
+        try:
+            aside = directory.with_name(f"{_REMOVED}{key}-{secrets.token_hex(4)}")
+            directory.rename(aside)
+            file.unlink()
+            shutil.rmtree(aside)
+        finally:
+            held.close()
+
+
+def leftovers(cache: Path) -> tuple[Path, ...]:
+    """What killed builders left, and damaged environments that no live run uses any more."""
+    environments = cache / "environments"
+    return tuple(sorted(construction.leftovers(environments))) if environments.is_dir() else ()
+
+
+def remove_leftovers(cache: Path) -> None:
+    """Removes :func:`leftovers`."""
+    construction.remove_leftovers(cache / "environments")
+
+
+def size_of(directory: Path) -> int:
+    """The bytes of all files in a directory, as far as it can be read."""
+    return sum(_sizes(directory))
+
+
+def _sizes(directory: Path) -> Iterator[int]:
+    folders = [os.fspath(directory)]
+    while folders:
+        try:
+            with os.scandir(folders.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        folders.append(entry.path)
+                    else:
+                        yield entry.stat(follow_symlinks=False).st_size
+        except OSError:
+            continue

@@ -1,0 +1,271 @@
+"""The flows of ``projrun env``: which environment is meant, and what is done with it."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from projrun.core.errors import EnvironmentFailure, UsageError
+from projrun.core.nearest import nearest
+from projrun.core.report import Reporter, Silent
+from projrun.environment import build, built, comparison, inventory, manifest, verification
+from projrun.environment.model import Environment, EnvironmentPlan, Means
+from projrun.environment.plan import plan
+from projrun.environment.turns import turn
+from projrun.environment.verification import Finding
+from projrun.spec import load
+from projrun.store.store import Store
+
+_LAST = re.compile(r"last(~\d+)?")
+_SHOWN = 8
+SHORT = 12  # characters of a key that people see
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where environments, runs and the project around the user are found."""
+
+    cache: Path
+    store: Path
+    start: Path = Path()
+
+
+@dataclass(frozen=True)
+class Meant:
+    """The environment that a word stands for. ``recipe`` is that of the run, ``plan`` that of the project now."""
+
+    key: str
+    recipe: Mapping[str, Any] | None = None
+    run: str | None = None
+    plan: EnvironmentPlan | None = None
+
+    @property
+    def is_the_systems(self) -> bool:
+        """Whether it is no environment of ours, but the caller's own interpreter."""
+        if self.recipe is not None:
+            return bool(self.recipe["environment"]["kind"] == "system")
+        return self.plan is not None and self.plan.kind == "system"
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What came of looking at every file of an environment."""
+
+    key: str
+    run: str | None
+    findings: tuple[Finding, ...]
+    files: int
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An environment with the number of runs of the store that used it."""
+
+    kept: inventory.Kept
+    runs: int
+
+
+@dataclass(frozen=True)
+class Wish:
+    """Which environments are to go: not used for so many seconds, and (``unused``) by no run of the store."""
+
+    older_than: float | None = None
+    unused: bool = False
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What goes, or would: environments, and what was left behind. ``held`` are in use, and stay."""
+
+    removed: tuple[Listed, ...]
+    leftovers: tuple[tuple[Path, int], ...]
+    held: tuple[str, ...] = ()
+
+
+def planned(directory: Path, means: Means) -> EnvironmentPlan:
+    """What the project around ``directory`` runs in, as things are now. Raises SpecError, EnvironmentFailure."""
+    root = load.find_project(directory)
+    return plan(load.load(root, means.cache).environment, root, means, Silent(), resolve=False)
+
+
+def built_now(directory: Path, means: Means, report: Reporter) -> Environment:
+    """The project's environment, built unless it is there. Raises what a run would raise of it."""
+    root = load.find_project(directory)
+    spec = load.load(root, means.cache).environment
+    return build.ensure(plan(spec, root, means, report), means, report)
+
+
+def meant(word: str | None, places: Places) -> Meant:
+    """The environment that a word stands for: a key or run or the beginning of one, ``last~N``, or a directory.
+
+    None stands for the project around. Raises UsageError, and whatever is wrong with the project.
+    """
+    if word is None or word == "." or os.sep in word:
+        found = planned(places.start / (word or "."), Means(places.cache))
+        if not found.key:
+            raise EnvironmentFailure(
+                "the project's environment is not known yet", why=found.reason or "", hint="projrun env build"
+            )
+        return Meant(found.key, plan=found)
+    store, text = Store(places.store), word.strip().lower()
+    if _LAST.fullmatch(text):
+        return _of_run(store, text)
+    keys = [key for key in inventory.keys(places.cache) if text and key.startswith(text)]
+    runs = store.index.ids(text) if text else ()
+    if len(keys) + len(runs) != 1:
+        raise _unclear(word, keys, runs, places.cache)
+    return Meant(keys[0]) if keys else _of_run(store, runs[0])
+
+
+def one_key(word: str, cache: Path) -> str:
+    """The key of the environment in the cache that begins so. Raises UsageError."""
+    found = [key for key in inventory.keys(cache) if word and key.startswith(word.strip().lower())]
+    if len(found) != 1:
+        raise _unclear(word, found, (), cache)
+    return found[0]
+
+
+def verify(target: Meant, cache: Path, report: Reporter) -> Verified:
+    """Looks at every file of an environment; of a run, also whether it is still what the run ran in.
+
+    Raises EnvironmentFailure when there is none.
+    """
+    directory, there = _told(target, cache)
+    report.phase("environment", f"reading every file of {target.key[:SHORT]}")
+    found = tuple(verification.verify(directory, there))
+    if target.recipe is not None:
+        recorded = verification.of_recipe(target.recipe["environment"])
+        found += tuple(verification.distribution_findings(recorded, there.installed, f"in run {target.run}"))
+    return Verified(target.key, target.run, found, sum(1 for _ in manifest.scan(directory)))
+
+
+def verify_archives(target: Meant, means: Means, report: Reporter) -> tuple[Finding, ...]:
+    """Compares every file with those of the archives of the lock, fetched and installed anew."""
+    directory, there = _told(target, means.cache)
+    doing, failed = "has this environment", "the archives cannot be installed"
+    with turn(built.lock_of(directory), report, doing=doing, failed=failed):
+        report.phase("environment", f"installing the lock of {target.key[:SHORT]} anew, aside")
+        return tuple(verification.verify_archives(directory, there, means, report))
+
+
+def listed(places: Places) -> tuple[Listed, ...]:
+    """All that are kept, the one that was used last first."""
+    counts = Store(places.store).index.environments()
+    found = [Listed(inventory.kept(places.cache, key), counts.get(key, 0)) for key in inventory.keys(places.cache)]
+    return tuple(sorted(found, key=lambda one: (-(one.kept.last_used or 0.0), one.kept.key)))
+
+
+def shown(target: Meant, places: Places) -> Listed:
+    """One of them. Raises EnvironmentFailure when it is not built."""
+    _directory(target, places.cache)
+    return Listed(
+        inventory.kept(places.cache, target.key), Store(places.store).index.environments().get(target.key, 0)
+    )
+
+
+def explained(before: Meant, after: Meant, cache: Path) -> tuple[comparison.Change, ...]:
+    """Which inputs of the key differ, and which lines of the lock. Raises EnvironmentFailure."""
+    return comparison.changes(_side(before, cache), _side(after, cache))
+
+
+def removed(words: Sequence[str], cache: Path, report: Reporter) -> Iterator[str]:
+    """Removes the environments that the words stand for, one by one, and gives the key of each when it is gone."""
+    for key in dict.fromkeys(one_key(word, cache) for word in words):
+        inventory.remove(cache, key, report)
+        yield key
+
+
+def prune(places: Places, wish: Wish, report: Reporter, *, dry_run: bool = False) -> Pruned:
+    """Removes what is wished away, and leftovers. Never what a live run uses."""
+    chosen = [one for one in listed(places) if _is_wished(one, wish)] if wish != Wish() else []
+    held = tuple(one.kept.key for one in chosen if one.kept.in_use)
+    going = tuple(one for one in chosen if not one.kept.in_use)
+    left = tuple((path, inventory.size_of(path)) for path in inventory.leftovers(places.cache))
+    if not dry_run:
+        for one in going:
+            inventory.remove(places.cache, one.kept.key, report)
+        inventory.remove_leftovers(places.cache)
+    return Pruned(going, left, held)
+
+
+def _is_wished(one: Listed, wish: Wish) -> bool:
+    if wish.unused and one.runs:
+        return False
+    if wish.older_than is None:
+        return True
+    used = one.kept.last_used
+    since = used if used is not None else one.kept.directory.stat().st_mtime
+    return time.time() - since > wish.older_than
+
+
+def _of_run(store: Store, text: str) -> Meant:
+    record = store.read(store.resolve(text))
+    recipe = record.recipe
+    if recipe is None:
+        raise EnvironmentFailure(
+            f"run {record.id} has no recipe",
+            why=record.why_incomplete or "It ended before there was one.",
+            hint=f"projrun show {record.id}",
+        )
+    return Meant(recipe["environment"]["key"], recipe, record.id)
+
+
+def _unclear(word: str, keys: Sequence[str], runs: Sequence[str], cache: Path) -> UsageError:
+    if keys or runs:
+        told = [*(f"environment {key[:SHORT]}" for key in keys), *(f"run {run}" for run in runs)]
+        more = f" and {len(told) - _SHOWN} more" if len(told) > _SHOWN else ""
+        return UsageError(
+            f"{word!r} is the beginning of {len(told)} names",
+            why=f"they are {', '.join(told[:_SHOWN])}{more}",
+            hint="give more characters of the one you mean",
+        )
+    close = nearest(word.strip().lower(), [key[: max(SHORT, len(word))] for key in inventory.keys(cache)])
+    return UsageError(
+        f"there is no environment and no run {word!r}",
+        why=f"looked at the environments in {cache}",
+        hint=f"did you mean {close!r}? List them with: projrun env list" if close else "projrun env list",
+    )
+
+
+def _directory(target: Meant, cache: Path) -> Path:
+    directory = built.directory_of(cache, target.key)
+    if target.is_the_systems:
+        raise EnvironmentFailure(
+            "the caller's own Python is no environment that projrun built",
+            why="Nothing was written down of its files.",
+            hint='declare environment: {python: "3.11", lock: requirements.lock} in ProjectSpec.yaml',
+        )
+    if not directory.is_dir():
+        whose = f"of run {target.run}" if target.run else target.key[:SHORT]
+        raise EnvironmentFailure(
+            f"the environment {whose} is not built here", why=f"There is no {directory}.", hint="projrun env build"
+        )
+    return directory
+
+
+def _told(target: Meant, cache: Path) -> tuple[Path, built.Built]:
+    directory = _directory(target, cache)
+    there = built.told(directory)
+    if there is None or there.key != target.key:
+        raise EnvironmentFailure(
+            f"the environment {target.key[:SHORT]} cannot be verified",
+            why=f"{built.look(directory, target.key, 'not')}",
+            hint="projrun env build makes it again",
+        )
+    return directory, there
+
+
+def _side(target: Meant, cache: Path) -> comparison.Side:
+    if target.recipe is not None:
+        environment = target.recipe["environment"]
+        lock = environment["lock"]
+        return comparison.Side(target.key, environment["inputs"], lock and lock["text"])
+    if target.plan is not None:
+        return comparison.Side(target.key, target.plan.inputs, target.plan.lock_text)
+    directory, there = _told(target, cache)
+    return comparison.Side(target.key, there.inputs, verification.lock_text(directory))
