@@ -6,7 +6,7 @@ import contextlib
 import os
 import posixpath
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from projrun.core.errors import SpecError, UsageError
@@ -38,7 +38,8 @@ class Options:
 
     ``source`` is an address or a directory in the project, as typed; ``version`` the ref of it, ``subdirectory``
     the project's place in it. ``given`` are ``name=value`` texts. ``refused`` are codes of flags. ``offline``:
-    nothing may ask the network but the program.
+    nothing may ask the network but the program. ``builder`` goes before the spec's. ``allow_download``: a Python
+    that is missing may be downloaded.
     """
 
     source: str
@@ -61,11 +62,13 @@ class Options:
     allow_unpushed: bool = False
     refused: frozenset[str] = frozenset()
     bring_outputs: bool = False
+    builder: str | None = None
+    allow_download: bool = False
 
     @property
     def means(self) -> Means:
         """What may be used to have an environment."""
-        return Means(self.cache, self.offline)
+        return Means(self.cache, self.offline, self.allow_download)
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,8 @@ def choose(options: Options, start: Path) -> Choice:
     root = _project(options, start)
     spec = load.load(root, options.cache)
     entry_point = _entry_point(spec, options.entry_point)
-    environment = environment_named(options.environment or entry_point.environment, spec)
+    declared = environment_named(options.environment or entry_point.environment, spec)
+    environment = _built_as_asked(declared, options.builder)
     try:
         bound = parameters.bind(entry_point, options.given, options.params_file, spec.data, root)
     except UsageError as error:
@@ -111,6 +115,20 @@ def _project(options: Options, start: Path) -> Path:
                     hint=f"projrun run -e {name}",
                 ) from None
         raise
+
+
+def _built_as_asked(declared: EnvironmentSpec, builder: str | None) -> EnvironmentSpec:
+    """The environment with the builder of the command line. Raises UsageError when nothing is built."""
+    if builder is None or builder == declared.builder:
+        return declared
+    if declared.system or declared.docker is not None:
+        kind = "the system" if declared.system else "a docker"
+        raise UsageError(
+            "--builder: nothing is built from a lock here",
+            why=f"the project declares {kind} environment",
+            hint="leave --builder out",
+        )
+    return replace(declared, builder=builder)
 
 
 def _entry_point(spec: ProjectSpec, name: str | None) -> EntryPoint:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from projrun.choice import Choice, declared_inputs
 from projrun.core.errors import DataError, as_flag
 from projrun.core.flags import Flag
+from projrun.core.report import Reporter
 from projrun.data import fingerprint
 from projrun.data.model import Fingerprint
 from projrun.environment import faults
@@ -24,10 +25,10 @@ class Examined:
     input_flags: tuple[Flag, ...]
 
 
-def examine(choice: Choice, means: Means) -> Examined:
-    """Looks at the environment and at each input. Builds nothing and asks no network."""
+def examine(choice: Choice, means: Means, report: Reporter) -> Examined:
+    """Looks at the environment and at each input. Builds nothing; fetches no more than an allowed interpreter."""
     root = choice.spec.root
-    environment, environment_flags = faults.examine(choice.environment, root, means)
+    environment, environment_flags = faults.examine(choice.environment, root, means, report)
     found: list[Fingerprint] = []
     flags: list[Flag] = []
     for entry in declared_inputs(choice):

@@ -151,7 +151,7 @@ def _names(sets: Mapping[str, Any], kind: str) -> tuple[str, ...] | None:
 def _directory(cache: Path, key: str) -> Path | None:
     """The built environment of that key, when it is here and whole."""
     directory = built.directory_of(cache, key)
-    return None if isinstance(built.look(directory, key, "not"), str) else directory
+    return None if isinstance(built.look(directory, key, "quick"), str) else directory
 
 
 def _unlocked(what: str) -> EnvironmentFailure:

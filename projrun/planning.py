@@ -42,11 +42,12 @@ def planned(options: Options, report: Reporter) -> Iterator[Plan]:
 
     Raises what a run would raise before it is recorded, except for the reasons it would be refused for.
     """
+    options = replace(options, allow_download=False)
     with placed(options, report) as place:
         choice = settle(options, place).choice
         spec = choice.spec
         source = place.source or inspect.inspect(spec.root)
-        examined = examine(choice, options.means)
+        examined = examine(choice, options.means, report)
         given = builtins(choice, Path("<run_dir>"))
         if options.seed is None:
             given = replace(given, seed="<seed>")

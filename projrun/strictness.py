@@ -48,7 +48,7 @@ def refuse(options: Options, choice: Choice, source: Source, report: Reporter, *
     if is_strict(options, choice) or not options.refused.issubset(OF_SOURCE):
         from projrun.examining import examine  # the usual run meets its faults one by one
 
-        examined = examine(choice, options.means)
+        examined = examine(choice, options.means, report)
     flags = [*_of_source(source), *(() if asked else _unpublished(options, choice, source, report))]
     found = _found(options, choice, flags, examined)
     if not found:

@@ -33,6 +33,8 @@ def hostile_environment(
     monkeypatch.setenv("PROJRUN_CACHE", str(home / "cache"))
     monkeypatch.setenv("UV_CACHE_DIR", str(home / "uv-cache"))
     monkeypatch.setenv("UV_DEFAULT_INDEX", NO_INDEX)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_RETRIES", "0")
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     yield home

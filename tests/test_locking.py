@@ -345,7 +345,7 @@ def test_settings_that_uv_is_told_of_by_name_hold_for_several_platforms_too(
     two_platforms.lock(platforms=("linux-x86_64", "macos-arm64"))
     assert applying(two_platforms.text, "macos-arm64") == ["alpha==1.0", "delta==1.0", "gamma==1.0"]
     settings.write_text("[")
-    with pytest.raises(EnvironmentFailure, match=r"uv\.toml cannot be read"):
+    with pytest.raises(EnvironmentFailure, match=r"uv\.toml is not a configuration that uv can read"):
         two_platforms.lock(platforms=("linux-x86_64", "macos-arm64"))
 
 

@@ -85,7 +85,7 @@ def _lines(plan: Plan) -> list[tuple[str, str]]:
         lines.append(("environment", "cannot be had, see below"))
     else:
         interpreter = environment.interpreter
-        ready = f"to be built: {environment.reason}" if environment.reason else "ready"
+        ready = f"to be built with {environment.builder}: {environment.reason}" if environment.reason else "ready"
         key = f"key {environment.key[:10]}, " if environment.key else ""
         lines.append(("environment", f"{key}{interpreter.implementation} {interpreter.version}, {ready}"))
     for name, bound in choice.parameters.items():

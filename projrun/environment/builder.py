@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -33,6 +34,18 @@ class BuildRequest:
 
 
 @dataclass(frozen=True)
+class Made:
+    """An environment that a builder made in ``directory``.
+
+    ``archives``: normalised distribution name to the SHA-256 (hex) of the archive it was installed from; "" or
+    nothing where that is not known.
+    """
+
+    directory: Path
+    archives: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class ResolutionRequest:
     """Requirements to be resolved. ``folder`` is empty and ours alone; ``file`` is how the user knows them.
 
@@ -59,6 +72,11 @@ class ResolutionRequest:
     platforms: tuple[str, ...] = ()
     annotate: bool = False
     python: str = ""
+
+    def as_named(self, text: str) -> str:
+        """The text of a lock with the project's files called as the user calls them."""
+        root = os.fspath(self.requirements).removesuffix(self.file)
+        return text.replace(root, "").replace(f"{os.path.relpath(root, self.folder)}/", "")
 
 
 @dataclass(frozen=True)
@@ -90,8 +108,8 @@ class Builder(Protocol):
     def version(self) -> str:
         """The tool's version, for the record."""
 
-    def create(self, request: BuildRequest, write: Callable[[bytes], None]) -> Path:
-        """Makes the environment somewhere in the request's folder and returns its directory.
+    def create(self, request: BuildRequest, write: Callable[[bytes], None]) -> Made:
+        """Makes the environment somewhere in the request's folder.
 
         It can be renamed, holds exactly the lines that apply, as files of its own (no hard links), and
         every archive was checked against the lock's hashes.

@@ -5,9 +5,10 @@ from __future__ import annotations
 from projrun.core.errors import EnvironmentFailure
 from projrun.core.nearest import did_you_mean
 from projrun.environment.builder import Builder
+from projrun.environment.pip import Pip
 from projrun.environment.uv import Uv
 
-BUILDERS: dict[str, Builder] = {"uv": Uv()}
+BUILDERS: dict[str, Builder] = {"uv": Uv(), "pip": Pip()}
 
 
 def builder_named(name: str) -> Builder:

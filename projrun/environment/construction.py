@@ -14,7 +14,7 @@ from projrun.core.errors import EnvironmentFailure
 from projrun.core.flags import Flag
 from projrun.core.report import BUILD, Reporter
 from projrun.environment import built, contents, damage, installed, lock, locked, manifest, records, uses
-from projrun.environment.builder import BuildRequest
+from projrun.environment.builder import BuildRequest, Made
 from projrun.environment.builders import builder_named
 from projrun.environment.model import EnvironmentPlan, Means
 
@@ -31,7 +31,7 @@ _SHOWN = 10  # files named in an error
 
 
 @dataclass(frozen=True)
-class Made:
+class Checked:
     """An environment that was made and checked, in ``directory``, with all of its marker but the list of files."""
 
     directory: Path
@@ -58,7 +58,7 @@ def construct(plan: EnvironmentPlan, directory: Path, means: Means, report: Repo
 @contextlib.contextmanager
 def made_aside(
     plan: EnvironmentPlan, environments: Path, means: Means, report: Reporter, *, fresh: bool = False
-) -> Iterator[Made]:
+) -> Iterator[Checked]:
     """The environment of ``plan`` in a folder of its own, checked, for the block.
 
     With ``fresh`` the builder takes nothing that it unpacked before. Raises EnvironmentFailure or OSError.
@@ -69,6 +69,8 @@ def made_aside(
     aside = environments / f"{_ASIDE}{plan.key}-{secrets.token_hex(4)}"
     aside.mkdir()
     try:
+        version = builder.version()
+        report.phase("environment", f"installing {lock_file} with {builder.name} {version}")
         request = BuildRequest(
             folder=aside,
             interpreter=plan.interpreter,
@@ -81,10 +83,10 @@ def made_aside(
             fresh=fresh,
         )
         with _machine_blamed(environments):
-            directory = builder.create(request, lambda data: report.write(BUILD, data))
+            made = builder.create(request, lambda data: report.write(BUILD, data))
         report.phase("environment", f"checking {plan.key[:12]}")
-        (directory / built.LOCK).write_bytes((plan.lock_text or "").encode())  # its line ends are hashed too
-        yield _checked(plan, directory, lines, builder.version())
+        (made.directory / built.LOCK).write_bytes((plan.lock_text or "").encode())  # its line ends are hashed too
+        yield _checked(plan, made, lines, version)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
@@ -102,7 +104,7 @@ def _machine_blamed(environments: Path) -> Iterator[None]:
         raise
 
 
-def _listed(made: Made) -> str:
+def _listed(made: Checked) -> str:
     """Writes the list of the files and gives its digest. Raises EnvironmentFailure when RECORD says otherwise."""
     directory = made.directory
     paths = sorted(manifest.scan(directory))
@@ -125,19 +127,20 @@ def _listed(made: Made) -> str:
     return manifest.write(directory, entries)
 
 
-def _checked(plan: EnvironmentPlan, made: Path, lines: tuple[lock.LockLine, ...], version: str) -> Made:
+def _checked(plan: EnvironmentPlan, made: Made, lines: tuple[lock.LockLine, ...], version: str) -> Checked:
     """The marker of what was made. Raises EnvironmentFailure when it is not what the lock and the plan say."""
     interpreter = plan.interpreter
-    says = _version_of(made / "bin" / "python")
+    says = _version_of(made.directory / "bin" / "python")
     if says != interpreter.version:
         raise EnvironmentFailure(
             f"the environment's python is not {interpreter.version}",
             why=f"Asked for its version it says: {says}",
             hint=f"try {interpreter.path} -m venv DIR; when that is wrong too, install Python again",
         )
-    site_packages = installed.site_packages(made, interpreter.version)
+    site_packages = installed.site_packages(made.directory, interpreter.version)
     there = installed.metadata([site_packages])
-    distributions = installed.distributions(there)
+    found = installed.distributions(there)
+    distributions = tuple(replace(one, archive=made.archives.get(one.name, "")) for one in found)
     applying = [line for line in lines if line.applies(interpreter.markers)]
     differences = installed.differences(distributions, applying)
     if differences:
@@ -163,7 +166,7 @@ def _checked(plan: EnvironmentPlan, made: Path, lines: tuple[lock.LockLine, ...]
             for text in installed.unmet(there, interpreter.markers)
         ),
     )
-    return Made(made, marker, site_packages.relative_to(made).as_posix())
+    return Checked(made.directory, marker, site_packages.relative_to(made.directory).as_posix())
 
 
 def _refuse_unfit(plan: EnvironmentPlan, applying: list[lock.LockLine], unfit: dict[str, str]) -> None:

@@ -6,17 +6,19 @@ from pathlib import Path
 
 from projrun.core.errors import EnvironmentFailure, as_flag
 from projrun.core.flags import Flag
-from projrun.core.report import Silent
+from projrun.core.report import Reporter
 from projrun.environment import interpreters, lock, locked, plan, requirements
 from projrun.environment.model import REFUSED, EnvironmentPlan, Interpreter, Means
 from projrun.environment.text import read_text
 from projrun.spec.model import EnvironmentSpec
 
 
-def examine(spec: EnvironmentSpec, root: Path, means: Means) -> tuple[EnvironmentPlan | None, tuple[Flag, ...]]:
+def examine(
+    spec: EnvironmentSpec, root: Path, means: Means, report: Reporter
+) -> tuple[EnvironmentPlan | None, tuple[Flag, ...]]:
     """The plan of an environment, None when it cannot be had, and all that is wrong with it. Builds nothing."""
     try:
-        planned = plan.plan(spec, root, means, Silent(), resolve=False)
+        planned = plan.plan(spec, root, means, report, resolve=False)
     except EnvironmentFailure as error:
         found = _apart(spec, root, means)
         if not any(flag.code == REFUSED for flag in found):

@@ -62,11 +62,15 @@ class Wanted:
             ) from None
 
 
+class Missing(EnvironmentFailure):
+    """No interpreter of this machine is the one that is asked for."""
+
+
 def find(requirement: str, cache: Path) -> Interpreter:
     """The interpreter for ``requirement``: the first that fits on PATH, else the newest that fits anywhere.
 
-    Only ordinary CPython is chosen: no free-threaded and no debug build. Raises EnvironmentFailure that lists
-    what there is.
+    Only ordinary CPython is chosen: no free-threaded and no debug build. Raises Missing, which lists what there
+    is, and EnvironmentFailure when ``requirement`` is no version.
     """
     wanted = Wanted(requirement.strip())
     descriptions = Descriptions(cache)
@@ -124,13 +128,14 @@ def _order(version: str) -> tuple[int, int, int, bool, str]:
     return (int(major), int(minor), int(micro), not rest, rest)
 
 
-def _not_found(wanted: Wanted, found: tuple[Interpreter, ...]) -> EnvironmentFailure:
+def _not_found(wanted: Wanted, found: tuple[Interpreter, ...]) -> Missing:
     listed = "".join(f"\n  {one.version:<10} {_kind(one)}{one.path}" for one in found)
     exact = wanted.text if not wanted.is_range else "VERSION"
-    return EnvironmentFailure(
+    return Missing(
         f"no Python {wanted.text} on this machine",
         why=f"Found:{listed}" if found else "No Python was found on PATH or in the usual folders.",
         hint=f"install one (`uv python install {exact}` or `pyenv install {exact}`), "
+        f"{'' if wanted.is_range else 'let uv do it (projrun run --allow-download), '}"
         "or change environment.python in ProjectSpec.yaml",
     )
 

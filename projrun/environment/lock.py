@@ -29,7 +29,7 @@ _NAME_A_VERSION = "name a released version"
 _COMPILE_AGAIN = "compile it again"
 COMPILE = "projrun lock"
 
-CONFIGURE_INDEX = "remove the line and configure the index for uv (UV_DEFAULT_INDEX, or uv.toml of the user)"
+CONFIGURE_INDEX = "remove the line and configure the index for uv or for pip (UV_DEFAULT_INDEX, PIP_INDEX_URL)"
 INDEX_OPTIONS = ("-i", "--index-url", "--extra-index-url", "-f", "--find-links", "--no-index", "--trusted-host")
 _REFUSED_OPTIONS = {
     ("-e", "--editable"): ("an editable install has no hash", "lock what it stands for, or run from its source"),

@@ -36,21 +36,27 @@ class Means:
     """What may be used to have an environment.
 
     ``cache`` is where environments, and whatever saves time, are kept. ``offline``: nothing asks the network; what
-    was downloaded before will do. ``thorough``: a built environment is looked at file by file before it is used.
+    was downloaded before will do. ``allow_download``: an interpreter that is missing may be downloaded.
+    ``thorough``: a built environment is looked at file by file before it is used.
     """
 
     cache: Path
     offline: bool = False
+    allow_download: bool = False
     thorough: bool = False
 
 
 @dataclass(frozen=True)
 class Distribution:
-    """An installed distribution. ``sha256`` is the digest of its RECORD without what the installer added."""
+    """An installed distribution. ``sha256`` is the digest of its RECORD without what the installer added.
+
+    ``archive`` is the SHA-256 of the archive it was installed from, "" when that is not known.
+    """
 
     name: str
     version: str
     sha256: str
+    archive: str = ""
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ def plan(
     """The environment that ``spec`` asks for, its key, and why it must be built (``reason`` None: it is ready).
 
     With ``resolve`` False nothing asks the network: requirements that were never resolved give a plan with an
-    empty key. Raises EnvironmentFailure.
+    empty key. A Python that is missing is downloaded if ``means`` allow it. Raises EnvironmentFailure.
     """
     cache = means.cache
     if spec.docker is not None:
@@ -63,7 +63,7 @@ def plan(
             why="An environment takes a Python version and a lock (or requirements), or is the system's.",
             hint='in ProjectSpec.yaml: environment: {python: "3.11", lock: requirements.lock}',
         )
-    interpreter = interpreters.find(spec.python, cache)
+    interpreter = _interpreter(spec.python, means, report)
     if spec.lock:
         return _lock_plan(spec, means, interpreter, _locked(spec, root, cache, interpreter))
     from projrun.environment import requirements, resolution
@@ -72,6 +72,17 @@ def plan(
     unlocked = resolution.Unlocked(root, files, interpreter, spec)
     answer = resolution.resolve(unlocked, means, report) if resolve else resolution.remembered(unlocked, cache)
     return _lock_plan(spec, means, interpreter, _resolved(answer, files[0], spec))
+
+
+def _interpreter(python: str, means: Means, report: Reporter) -> Interpreter:
+    try:
+        return interpreters.find(python, means.cache)
+    except interpreters.Missing:
+        if not means.allow_download or means.offline:
+            raise
+        from projrun.environment import downloading
+
+        return downloading.downloaded(python, means.cache, report)
 
 
 def _lock_plan(spec: EnvironmentSpec, means: Means, interpreter: Interpreter, found: _Lock) -> EnvironmentPlan:

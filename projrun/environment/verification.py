@@ -102,7 +102,7 @@ def distribution_findings(
             text = f"{name} {new.version} is installed, and was not {when}"
         elif new is None and old is not None:
             text = f"{name} {old.version} is not installed, and was {when}"
-        elif old != new and old is not None and new is not None:
+        elif old and new and (old.version, old.sha256) != (new.version, new.sha256):
             differs = f"{old.version}" if old.version != new.version else "with another RECORD"
             text = f"{name} is installed as {new.version}, and was {differs} {when}"
         else:

@@ -247,7 +247,7 @@ def _environment(declared: EnvironmentSpec, environment: Environment) -> dict[st
             "markers": dict(interpreter.markers),
         },
         "installed": [
-            {"name": found.name, "version": found.version, "sha256": found.sha256}
+            {"name": found.name, "version": found.version, "sha256": found.sha256, "archive": found.archive}
             for found in environment.installed
         ],
         "settings": dict(environment.settings),

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from projrun.environment.build import ensure
+from projrun.environment.builder import Builder
+from projrun.environment.builders import builder_named
 from projrun.environment.model import Environment, EnvironmentPlan, Means
 from projrun.environment.plan import plan
 from projrun.spec.model import EnvironmentSpec
@@ -67,6 +69,12 @@ class Project:
 
     def ensure(self) -> Environment:
         return ensure(self.plan(), self.means, self.report)
+
+
+@pytest.fixture(params=["uv", "pip"])
+def builder(request: pytest.FixtureRequest) -> Builder:
+    """Each builder in turn: all are held to the same contract."""
+    return builder_named(str(request.param))
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pytest
 from projrun.core.errors import EnvironmentFailure
 from projrun.environment import built
 from projrun.environment.build import ensure
-from projrun.environment.builder import BuildRequest
+from projrun.environment.builder import BuildRequest, Made
 from projrun.environment.builders import BUILDERS
 from projrun.environment.model import Environment
 from projrun.environment.uv import Uv
@@ -334,10 +334,10 @@ class Careless(Uv):
     def __init__(self, spoil: Callable[[Path], None]) -> None:
         self._spoil = spoil
 
-    def create(self, request: BuildRequest, write: Callable[[bytes], None]) -> Path:
-        directory = super().create(request, write)
-        self._spoil(directory)
-        return directory
+    def create(self, request: BuildRequest, write: Callable[[bytes], None]) -> Made:
+        made = super().create(request, write)
+        self._spoil(made.directory)
+        return made
 
 
 def add_a_package(directory: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from projrun.core.errors import EnvironmentFailure
 from projrun.environment import built, construction, damage, manifest, verification
 from projrun.environment.build import ensure
-from projrun.environment.builder import BuildRequest
+from projrun.environment.builder import BuildRequest, Made
 from projrun.environment.builders import BUILDERS
 from projrun.environment.plan import plan
 from projrun.environment.uses import in_use
@@ -230,10 +230,10 @@ class Careless(Uv):
     def __init__(self, spoil: Callable[[Path], None]) -> None:
         self._spoil = spoil
 
-    def create(self, request: BuildRequest, write: Callable[[bytes], None]) -> Path:
-        directory = super().create(request, write)
-        self._spoil(next((directory / "lib").glob("python*/site-packages")))
-        return directory
+    def create(self, request: BuildRequest, write: Callable[[bytes], None]) -> Made:
+        made = super().create(request, write)
+        self._spoil(next((made.directory / "lib").glob("python*/site-packages")))
+        return made
 
 
 def lose_a_file(folder: Path) -> None:

@@ -21,7 +21,7 @@ from tests.wheels import make_wheel
 
 NEVER, UNFINISHED = "it was never built here", "its marker is missing: it was not built to the end"
 POINTS = {
-    "the environment is empty": ("projrun.environment.uv", "_Call.run", "words[1] == 'pip'"),
+    "the environment is empty": ("projrun.environment.uv_program", "UvProgram.run", "words[1] == 'pip'"),
     "it is installed": ("projrun.environment.construction", "_checked", "True"),
     "its files are read": ("projrun.environment.contents", "entries_of", "True"),
     "its list is written": ("projrun.environment.manifest", "write_numbers", "True"),

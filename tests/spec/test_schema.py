@@ -90,7 +90,7 @@ def test_the_design_s_example_is_valid_for_any_validator() -> None:
     [
         "{python: 3.10, lock: a.lock}",
         "{python: 3.11.7, requirements: a.in}",
-        '{python: ">=3.10, <3.14", lock: pylock.toml, requirements: a.in, builder: uv}',
+        '{python: ">=3.10, <3.14", lock: pylock.toml, requirements: a.in, builder: pip}',
         "{python: '~=3.11', lock: a, source_distributions: [a, b.c-d_e], variables: {A: 1, B: true, C: ''}}",
         "{python: ==3.12.*, lock: a}",
         "{python: 3.13.0rc1, lock: a}",
@@ -117,7 +117,7 @@ def test_every_form_of_an_environment_is_valid(environment: str) -> None:
         ("{python: 3, lock: a}", "'python' is a series"),
         ("{python: latest, lock: a}", "'python' is a series"),
         ("{python: 3.11, lock: ''}", "this must not be empty"),
-        ("{python: 3.11, lock: a, builder: pip}", "'pip' is not a builder"),
+        ("{python: 3.11, lock: a, builder: poetry}", "'poetry' is not a builder"),
         ("{python: 3.11, lock: a, inherit: [PYTHONPATH]}", "the name of a variable is"),
         ("{python: 3.11, lock: a, variables: {A-B: 1}}", "'A-B': the name of a variable is"),
         ("{python: 3.11, lock: a, variables: {A: ~}}", "text is wanted here, found nothing (null)"),

@@ -1,0 +1,199 @@
+"""What the user's variables and files tell uv and pip of where packages come from.
+
+uv: https://docs.astral.sh/uv/reference/settings/; pip: https://pip.pypa.io/en/stable/topics/configuration/
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from projrun.core.errors import EnvironmentFailure
+from projrun.core.files import read_regular
+from projrun.environment.index import Settings, with_userinfo
+from projrun.environment.text import parse_toml
+
+_NAMED = re.compile(r"([\w.-]+)=(.+)")  # NAME=ADDRESS, as uv takes an index
+_SIZE_LIMIT = 1_000_000  # bytes of a configuration file
+_TRUE = ("1", "true", "yes", "on", "y", "t")
+_PIP_PLACES = ("index-url", "extra-index-url", "find-links", "no-index", "cert", "trusted-host", "proxy")
+_PIP_NETWORK = (
+    *("client-cert", "timeout", "default-timeout", "retries", "resume-retries", "keyring-provider"),
+    *("cache-dir", "no-cache-dir"),
+)
+
+
+def of_uv() -> Settings:
+    """What the user's variables and files tell uv. Raises EnvironmentFailure for a file that is not TOML."""
+    told = _uv_files()
+    environ = os.environ
+    index = environ.get("UV_DEFAULT_INDEX") or environ.get("UV_INDEX_URL", "")
+    extra = _words(environ.get("UV_INDEX")) or _words(environ.get("UV_EXTRA_INDEX_URL"))
+    links = [link for link in environ.get("UV_FIND_LINKS", "").split(",") if link.strip()]
+    return Settings(
+        index=_uv_index(index) or told.index,
+        extra=tuple(map(_uv_index, extra)) or told.extra,
+        links=tuple(map(_place, links)) or told.links,
+        no_index=told.no_index or environ.get("UV_NO_INDEX", "").lower() in _TRUE,
+        certificate=_file(environ.get("SSL_CERT_FILE") or environ.get("SSL_CERT_DIR", "")),
+        trusted=tuple(_words(environ.get("UV_INSECURE_HOST"))) or told.trusted,
+        proxy=told.proxy,
+    )
+
+
+def of_pip() -> Settings:
+    """What the user's variables and files tell pip. Raises EnvironmentFailure for a file that pip cannot read."""
+    told = {**_pip_files(), **_pip_variables()}
+    environ = os.environ
+    certificate = told.get("cert") or environ.get("REQUESTS_CA_BUNDLE") or environ.get("CURL_CA_BUNDLE", "")
+    return Settings(
+        index=_place(told.get("index-url", "")),
+        extra=tuple(map(_place, _words(told.get("extra-index-url")))),
+        links=tuple(map(_place, _words(told.get("find-links")))),
+        no_index=told.get("no-index", "").lower() in _TRUE,
+        certificate=_file(certificate),
+        trusted=tuple(_words(told.get("trusted-host"))),
+        proxy=told.get("proxy", ""),
+    )
+
+
+def pip_network() -> dict[str, str]:
+    """pip's other settings of how to fetch and where to keep it, as its variables."""
+    told = {**_pip_files(), **_pip_variables()}
+    return {f"PIP_{name.upper().replace('-', '_')}": told[name] for name in _PIP_NETWORK if name in told}
+
+
+def _pip_variables() -> dict[str, str]:
+    names = {f"PIP_{name.upper().replace('-', '_')}": name for name in (*_PIP_PLACES, *_PIP_NETWORK)}
+    return {name: os.environ[variable] for variable, name in names.items() if os.environ.get(variable)}
+
+
+def _pip_files() -> dict[str, str]:
+    """The options for ``pip install`` of all configuration files, the user's over the machine's."""
+    import configparser
+
+    found: dict[str, str] = {}
+    for file in _pip_places():
+        parser = configparser.RawConfigParser()
+        try:
+            parser.read_string(_text(file))
+        except configparser.Error as error:
+            raise _unreadable(file, "pip", error) from error
+        for section in ("global", "install"):
+            if parser.has_section(section):
+                found |= {key.lstrip("-").replace("_", "-"): value for key, value in parser.items(section)}
+    return found
+
+
+def _pip_places() -> Iterator[Path]:
+    told = os.environ.get("PIP_CONFIG_FILE", "")
+    if told == os.devnull:  # pip's own way to say: none at all
+        return
+    for folder in reversed(os.environ.get("XDG_CONFIG_DIRS", "/etc/xdg").split(os.pathsep)):
+        yield Path(folder) / "pip" / "pip.conf"
+    yield Path("/etc/pip.conf")
+    if sys.platform == "darwin":
+        yield Path("/Library/Application Support/pip/pip.conf")
+        yield Path("~/Library/Application Support/pip/pip.conf").expanduser()
+    yield Path("~/.pip/pip.conf").expanduser()
+    yield _user_configuration() / "pip" / "pip.conf"
+    if told:
+        yield Path(told)
+
+
+def _uv_files() -> Settings:
+    """uv's configuration of the user, else of the machine; those of the project are not ours to read."""
+    merged: dict[str, Any] = {}
+    for file in _uv_places():
+        try:
+            document = parse_toml(_text(file))
+        except ValueError as error:
+            raise _unreadable(file, "uv", error) from error
+        for table in (document, document.get("pip") or {}):
+            merged |= {name: value for name, value in table.items() if value}
+    tables = [
+        entry for entry in _list(merged.get("index")) if isinstance(entry, dict) and not entry.get("explicit")
+    ]
+    flat = [_named(entry) for entry in tables if entry.get("format") == "flat"]
+    simple = [entry for entry in tables if entry.get("format") != "flat"]
+    default = [_named(entry) for entry in simple if entry.get("default")]
+    extra = [_named(entry) for entry in simple if not entry.get("default")]
+    return Settings(
+        index=next(iter(default), _place(str(merged.get("index-url", "")))),
+        extra=(*extra, *map(_place, map(str, _list(merged.get("extra-index-url"))))),
+        links=(*flat, *map(_place, map(str, _list(merged.get("find-links"))))),
+        no_index=bool(merged.get("no-index")),
+        trusted=tuple(map(str, _list(merged.get("allow-insecure-host")))),
+        proxy=str(merged.get("https-proxy") or merged.get("http-proxy") or ""),
+    )
+
+
+def _uv_places() -> Iterator[Path]:
+    if os.environ.get("UV_CONFIG_FILE"):
+        yield Path(os.environ["UV_CONFIG_FILE"])
+        return
+    folders = [Path(folder) for folder in os.environ.get("XDG_CONFIG_DIRS", "/etc/xdg").split(os.pathsep)]
+    machine = [*(folder / "uv" / "uv.toml" for folder in folders), Path("/etc/uv/uv.toml")]
+    yield from [file for file in machine if file.is_file()][:1]
+    yield _user_configuration() / "uv" / "uv.toml"
+
+
+def _named(entry: Mapping[str, Any]) -> str:
+    return _with_credentials(_place(str(entry.get("url", ""))), str(entry.get("name", "")))
+
+
+def _uv_index(text: str) -> str:
+    """The address of an index that may have a name, whose credentials may be in variables of that name."""
+    match = _NAMED.fullmatch(text)
+    if match and "://" not in match[1]:
+        return _with_credentials(_place(match[2]), match[1])
+    return _place(text)
+
+
+def _with_credentials(address: str, name: str) -> str:
+    stem = f"UV_INDEX_{re.sub(r'[^A-Z0-9]', '_', name.upper())}_"
+    user, password = os.environ.get(f"{stem}USERNAME", ""), os.environ.get(f"{stem}PASSWORD", "")
+    return with_userinfo(address, user, password) if name and (user or password) else address
+
+
+def _place(text: str) -> str:
+    """An address as it is, a folder as an address: the tools work elsewhere, and split lists at spaces."""
+    text = text.strip()
+    if not text or "://" in text:
+        return text
+    return Path(text.removeprefix("file:")).expanduser().absolute().as_uri().replace(",", "%2C")
+
+
+def _file(text: str) -> str:
+    return os.fspath(Path(text).expanduser().absolute()) if text else ""
+
+
+def _user_configuration() -> Path:
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path("~/.config").expanduser())
+
+
+def _words(text: str | None) -> Sequence[str]:
+    return (text or "").split()
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _text(file: Path) -> str:
+    try:
+        return read_regular(file, _SIZE_LIMIT).decode(errors="surrogateescape")
+    except OSError:
+        return ""
+
+
+def _unreadable(file: Path, tool: str, error: Exception) -> EnvironmentFailure:
+    return EnvironmentFailure(
+        f"{file} is not a configuration that {tool} can read",
+        why=" ".join(str(error).split()),
+        hint=f"mend {file}: it may say where packages come from",
+    )
