@@ -127,8 +127,11 @@ def _checked_out(found: Found, options: Options, telling: _Telling) -> Iterator[
 
 def _naming(tree: Path, found: Found) -> Naming:
     name = f"{found.origin.repository}@{found.origin.resolution.commit[:10]}"
-    # Tools tell the path without links.
-    return Naming(tuple(dict.fromkeys((os.path.realpath(tree), str(tree)))), name)
+    # Tools tell the path without links, and errors as it is from here.
+    places = [os.path.realpath(tree), str(tree)]
+    with contextlib.suppress(OSError):  # the current directory may be gone
+        places += [os.path.relpath(place) for place in places]
+    return Naming(tuple(dict.fromkeys(places)), name)
 
 
 def _source(start: Path, found: Found, unpublished: set[str]) -> Source:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from projrun.core.errors import ProjrunError
 from projrun.core.flags import Flag
+from projrun.core.paths import is_below
 from projrun.data import fingerprint
 from projrun.data.metrics import read_metrics
 from projrun.data.model import Fingerprint, Metric
@@ -29,7 +30,13 @@ class _Found:
     flags: tuple[Flag, ...] = ()
 
 
-def closed(live: Live, source: Source, process: Outcome, before: Mapping[str, str | None]) -> OutcomeParts:
+def closed(
+    live: Live,
+    source: Source,
+    inputs: tuple[Fingerprint, ...],
+    process: Outcome,
+    before: Mapping[str, str | None],
+) -> OutcomeParts:
     """What came of it. The program has run: whatever goes wrong from here on is told beside that.
 
     ``before`` is what the products looked like before the program ran.
@@ -38,7 +45,8 @@ def closed(live: Live, source: Source, process: Outcome, before: Mapping[str, st
     try:
         live.recording.flush()
         live.recording.phase("finish", describe_process(process))
-        found = _look_back(live, source, process, before)
+        found = _look_back(live, process, before)
+        found = replace(found, flags=(*found.flags, *_changed(live, source, inputs)))
     except (ProjrunError, OSError, KeyboardInterrupt, Interrupted) as error:
         message = f"what the program wrote is not known: {told(error).what}"
         found = _Found(flags=(Flag("outputs-unknown", message, "run it again"),))
@@ -87,15 +95,26 @@ def told(error: BaseException) -> ProjrunError:
     )
 
 
-def _look_back(live: Live, source: Source, process: Outcome, before: Mapping[str, str | None]) -> _Found:
-    """Outputs and metrics, and whether the tree is still the one that was captured."""
+def _changed(live: Live, source: Source, inputs: tuple[Fingerprint, ...]) -> tuple[Flag, ...]:
+    """Whether the tree and the inputs are still what they were when they were captured."""
+    products, root = live.choice.entry_point.products, live.choice.spec.root
+    changed = [path for path in fingerprint.changed_inputs(inputs, root) if not is_below(path, products)]
+    of_tree = changed_meanwhile(source, (*products, *live.settled.carried, *changed))
+    if not changed:
+        return of_tree
+    message = f"the input changed after it was hashed: {', '.join(changed)}"
+    mend = "run it again, and leave the data alone; what the program writes belongs under outputs"
+    return (*of_tree, Flag("input-changed", message, mend))
+
+
+def _look_back(live: Live, process: Outcome, before: Mapping[str, str | None]) -> _Found:
+    """Outputs and metrics."""
     entry_point, root, place = live.choice.entry_point, live.choice.spec.root, live.settled.place
     finished = process.status == "finished"
     outputs, output_flags = fingerprint.outputs(entry_point.products, root, before)
     metrics, metric_flags = read_metrics(entry_point.metrics, root, before)
     # That a program which failed did not write everything is no news, and would hide what is.
     flags = (*output_flags, *metric_flags) if finished else ()
-    flags = (*flags, *changed_meanwhile(source, (*entry_point.products, *live.settled.carried)))
     if place.checkout is None:
         return _Found(outputs, metrics, flags)
     from projrun import carrying  # a run in place leaves everything where it is

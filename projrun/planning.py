@@ -13,12 +13,11 @@ from projrun.core.flags import Flag
 from projrun.core.report import Reporter
 from projrun.environment import variables
 from projrun.examining import Examined, examine
-from projrun.settling import placed, settle
+from projrun.settling import judged
 from projrun.source import inspect, snapshot
 from projrun.source.model import Source
 from projrun.spec import command
 from projrun.store.store import Store
-from projrun.strictness import reasons
 from projrun.telling import choice_flags, source_flags
 
 
@@ -40,21 +39,24 @@ class Plan:
 def planned(options: Options, report: Reporter) -> Iterator[Plan]:
     """What a run would do, and what would stop it. An address is fetched, unless ``offline``; nothing else is.
 
+    What a strict run would be refused for is found out as that run does, in a private checkout too.
+
     Raises what a run would raise before it is recorded, except for the reasons it would be refused for.
     """
     options = replace(options, allow_download=False)
-    with placed(options, report) as place:
-        choice = settle(options, place).choice
+    with judged(options, report) as found:
+        choice, place = found.settled.choice, found.settled.place
         spec = choice.spec
         source = place.source or inspect.inspect(spec.root)
-        examined = examine(choice, options.means, report)
+        examined = found.examined or examine(choice, options.means, report)
         given = builtins(choice, Path("<run_dir>"))
         if options.seed is None:
             given = replace(given, seed="<seed>")
         argv = command.render(choice.entry_point.command, choice.parameters, given)
         flags = (
             *choice_flags(choice),
-            *source_flags(source),
+            *found.settled.flags,
+            *source_flags(source, choice.entry_point.products),
             *_snapshot_fault(options, source),
             *examined.input_flags,
             *examined.environment_flags,
@@ -62,7 +64,7 @@ def planned(options: Options, report: Reporter) -> Iterator[Plan]:
         )
         project = source.origin.project if source.origin else str(spec.root)
         named = tuple(map(place.naming.flag, flags))
-        refused = tuple(map(place.naming.flag, reasons(options, choice, source, examined, report)))
+        refused = tuple(place.naming.flag(reason.flag) for reason in found.reasons)
         yield Plan(project, choice, source, examined, argv, options.seed, named, refused)
 
 

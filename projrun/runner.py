@@ -108,7 +108,7 @@ def _carry_out(live: Live) -> Result:
         recipe = _write_recipe(live, source, inputs, environment, request)
         before = fingerprint.look(live.choice.entry_point.products, live.choice.spec.root)
         process = _execute(live, request)
-    outcome = live.write_outcome(closed(live, source, process, before))
+    outcome = live.write_outcome(closed(live, source, inputs, process, before))
     return Result(live.directory.id, live.directory.path, process.exit_code, recipe, outcome)
 
 
@@ -207,7 +207,8 @@ def _write_recipe(
         host=host(),
         flags=(
             *choice_flags(choice),
-            *source_flags(source),
+            *live.settled.flags,
+            *source_flags(source, choice.entry_point.products),
             *input_flags(inputs),
             *environment.plan.flags,
             *environment.flags,

@@ -6,23 +6,50 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from projrun.choice import Choice, Options, choose
 from projrun.core.errors import UsageError
+from projrun.core.flags import Flag
 from projrun.core.report import Reporter
 from projrun.placing import Place
 from projrun.source import inspect
 from projrun.source.address import is_address
-from projrun.strictness import is_judged, is_strict, refuse
+from projrun.source.model import Source
+from projrun.strictness import (
+    Reason,
+    asks_remotes,
+    is_judged,
+    is_strict,
+    minds_more_than_source,
+    reasons,
+    refusal,
+)
+
+if TYPE_CHECKING:
+    from projrun.confirming import Confirmed
+    from projrun.examining import Examined
 
 
 @dataclass(frozen=True)
 class Settled:
-    """``carried`` are the inputs that came to a private checkout from the user's own directory."""
+    """``carried`` are the inputs that came to a private checkout from the user's own directory; ``flags`` tell
+    what was not found out beforehand.
+    """
 
     choice: Choice
     place: Place
     carried: tuple[str, ...] = ()
+    flags: tuple[Flag, ...] = ()
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the options come to, and what the run is refused for. ``examined`` is None when nobody looked."""
+
+    settled: Settled
+    reasons: tuple[Reason, ...] = ()
+    examined: Examined | None = None
 
 
 @contextlib.contextmanager
@@ -31,24 +58,60 @@ def settled(options: Options, report: Reporter) -> Iterator[Settled]:
 
     Raises what the user got wrong: UsageError, SpecError, SourceError, StrictRefusal, ...
     """
+    with judged(options, report) as found:
+        if found.reasons:
+            raise refusal(options, found.settled.choice, found.reasons)
+        yield found.settled
+
+
+@contextlib.contextmanager
+def judged(options: Options, report: Reporter) -> Iterator[Judged]:
+    """What the options come to, where the run would run, and everything that it would be refused for."""
     with placed(options, report) as place:
         first = settle(options, place)
         if not is_judged(options, first.choice):
-            yield first
+            yield Judged(first)
             return
-        source = place.source or inspect.inspect(first.choice.spec.root)
-        refuse(options, first.choice, source, report)
-        if place.checkout is not None or not is_strict(options, first.choice):
-            yield first
+        believed, confirmed = _asked_about(options, first, report)
+        here = _judged(options, first, believed, confirmed, report)
+        if here.reasons or place.checkout is not None or not is_strict(options, first.choice):
+            yield here
             return
         from projrun.checkouts import checked_out_head
 
-        with checked_out_head(options, source, report) as head:
+        with checked_out_head(options, believed, report) as head:
             again = settle(options, head)
-            # What will run is judged, not only what was looked at: HEAD may have moved, a lock may be ignored.
-            refuse(options, again.choice, head.source or source, report, asked=True)
             # A seed is drawn once.
-            yield replace(again, choice=replace(again.choice, seed=first.choice.seed))
+            again = replace(again, choice=replace(again.choice, seed=first.choice.seed))
+            # What will run is judged, not only what was looked at: a lock may be ignored.
+            yield _judged(options, again, head.source or believed, confirmed, report)
+
+
+def _asked_about(options: Options, first: Settled, report: Reporter) -> tuple[Source, Confirmed | None]:
+    """The source as its repository believes it to be, and what its remotes say, None when it does not matter."""
+    place, root = first.place, first.choice.spec.root
+    source = place.source or inspect.inspect(root)
+    if not asks_remotes(options, first.choice):
+        return source, None
+    from projrun.confirming import confirm
+
+    confirmed = confirm(options, source, report)
+    # One's own directory may have changed meanwhile.
+    return place.source or inspect.inspect(root), confirmed
+
+
+def _judged(
+    options: Options, ready: Settled, believed: Source, confirmed: Confirmed | None, report: Reporter
+) -> Judged:
+    examined = None
+    if minds_more_than_source(options, ready.choice):
+        from projrun.examining import examine  # the usual run meets its faults one by one
+
+        examined = examine(ready.choice, options.means, report)
+    found = reasons(options, ready.choice, believed, confirmed, examined)
+    known = confirmed.known_of(believed) if confirmed else believed
+    place = replace(ready.place, source=known)
+    return Judged(replace(ready, place=place, flags=confirmed.unasked if confirmed else ()), found, examined)
 
 
 @contextlib.contextmanager

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from projrun.choice import Choice, Options
 from projrun.core.errors import DataError, EnvironmentFailure, ProjrunError, SourceError, StrictRefusal
 from projrun.core.flags import OF_SOURCE, REASONS, Flag
-from projrun.core.report import Reporter
 from projrun.environment.model import REFUSED
 from projrun.source.model import Source
 from projrun.telling import source_flags
 
 if TYPE_CHECKING:
+    from projrun.confirming import Confirmed
     from projrun.examining import Examined
 
 _NAMED = 50  # files that are not committed
+
+
+class Reason(NamedTuple):
+    """What a run is refused for, and the kind of error that its stage raises."""
+
+    kind: type[ProjrunError]
+    flag: Flag
 
 
 def is_strict(options: Options, choice: Choice) -> bool:
@@ -30,50 +37,47 @@ def is_judged(options: Options, choice: Choice) -> bool:
 
 
 def reasons(
-    options: Options, choice: Choice, source: Source, examined: Examined, report: Reporter
-) -> tuple[Flag, ...]:
-    """Everything that the run is refused for, in the order of the stages. Asks the remote that has the commit."""
-    found = _found(
-        options, choice, [*_of_source(source), *_unpublished(options, choice, source, report)], examined
-    )
-    return tuple(flag for _, flag in found)
+    options: Options, choice: Choice, source: Source, confirmed: Confirmed | None, examined: Examined | None
+) -> tuple[Reason, ...]:
+    """Everything that the run is refused for, in the order of the stages.
 
-
-def refuse(options: Options, choice: Choice, source: Source, report: Reporter, *, asked: bool = False) -> None:
-    """Raises StrictRefusal, which lists every reason, when there is one. Builds nothing.
-
-    The remote that is believed to have the commit is asked whether it has, unless it was ``asked`` before.
+    ``confirmed`` is what the remotes said, None when nobody was asked; ``examined`` what was found of the
+    environment and the inputs, None when they do not matter.
     """
-    examined = None
-    if is_strict(options, choice) or not options.refused.issubset(OF_SOURCE):
-        from projrun.examining import examine  # the usual run meets its faults one by one
+    refused = _refused(options, choice)
+    of_source = (
+        *(confirmed.flags if confirmed else ()),
+        *source_flags(source, choice.entry_point.products, shown=_NAMED),
+    )
+    found = [Reason(SourceError, flag) for flag in of_source]
+    if examined is not None:
+        found += [Reason(EnvironmentFailure, flag) for flag in examined.environment_flags]
+        found += [Reason(DataError, flag) for flag in examined.input_flags]
+    return tuple(reason for reason in found if reason.flag.code in refused)
 
-        examined = examine(choice, options.means, report)
-    flags = [*_of_source(source), *(() if asked else _unpublished(options, choice, source, report))]
-    found = _found(options, choice, flags, examined)
-    if not found:
-        return
+
+def asks_remotes(options: Options, choice: Choice) -> bool:
+    """Whether it matters what the remotes have; a commit that may be on none is kept when it is."""
+    return is_strict(options, choice) or "unpushed" in options.refused
+
+
+def minds_more_than_source(options: Options, choice: Choice) -> bool:
+    """Whether the environment and the inputs are judged too."""
+    return is_strict(options, choice) or not options.refused.issubset(OF_SOURCE)
+
+
+def refusal(options: Options, choice: Choice, found: Sequence[Reason]) -> StrictRefusal:
+    """The error that lists every reason; there is one at least."""
     if options.strict:
         why, otherwise = "--strict was asked for", "run it without --strict, and it is flagged instead"
     elif choice.spec.strict:
         why, otherwise = "the project's rule is strict: true", "take strict: true out of ProjectSpec.yaml"
     else:
-        codes = " ".join(f"--refuse {code}" for code in dict.fromkeys(flag.code for _, flag in found))
+        codes = " ".join(f"--refuse {code}" for code in dict.fromkeys(reason.flag.code for reason in found))
         why, otherwise = f"{codes} was asked for", f"run it without {codes}, and it is flagged instead"
-    mended = f"{found[0][1].mend}; or " if len(found) == 1 and found[0][1].mend else ""
-    raise StrictRefusal([flag for _, flag in found], found[0][0].exit_code, why=why, hint=mended + otherwise)
-
-
-def _found(
-    options: Options, choice: Choice, of_source: Iterable[Flag], examined: Examined | None
-) -> list[tuple[type[ProjrunError], Flag]]:
-    """The reasons, each with the kind of error that its stage raises."""
-    refused = _refused(options, choice)
-    flags: list[tuple[type[ProjrunError], Flag]] = [(SourceError, flag) for flag in of_source]
-    if examined is not None:
-        flags += [(EnvironmentFailure, flag) for flag in examined.environment_flags]
-        flags += [(DataError, flag) for flag in examined.input_flags]
-    return [(kind, flag) for kind, flag in flags if flag.code in refused]
+    mended = "mend them from the last to the first" if len(found) > 1 else found[0].flag.mend
+    hint = f"{mended}; or {otherwise}" if mended else otherwise
+    return StrictRefusal([reason.flag for reason in found], found[0].kind.exit_code, why=why, hint=hint)
 
 
 def _refused(options: Options, choice: Choice) -> frozenset[str]:
@@ -82,26 +86,3 @@ def _refused(options: Options, choice: Choice) -> frozenset[str]:
         return options.refused
     allowed = {"unpushed"} if options.allow_unpushed else set()
     return frozenset({*REASONS, REFUSED, "input-refused"} - allowed)
-
-
-def _of_source(source: Source) -> tuple[Flag, ...]:
-    return source_flags(source, shown=_NAMED)
-
-
-def _unpublished(options: Options, choice: Choice, source: Source, report: Reporter) -> tuple[Flag, ...]:
-    """That the remote no longer has the commit, which the repository believes to be there, or cannot be asked."""
-    believed = source.commit is not None and source.remote_branch is not None
-    if not believed or options.offline or "unpushed" not in _refused(options, choice):
-        return ()
-    from projrun.source import address, publication  # only a run that is judged asks
-
-    fetched = source.origin is not None and source.origin.address is not None
-    given = address.parse(options.source, options.subdirectory) if fetched else None
-    found = publication.published(source, report, cache=options.cache, address=given)
-    commit = f"commit {(source.commit or '')[:10]}"
-    if found.held is None:
-        message = f"whether {commit} is still on {found.where} cannot be told: {found.why}"
-        return (Flag("unpushed", message, "--offline goes by what was known when the remote was last asked"),)
-    if not found.held:
-        return (Flag("unpushed", f"{commit} is no longer on {found.where}: {found.why}", "git push"),)
-    return ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 import shlex
 from collections.abc import Sequence
@@ -11,11 +12,13 @@ from projrun.choice import FROM_PARAMETER, Choice
 from projrun.core.amounts import duration, size
 from projrun.core.errors import ProjrunError
 from projrun.core.flags import Flag
+from projrun.core.paths import is_below
 from projrun.data.model import Fingerprint
 from projrun.environment.model import Environment
 from projrun.execution.model import Outcome
 from projrun.source import inspect
 from projrun.source.model import Origin, Source
+from projrun.source.remote import name_of as remote_name
 from projrun.spec.model import DEFAULT_ENVIRONMENT
 
 _SHORT = 4  # characters below which a secret is likely to occur in text that is none
@@ -95,10 +98,11 @@ def choice_flags(choice: Choice) -> tuple[Flag, ...]:
     return tuple(flags)
 
 
-def source_flags(source: Source, *, shown: int = 5) -> tuple[Flag, ...]:
+def source_flags(source: Source, products: Sequence[str] = (), *, shown: int = 5) -> tuple[Flag, ...]:
     """Why this source is had from nowhere else: no repository, no commit, not pushed, not committed.
 
-    At most ``shown`` files that are not committed are named.
+    ``products`` are the paths that the entry point declares to write, relative to the project. At most ``shown``
+    files that are not committed are named.
     """
     if not source.repository:
         return (
@@ -117,15 +121,37 @@ def source_flags(source: Source, *, shown: int = 5) -> tuple[Flag, ...]:
         names = [change.path for change in source.changes]
         listed = ", ".join(names[:shown]) + (", ..." if len(names) > shown else "")
         flags.append(
-            Flag("dirty", f"{counted(len(names), 'file')} not committed: {listed}", "git add -A && git commit")
+            Flag("dirty", f"{counted(len(names), 'file')} not committed: {listed}", _commit(source, products))
         )
     return tuple(flags)
 
 
+def _commit(source: Source, products: Sequence[str]) -> str:
+    """What to type so that all is committed but what the program writes, which each run makes dirty again."""
+    places = {product: posixpath.normpath(posixpath.join(source.subdirectory, product)) for product in products}
+    untracked = [change.path for change in source.changes if change.kind in ("untracked", "added")]
+    written = [place for place in places.values() if any(is_below(path, [place]) for path in untracked)]
+    commit = "git add -A && git commit"
+    if not written:
+        return commit
+    top = f"git -C {shlex.quote(str(source.worktree))} " if source.subdirectory else "git "
+    ignore = " ".join(shlex.quote(f"/{place}") for place in written)
+    file = shlex.quote(str(source.worktree / ".gitignore")) if source.subdirectory else ".gitignore"
+    forget = f"{top}rm -rq --cached --ignore-unmatch {' '.join(map(shlex.quote, written))}"
+    return f"printf '%s\\n' {ignore} >> {file} && {forget}; {commit}"
+
+
 def _push(source: Source) -> str:
-    if source.remote:
-        return "git push"
-    return f"git remote add origin ADDRESS && git push -u origin {source.branch or 'HEAD:main'}"
+    """What to type so that the commit is on a remote. It works without an upstream and in a detached HEAD too."""
+    commit = source.commit or "HEAD"
+    if source.origin is not None:
+        return f"git push {shlex.quote(source.remote or 'ADDRESS')} {commit}:refs/heads/kept-{commit[:10]}"
+    if not source.remote:
+        return f"git remote add origin ADDRESS && git push -u origin {source.branch or 'HEAD:refs/heads/main'}"
+    name = remote_name(source)
+    if source.branch is None:
+        return f"git push {name} {commit}:refs/heads/kept-{commit[:10]}"
+    return f"git push -u {name} {shlex.quote(source.branch)}"
 
 
 def input_flags(inputs: Sequence[Fingerprint]) -> tuple[Flag, ...]:

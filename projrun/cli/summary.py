@@ -26,7 +26,10 @@ def summarise(result: Result, screen: Screen) -> None:
     flags = [*result.recipe["flags"], *outcome["flags"]]
     for flag in flags:
         screen.line("flagged", flag_line(flag))
-    screen.line("next", f"projrun show {result.id} · projrun logs {result.id}")
+    steps = [f"projrun show {result.id}", f"projrun logs {result.id}"]
+    if any(one["object"] for one in outcome["outputs"]):  # of a private checkout, which is gone
+        steps.append(f"projrun restore {result.id} DIRECTORY --outputs")
+    screen.line("next", " · ".join(steps))
 
 
 def metrics_line(metrics: Sequence[Mapping[str, Any]]) -> str:

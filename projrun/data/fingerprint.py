@@ -67,7 +67,7 @@ def inputs(entries: Sequence[DataEntry], root: Path) -> tuple[Fingerprint, ...]:
     absent = [entry for entry in entries if not escape_reason(root, entry.path) and _is_absent(root / entry.path)]
     if absent:
         raise _missing(absent, root)
-    found = tuple(fingerprint(entry.name, entry.path, root, entry.sha256) for entry in entries)
+    found = tuple(_input(entry, root) for entry in entries)
     gone = [entry for entry, found_one in zip(entries, found, strict=True) if found_one.kind == "missing"]
     if gone:
         raise _missing(gone, root)
@@ -75,6 +75,16 @@ def inputs(entries: Sequence[DataEntry], root: Path) -> tuple[Fingerprint, ...]:
     if changed:
         raise _mismatch(changed, root)
     return found
+
+
+def _input(entry: DataEntry, root: Path) -> Fingerprint:
+    mark = stat_mark(root / entry.path)
+    return replace(fingerprint(entry.name, entry.path, root, entry.sha256), seen=mark)
+
+
+def changed_inputs(found: Sequence[Fingerprint], root: Path) -> tuple[str, ...]:
+    """The paths of inputs that somebody wrote since they were hashed. Reads no file."""
+    return tuple(one.path for one in found if stat_mark(root / one.path) != one.seen)
 
 
 def look(paths: Sequence[str], root: Path) -> Mapping[str, str | None]:

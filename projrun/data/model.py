@@ -13,8 +13,8 @@ class Fingerprint:
     ``unreadable``; ``size`` is in bytes (of all files, for a directory) and ``files`` counts them. ``sha256``
     of a directory is its tree digest, see :mod:`projrun.data.tree`. ``pin`` is the sha256 the spec demands.
     ``stale`` marks an output that the run did not write (it was there before, untouched). ``copied`` marks an
-    input that came to a private checkout from the user's own directory, ``kept`` is the store's object of an
-    output.
+    input that came to a private checkout from the user's own directory, ``seen`` is what its stat values were when
+    it was hashed; ``kept`` is the store's object of an output.
     """
 
     name: str
@@ -26,6 +26,7 @@ class Fingerprint:
     pin: str | None = None
     stale: bool = False
     copied: bool = False
+    seen: str | None = None
     kept: str | None = None
 
 

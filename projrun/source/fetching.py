@@ -91,7 +91,7 @@ def fetch_all(directory: Path, address: Address, report: Reporter, *, every_ref:
 
     Raises SourceError.
     """
-    shallow = ("--unshallow",) if _is_shallow(directory) else ()
+    shallow = ("--unshallow",) if is_shallow(directory) else ()
     report.phase("fetch", f"{'every ref' if every_ref else 'all branches and tags'} of {address.shown}")
     words = (*_FETCH, "--prune", *shallow, "--", address.url, *(_EVERY if every_ref else _USUAL))
     fetched = checked(contact(address, words, directory, report), address, directory)
@@ -132,7 +132,8 @@ def _verified(directory: Path, expression: str) -> str | None:
     return lines[-1] if found.ok and lines else None
 
 
-def _is_shallow(directory: Path) -> bool:
+def is_shallow(directory: Path) -> bool:
+    """Whether a git directory has no more than the end of its history."""
     try:
         return (directory / "shallow").stat().st_size > 0
     except FileNotFoundError:
@@ -141,7 +142,7 @@ def _is_shallow(directory: Path) -> bool:
 
 def _has_history(directory: Path) -> bool:
     refs = run(directory, "for-each-ref", "--count=1", "--format=%(refname)", "refs/remotes", "refs/tags")
-    return bool(refs.strip()) and not _is_shallow(directory)
+    return bool(refs.strip()) and not is_shallow(directory)
 
 
 def _tell_amount(said: str, report: Reporter) -> None:

@@ -14,7 +14,9 @@ from projrun.source import fetching, git, local, remote
 from projrun.source.mirror import ASIDE, Mirror, agree, locked, make_empty, open_mirror, unwritable
 from projrun.source.model import Address, Source
 from projrun.source.refs import Listing
-from projrun.source.resolving import fetched
+from projrun.source.worktree import borrow
+
+_USUAL = ("refs/heads/", "refs/tags/")
 
 
 @dataclass(frozen=True)
@@ -35,15 +37,17 @@ def published(
     """Asks the remote that is believed to have the commit of ``source``, of a private checkout too.
 
     ``address`` is the one that the source was fetched from, if it was; only that one has its password. The remote
-    has the commit when a branch or tag leads to it, or when it gives the commit out. Nothing is written but the
-    mirror. Submodules are not asked about. Raises UsageError alone: what goes wrong is part of the answer.
+    has the commit when one of its refs leads to it. Nothing is written but the mirror. Submodules are not asked
+    about. Raises UsageError alone: what goes wrong is part of the answer.
     """
     where = address.shown if address else source.remote or ""
     try:
         repository = _repository(source)
         place = address or _address_of(source, repository)
-        if place is None or source.commit is None:
+        if source.commit is None or not where:
             return Publication(False, "", "there is no remote that can be asked")
+        if place is None:
+            return Publication(None, where, "projrun asks no remote at such an address")
         if offline:
             return Publication(None, where, "--offline was asked for")
         report.phase("fetch", f"asking {place.shown} whether it has commit {source.commit[:10]}")
@@ -64,8 +68,10 @@ def _address_of(source: Source, repository: git.Repository | None) -> Address | 
     url = source.remote
     if repository is not None:
         url = remote.url_of(repository, source.branch, source.remote_branch)
-    with contextlib.suppress(SourceError):
-        return addresses.recorded(url) if url else None
+    # A password that must not be sent leaves an address that may still do without.
+    for form in (url, remote.without_credentials(url)) if url else ():
+        with contextlib.suppress(SourceError):
+            return addresses.recorded(form)
     return None
 
 
@@ -79,24 +85,36 @@ def _asked(mirror: Mirror, source: Source, known: Path | None, report: Reporter)
             places = [place for place in (known, mirror.path) if place]
             if commit in tips or any(fetching.leads_to(place, commit, tips) for place in places):
                 return Publication(True, shown)
-            if _gives_out(mirror, commit, tips, report):
+            if _led_to(mirror, commit, listing, known, report):
                 return Publication(True, shown)
     except OSError as error:
         raise unwritable(mirror, error) from error
     return Publication(False, shown, _why_not(source.remote_branch, listing))
 
 
-def _gives_out(mirror: Mirror, commit: str, tips: frozenset[str], report: Reporter) -> bool:
-    if fetching.held(mirror.path, commit) is None:
-        return fetched(mirror, commit, report) is not None
-    # git does not ask for what it has.
+def _led_to(mirror: Mirror, commit: str, listing: Listing, known: Path | None, report: Reporter) -> bool:
+    """Whether a ref of the remote leads to the commit. That it gives the commit out proves nothing of tomorrow.
+
+    What the user's own repository knows need not be fetched again; it is only read.
+    """
+    if known is None or fetching.is_shallow(known):
+        return _fetched_and_led_to(mirror.path, mirror.address, commit, listing, report)
     with tempfile.TemporaryDirectory(prefix=ASIDE, dir=mirror.path) as folder:
-        empty = Path(folder, "empty.git")
-        make_empty(empty, mirror.address, commit)
-        if fetching.fetch_commit(empty, mirror.address, commit, report):
+        borrowing = Path(folder, "borrowing.git")
+        make_empty(borrowing, mirror.address, commit)
+        borrow(borrowing, known)
+        return _fetched_and_led_to(borrowing, mirror.address, commit, listing, report)
+
+
+def _fetched_and_led_to(
+    directory: Path, address: Address, commit: str, listing: Listing, report: Reporter
+) -> bool:
+    others = [name for name in listing.refs if name.startswith("refs/") and not name.startswith(_USUAL)]
+    for every_ref in (False, True) if others else (False,):
+        fetching.fetch_all(directory, address, report, every_ref=every_ref)
+        if fetching.leads_to(directory, commit, frozenset(listing.refs.values())):
             return True
-    fetching.fetch_all(mirror.path, mirror.address, report)
-    return fetching.leads_to(mirror.path, commit, tips)
+    return False
 
 
 def _why_not(believed: str | None, listing: Listing) -> str:

@@ -6,6 +6,7 @@ import os
 import re
 
 from projrun.source.git import Repository
+from projrun.source.model import Source
 from projrun.source.status import Status
 
 _URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<rest>.*)", re.DOTALL)
@@ -33,6 +34,14 @@ def branch_with(repository: Repository, commit: str, remote: str | None = None) 
     branches = sorted(name.removeprefix("refs/remotes/") for name in names)
     preferred = [name for wish in (remote, "origin") for name in branches if wish and name.startswith(f"{wish}/")]
     return next(iter([*preferred, *branches]), None)
+
+
+def name_of(source: Source) -> str:
+    """What the user's own repository calls the remote of its branch; ``origin`` if it does not say."""
+    values = source.opened.values if source.opened else {}
+    names = [name.split(".")[1] for name in values if name.startswith("remote.") and name.endswith(".url")]
+    own = _remote_of(source.opened, source.branch) if source.opened else None
+    return own or next((name for name in ("origin", *names) if name in names), "origin")
 
 
 def address_of(repository: Repository, branch: str | None, remote_branch: str | None) -> str | None:

@@ -143,11 +143,22 @@ def _write_git_directory(tree: WorkTree, shared: Path) -> None:
     longer = len(tree.commit) == 64
     (inside / "config").write_text(_CONFIG.format(version=int(longer)) + (_LONGER_HASHES if longer else ""))
     (inside / "HEAD").write_text(f"{tree.commit}\n")
-    (inside / "objects/info/alternates").write_bytes(os.fsencode(_quoted(str(shared / "objects")) + "\n"))
+    _borrow_objects(inside, shared)
     with contextlib.suppress(FileNotFoundError):  # it may be gone at any time: then all the history is there
         (inside / "shallow").write_bytes((shared / "shallow").read_bytes())
     if tree.raw:
         (inside / "info/attributes").write_bytes((shared / "info/attributes").read_bytes())
+
+
+def borrow(git_directory: Path, objects: Path) -> None:
+    """Lets a git directory use the objects of another one, which is only read and has to stay."""
+    (git_directory / "objects/info").mkdir(parents=True, exist_ok=True)
+    _borrow_objects(git_directory, common(objects))
+
+
+def _borrow_objects(git_directory: Path, shared: Path) -> None:
+    alternates = os.fsencode(_quoted(str(shared / "objects")) + "\n")
+    (git_directory / "objects/info/alternates").write_bytes(alternates)
 
 
 def shown(path: str) -> str:

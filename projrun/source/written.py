@@ -25,7 +25,7 @@ def check_links(root: Path, links: Iterable[str]) -> None:
             raise SourceError(
                 f"the symbolic link {shown(link)} leads out of the project",
                 why=f"it points to {shown(target)}, and a private checkout holds all that a run may rely on",
-                hint="replace it by a link to a file of the repository, or declare the file as an input",
+                hint="put the file itself in its place, or a link to a file of the repository",
             )
 
 

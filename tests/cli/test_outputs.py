@@ -58,7 +58,9 @@ WHOLE = {
 
 
 def test_kept_outputs_are_written_again(workspace: Workspace, tmp_path: Path) -> None:
-    run = writing(workspace, WRITE).run("-v", "HEAD")["run"]
+    told = writing(workspace, WRITE).projrun("run", "-v", "HEAD").err
+    run = workspace.last()["recipe"]["run"]
+    assert f"projrun restore {run} DIRECTORY --outputs" in told
     done = workspace.projrun("restore", run, str(tmp_path / "back"), "--outputs")
     assert done.code == 0, done.err
     assert tree(tmp_path / "back") == WHOLE

@@ -299,3 +299,18 @@ def test_the_users_python_variables_never_steer_the_build(workspace: Workspace) 
     done = subprocess.run([sys.executable, "-c", code], cwd=workspace.root, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
     assert os.fsdecode(done.stdout) == "training with 1.5\n"
+
+
+def test_an_input_that_changes_after_it_was_hashed_is_flagged(workspace: Workspace) -> None:
+    """Git does not look at ignored data, so the tree does not tell."""
+    workspace.repository.write(".gitignore", "results/\n*.csv\n")
+    workspace.repository.write("data/ignored.csv", "1\n")
+    workspace.repository.write("change.py", "open('data/ignored.csv', 'a').write('2')\n")
+    workspace.entry_point("python change.py", more="data: {ignored: data/ignored.csv}\n")
+    workspace.publish()
+    document = workspace.run()
+    assert [flag["code"] for flag in document["outcome"]["flags"]] == ["input-changed"]
+    assert "data/ignored.csv" in document["outcome"]["flags"][0]["message"]
+    workspace.repository.write("change.py", "print(open('data/ignored.csv').read())\n")
+    workspace.publish()
+    assert workspace.run()["outcome"]["flags"] == []

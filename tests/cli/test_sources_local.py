@@ -146,3 +146,14 @@ def test_errors_and_refusals_name_files_by_their_commit(workspace: Workspace) ->
         assert named in done.out + done.err
         no_checkout_in(workspace, done)
     assert named in workspace.last()["outcome"]["error"]["why"]
+
+
+def test_a_wrong_specification_of_a_commit_is_named_by_it_wherever_one_is(workspace: Workspace) -> None:
+    workspace.spec("version: 1\nname: [\n")
+    workspace.repository.commit()
+    for cwd in (workspace.root, workspace.home, workspace.home / "cache"):  # the checkout lies below the last two
+        cwd.mkdir(exist_ok=True)
+        done = workspace.projrun("run", str(workspace.root), "-v", "HEAD", cwd=cwd)
+        assert done.code == 111
+        assert f"{workspace.root}@" in done.err
+        assert "checkouts" not in done.err

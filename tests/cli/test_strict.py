@@ -11,6 +11,7 @@ import pytest
 
 from tests.cli.conftest import LOCKED, TABLE, TRAIN, Done, Workspace
 from tests.cli.test_sources import checkouts, state
+from tests.repositories import Repository
 from tests.wheels import lock_of, make_wheel
 
 EXACT = f"{{path: data/table.csv, sha256: {hashlib.sha256(TABLE.encode()).hexdigest()}}}"
@@ -310,22 +311,81 @@ def test_an_edit_during_the_build_of_a_run_in_place_is_flagged(workspace: Worksp
     assert "free.py" in flags[0]["message"]
 
 
-def test_a_commit_that_its_remote_lost_is_refused(workspace: Workspace, tmp_path: Path) -> None:
+def lose(workspace: Workspace, remote: Path) -> None:
+    """The remote's branch goes back to the first commit, and nobody fetches that."""
     old = workspace.repository.git("rev-parse", "HEAD")
     edit(workspace)
     workspace.publish()
-    remote = tmp_path / "remote.git"
     subprocess.run(["git", "-C", remote, "update-ref", "refs/heads/main", old], check=True)
-    subprocess.run(["git", "-C", remote, "reflog", "expire", "--expire=now", "--all"], check=True)
-    subprocess.run(["git", "-C", remote, "gc", "-q", "--prune=now"], check=True)
+
+
+def test_a_commit_that_its_remote_lost_is_refused(workspace: Workspace, tmp_path: Path) -> None:
+    lose(workspace, tmp_path / "remote.git")
     code, reasons, done = refused(workspace, "--strict")
     assert (code, reasons) == (112, ["unpushed"])
     assert "is no longer on" in done.err
-    assert str(remote) in done.err
+    assert str(tmp_path / "remote.git") in done.err
     plan = workspace.projrun("run", "--dry-run", "--strict", "--json").data
     assert [reason["code"] for reason in plan["refused"]] == ["unpushed"]
-    assert workspace.projrun("run", "--strict", "--allow-unpushed").code == 0
-    assert workspace.projrun("run", "--strict", "--offline").code == 0  # by what was known before
+    code, reasons, _ = refused(workspace, "--refuse", "unpushed")
+    assert (code, reasons) == (112, ["unpushed"])
+
+
+def test_a_commit_that_its_remote_lost_is_kept_when_it_is_allowed(workspace: Workspace, tmp_path: Path) -> None:
+    lose(workspace, tmp_path / "remote.git")
+    document = workspace.run("--strict", "--allow-unpushed")
+    source = document["recipe"]["source"]
+    assert (source["pushed"], source["remote_branch"]) == (False, None)
+    assert [flag["code"] for flag in document["recipe"]["flags"]] == ["unpushed"]
+    subprocess.run(["rm", "-rf", workspace.root, tmp_path / "remote.git"], check=True)
+    done = workspace.projrun("restore", document["run"], str(tmp_path / "back"), cwd=tmp_path)
+    assert done.code == 0, done.err
+    assert "# edited" in (tmp_path / "back/train.py").read_text()
+
+
+def test_a_commit_is_had_back_by_what_is_told_to_type(workspace: Workspace, tmp_path: Path) -> None:
+    lose(workspace, tmp_path / "remote.git")
+    _, _, done = refused(workspace, "--strict")
+    (mend,) = [reason["mend"] for reason in done.data["error"]["reasons"]]
+    subprocess.run(mend, shell=True, cwd=workspace.root, check=True)
+    assert workspace.projrun("run", "--strict").code == 0
+
+
+def test_what_was_not_asked_is_said_in_the_record(workspace: Workspace) -> None:
+    workspace.run()  # the packages are there
+    document = workspace.run("--strict", "--offline")
+    assert [flag["code"] for flag in document["recipe"]["flags"]] == ["remote-unasked"]
+
+
+def test_a_submodule_whose_remote_lost_its_commit_is_refused(workspace: Workspace, tmp_path: Path) -> None:
+    inner = Repository.create(tmp_path / "inner")
+    inner.write("a.txt", "1")
+    inner.commit()
+    inner.push_to(tmp_path / "inner.git")
+    git = ("-c", "protocol.file.allow=always", "submodule", "add", "-q", str(tmp_path / "inner.git"), "lib")
+    workspace.repository.git(*git)
+    workspace.publish()
+    assert workspace.projrun("run", "--strict").code == 0
+    inner.git("commit", "-q", "--amend", "-m", "rewritten")
+    inner.git("push", "-q", "-f", "origin", "HEAD:main")
+    before = state(workspace)
+    done = workspace.projrun("run", "--strict", "--json")
+    assert done.code == 112
+    (reason,) = done.data["error"]["reasons"]
+    assert reason["code"] == "unpushed"
+    assert "of submodule lib is no longer on" in reason["message"]
+    assert state(workspace) == before
+
+
+def test_a_dry_run_judges_what_would_run(workspace: Workspace) -> None:
+    """A lock that git ignores is here and not in the private checkout of a strict run."""
+    workspace.repository.git("rm", "-q", "--cached", "requirements.lock")
+    workspace.repository.write(".gitignore", "results/\nrequirements.lock\n")
+    workspace.publish()
+    plan = workspace.projrun("run", "--dry-run", "--strict", "--json").data
+    code, reasons, _ = refused(workspace, "--strict")
+    assert (code, reasons) == (113, ["environment-refused"])
+    assert [reason["code"] for reason in plan["refused"]] == reasons
 
 
 def test_a_remote_that_cannot_be_asked_is_no_reason_to_believe(workspace: Workspace, tmp_path: Path) -> None:
@@ -353,3 +413,30 @@ def test_an_edit_deep_in_the_environment_is_found_by_a_strict_run(workspace: Wor
     assert "tinydep/deep/er/last.py was altered since it was built" in done.err
     assert "environment-rebuilt" in [flag["code"] for flag in workspace.last()["recipe"]["flags"]]
     assert last.read_text() == "x = 1\n"
+
+
+@pytest.mark.parametrize("detached", [False, True])
+def test_what_is_told_to_type_mends_a_tree_with_outputs_for_good(workspace: Workspace, detached: bool) -> None:
+    """Committed outputs would be dirty again after each run; there may be no upstream, and no branch."""
+    workspace.repository.write(".gitignore", "")
+    workspace.publish()
+    workspace.repository.git(*(("checkout", "-q", "--detach") if detached else ("checkout", "-q", "-b", "new")))
+    workspace.run()
+    workspace.repository.write("free.py", "print('edited')\n")
+    for _ in range(2):
+        done = workspace.projrun("run", "--strict", "--json")
+        if done.code == 0:
+            break
+        for reason in reversed(done.data["error"]["reasons"]):
+            mend = reason["mend"].replace("git commit", "git commit -q -m mended")
+            subprocess.run(mend, shell=True, cwd=workspace.root, check=True)
+    workspace.run()
+    assert workspace.projrun("run", "--strict").code == 0
+    assert workspace.repository.git("ls-files", "results") == ""
+
+
+def test_several_reasons_are_told_in_an_order_to_type_them_in(workspace: Workspace) -> None:
+    unpin(workspace)
+    edit(workspace)
+    _, _, done = refused(workspace, "--strict")
+    assert "mend them from the last to the first" in done.err

@@ -55,6 +55,12 @@ def ask(source: Source, tmp_path: Path, *, offline: bool = False) -> Publication
     return published(source, Silent(), cache=tmp_path / "cache", offline=offline)
 
 
+@pytest.fixture(params=[True, False], ids=["forgotten", "still given out"])
+def forgets(request: pytest.FixtureRequest) -> bool:
+    """Whether the server does its housekeeping at once."""
+    return bool(request.param)
+
+
 def forget(bare: Path) -> None:
     """What no ref leads to is gone from the remote, as a server's housekeeping has it some day."""
     Repository(bare).git("reflog", "expire", "--expire=now", "--all")
@@ -83,7 +89,7 @@ def test_a_branch_that_others_went_on_with_still_has_it(
 
 
 def test_a_deleted_branch_has_it_no_more(
-    source: Source, bare: Path, repository: Repository, colleague: Repository, tmp_path: Path
+    source: Source, bare: Path, repository: Repository, colleague: Repository, tmp_path: Path, forgets: bool
 ) -> None:
     repository.git("checkout", "-q", "-b", "side")
     repository.write("a.txt", "side\n")
@@ -94,7 +100,8 @@ def test_a_deleted_branch_has_it_no_more(
     assert side.remote_branch == "origin/side"
     assert ask(side, tmp_path).held is True
     colleague.git("push", "-q", "origin", ":side")
-    forget(bare)
+    if forgets:
+        forget(bare)
     assert inspect(repository.path).pushed  # as far as the repository knows
     for _ in range(2):
         answer = ask(side, tmp_path)
@@ -102,7 +109,7 @@ def test_a_deleted_branch_has_it_no_more(
 
 
 def test_a_rewritten_branch_has_it_no_more_though_the_mirror_has(
-    source: Source, bare: Path, colleague: Repository, tmp_path: Path
+    source: Source, bare: Path, colleague: Repository, tmp_path: Path, forgets: bool
 ) -> None:
     colleague.commit("later")
     colleague.git("push", "-q")
@@ -110,7 +117,8 @@ def test_a_rewritten_branch_has_it_no_more_though_the_mirror_has(
     colleague.git("reset", "-q", "--hard", "HEAD~2")
     rewritten = colleague.commit("instead")
     colleague.git("push", "-q", "-f")
-    forget(bare)
+    if forgets:
+        forget(bare)
     for _ in range(2):
         answer = ask(source, tmp_path)
         assert (answer.held, answer.why) == (
@@ -145,10 +153,12 @@ def test_without_a_remote_or_with_one_that_is_never_asked_it_is_not_there(
     bare: Path, repository: Repository, tmp_path: Path
 ) -> None:
     repository.git("remote", "set-url", "origin", "ext::touch sprung")
-    refused = Publication(False, "", "there is no remote that can be asked")
+    refused = Publication(None, "ext::touch sprung", "projrun asks no remote at such an address")
     assert ask(inspect(repository.path), tmp_path) == refused
     repository.git("remote", "remove", "origin")
-    assert ask(inspect(repository.path), tmp_path) == refused
+    assert ask(inspect(repository.path), tmp_path) == Publication(
+        False, "", "there is no remote that can be asked"
+    )
 
 
 @pytest.fixture
