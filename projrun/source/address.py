@@ -21,6 +21,7 @@ _HOST = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+(?:%25\w+)?\]|\w[\w.-]*)(?::(?P<po
 _BRACKETED = re.compile(r"\[[\w.:-]+\]|\w[\w.-]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LOOPBACK = re.compile(r"localhost|127\.\d+\.\d+\.\d+|\[::1\]")
+_NO_COLON = re.compile(r"(?P<scheme>https?|ssh|file)/{1,3}.*@.*", re.DOTALL)
 _SCHEMES = ("ssh", "https", "http", "file")
 _FORMS = "host:org/repo.git, ssh://, https:// or file:// with a path, or a directory"
 
@@ -35,7 +36,7 @@ def is_address(text: str) -> bool:
     directory = _directory_in(text)
     if directory == text:
         return _is_bare(Path(text))
-    return directory is not None or bool(_HELPER.fullmatch(text) or _SCP.fullmatch(text))
+    return directory is not None or any(form.fullmatch(text) for form in (_HELPER, _SCP, _NO_COLON))
 
 
 def parse(text: str, subdirectory: str | None = None) -> Address:
@@ -54,6 +55,9 @@ def parse(text: str, subdirectory: str | None = None) -> Address:
         raise _refused(text, "a transport helper runs a program of the address's choice", f"give {_FORMS}")
     elif scp := _SCP.fullmatch(text):
         address = _of_scp(text, scp["login"], scp["path"])
+    elif lost := _NO_COLON.fullmatch(text):
+        # What stands there may be a password: it is not shown.
+        raise SourceError(f"the {lost['scheme']} address lacks a colon", hint=f"give {lost['scheme']}://HOST/PATH")
     else:
         raise SourceError(f"there is no directory {_printable(text)}", hint=f"a repository is {_FORMS}")
     if not subdirectory:

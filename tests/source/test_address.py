@@ -105,6 +105,8 @@ def test_any_quoted_password_comes_back_and_is_never_shown(password: str) -> Non
         "me:SECRET@example.org:a.git",
         "https://me:SECRET/a.git",
         "https:/me:SECRET@example.org/a.git",
+        "https//me:SECRET@example.org/a.git",
+        "https/me:SECRET@example.org/a.git",
         "ssh:/git:SECRET@example.org/a.git",
         "HTTPS:me:SECRET@example.org/a.git",
         "file:/srv/a.git",
