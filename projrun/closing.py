@@ -98,7 +98,9 @@ def told(error: BaseException) -> ProjrunError:
 def _changed(live: Live, source: Source, inputs: tuple[Fingerprint, ...]) -> tuple[Flag, ...]:
     """Whether the tree and the inputs are still what they were when they were captured."""
     products, root = live.choice.entry_point.products, live.choice.spec.root
-    changed = [path for path in fingerprint.changed_inputs(inputs, root) if not is_below(path, products)]
+    # A copy is the run's own: nobody else writes there, and it goes with the checkout.
+    others = tuple(one for one in inputs if not one.copied and not is_below(one.path, products))
+    changed = fingerprint.changed_inputs(others, root)
     of_tree = changed_meanwhile(source, (*products, *live.settled.carried, *changed))
     if not changed:
         return of_tree
