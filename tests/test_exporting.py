@@ -26,6 +26,8 @@ from tests.cli.conftest import THIS_PYTHON, Workspace, workspace
 from tests.conftest import NO_INDEX
 from tests.wheels import lock_of, make_source_distribution, make_wheel, sha256_of
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["workspace"]
 
 HERE = platforms.name_of({"sys_platform": sys.platform, "platform_machine": os.uname().machine})

@@ -11,6 +11,8 @@ import pytest
 from tests.cli.conftest import LOCKED, THIS_PYTHON, Workspace
 from tests.index_server import serving
 
+pytestmark = pytest.mark.slow
+
 both_builders = pytest.mark.parametrize("builder", ["uv", "pip"])
 WORD = "swordfish"
 

@@ -14,6 +14,8 @@ import pytest
 from tests.cli.conftest import LOCKED, THIS_PYTHON, Workspace
 from tests.wheels import lock_of, make_wheel
 
+pytestmark = pytest.mark.slow
+
 WAITS = "python -c \"import pathlib, time; pathlib.Path('began').touch(); time.sleep(600)\""
 
 

@@ -9,6 +9,8 @@ from tests.cli.conftest import LOCKED, THIS_PYTHON, Workspace
 from tests.test_example_wine import CALLER
 from tests.wheels import make_wheel
 
+pytestmark = pytest.mark.slow
+
 COMPILED = LOCKED.replace("}", ", requirements: requirements.in}")
 
 

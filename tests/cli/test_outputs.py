@@ -13,6 +13,8 @@ from tests.cli.conftest import Workspace
 
 WRITE = """\
 import os, pathlib, sys
+
+pytestmark = pytest.mark.slow
 pathlib.Path("out/sub").mkdir(parents=True)
 pathlib.Path("out/plain.txt").write_text("plain")
 pathlib.Path("out/sub/deep.txt").write_text("deep")

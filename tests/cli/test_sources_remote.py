@@ -18,6 +18,8 @@ from tests.cli.conftest import Done, Workspace
 from tests.git_servers import HttpServer, http_server, make_certificate, ssh_server
 from tests.source.checkouts import needs_lfs
 
+pytestmark = pytest.mark.slow
+
 SECRET = "t0p/s3cret@x"  # must be found nowhere
 FORMS = (b"s3cret", base64.b64encode(f"ada:{SECRET}".encode()))
 LFS = shutil.which("git-lfs")

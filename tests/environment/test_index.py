@@ -16,6 +16,8 @@ from tests.environment.conftest import Project
 from tests.index_server import Identity, Index, make_identity, serving
 from tests.wheels import make_wheel
 
+pytestmark = pytest.mark.slow
+
 BUILDERS = ("uv", "pip")
 LOGIN = "someone:open%3Asesame"
 PASSWORDS = ("open%3Asesame", "open:sesame")
