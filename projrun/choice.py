@@ -143,7 +143,7 @@ def _entry_point(spec: ProjectSpec, name: str | None) -> EntryPoint:
             hint=f"projrun run -e {next(iter(known))}",
         )
     if name not in known:
-        raise _unknown("entry point", "-e", name, known)
+        raise _unknown("entry point", "projrun run -e", name, known)
     return known[name]
 
 
@@ -163,12 +163,12 @@ def environment_named(name: str | None, spec: ProjectSpec) -> EnvironmentSpec:
     return known[name]
 
 
-def _unknown(kind: str, option: str, name: str, known: Iterable[str]) -> UsageError:
+def _unknown(kind: str, typed: str, name: str, known: Iterable[str]) -> UsageError:
     names = list(known)
     return UsageError(
         f"there is no {kind} {name!r}",
         why=f"the project declares {', '.join(names)}",
-        hint=f"projrun run {option} {nearest(name, names) or names[0]}",
+        hint=f"{typed} {nearest(name, names) or names[0]}",
     )
 
 

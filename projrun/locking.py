@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -151,13 +152,14 @@ def _task(options: LockOptions) -> _Task:
 
 
 def _pins(task: _Task) -> tuple[LockLine, ...]:
-    """What the lock that is there pins, whether it is a good one or not."""
+    """What can be read of the lock that is there, whether it is a good one or not."""
     pins = locked.pins(task.text, task.file, task.target) if task.text else ()
     if pins is None:
+        aside = shlex.join(["mv", task.shown, f"{task.shown}.old"])
         raise EnvironmentFailure(
             f"{task.shown} is no lock, and would be overwritten",
-            why="It holds lines that are no requirements.",
-            hint="name another file as environment.lock, or remove this one",
+            why="It pins nothing, or most of its lines are no requirements.",
+            hint=f"{aside} && {task.spec.compile_command}; or name another file as environment.lock",
         )
     return pins
 
@@ -175,8 +177,7 @@ def _require_requirements(spec: EnvironmentSpec) -> None:
         raise EnvironmentFailure(
             "nothing says what the lock is compiled from",
             why="environment.requirements names a file of requirements, or pyproject.toml.",
-            hint="write what the programs import into requirements.in, and add to the environment in"
-            " ProjectSpec.yaml: requirements: requirements.in",
+            hint=spec.how_to_lock,
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -169,9 +170,32 @@ def test_pins_without_hashes_are_kept_and_hashed(shelf: Shelf) -> None:
 def test_a_file_that_is_no_lock_is_not_overwritten(shelf: Shelf) -> None:
     shelf.write("requirements.in", "alpha\n")
     shelf.write("requirements.lock", "import alpha\nprint(alpha)\n")
-    with pytest.raises(EnvironmentFailure, match="is no lock, and would be overwritten"):
+    with pytest.raises(EnvironmentFailure, match="is no lock, and would be overwritten") as raised:
         shelf.lock()
     assert shelf.text.startswith("import alpha")
+    typed, _, _ = raised.value.hint.partition(" && ")
+    subprocess.run(typed, shell=True, cwd=shelf.root, check=True)
+    assert "alpha" in (shelf.root / "requirements.lock.old").read_text()
+
+
+def test_a_lock_that_was_spoiled_is_compiled_again_and_keeps_its_versions(shelf: Shelf) -> None:
+    for name in ("alpha", "beta", "gamma"):
+        shelf.wheel(name)
+    shelf.write("requirements.in", "alpha\nbeta\ngamma\n")
+    shelf.lock()
+    good = shelf.text
+    for name in ("alpha", "beta", "gamma"):
+        shelf.wheel(name, "2.0")
+    begins = good.index("gamma==")
+    conflict = f"<<<<<<< HEAD\n{good[begins:]}=======\ngamma==2.0\n>>>>>>> other\n"
+    for spoiled in (f"what is this?\n{good}", good.replace("beta==1.0", "beta==1.0 !"), good[:begins] + conflict):
+        shelf.write("requirements.lock", spoiled)
+        with pytest.raises(EnvironmentFailure) as raised:
+            lock.parse(spoiled, "requirements.lock")
+        assert raised.value.hint.endswith("projrun lock")
+        shelf.lock()
+        assert lock.problems(shelf.text, "requirements.lock") == ()
+        assert "alpha==1.0" in shelf.pins
 
 
 def test_a_lock_that_is_a_link_stays_one_inside_the_project(shelf: Shelf, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from projrun.core.report import Reporter
 from projrun.environment import built, interpreters, key
 from projrun.environment.model import EnvironmentPlan, Interpreter, Means
 from projrun.environment.system import callers_python
-from projrun.environment.text import read_text
+from projrun.environment.text import read_lock
 from projrun.spec.model import EnvironmentSpec
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def _check_lock(found: _Lock, known: EnvironmentPlan) -> None:
 
 def _locked(spec: EnvironmentSpec, root: Path, cache: Path, interpreter: Interpreter) -> _Lock:
     name = spec.lock or ""
-    text = read_text(root, name, "lock")
+    text = read_lock(spec, root)
     if spec.requirements is None:
         return _Lock(text, name, name, "file", None, ())
     from projrun.environment import requirements
