@@ -35,7 +35,7 @@ def check(spec: EnvironmentSpec, root: Path, cache: Path) -> tuple[Problem, ...]
                 found += requirements.out_of_step(lines, spec.lock or "", asked, markers, command)
     except EnvironmentFailure as failure:
         file = spec.lock or spec.requirements or ""
-        found += (Problem(file, 0, 0, f"{failure.what}: {failure.why}", failure.hint),)
+        found += (Problem(file, 0, 0, f"{failure.what}: {failure.brief}", failure.hint),)
     return found
 
 
