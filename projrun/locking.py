@@ -19,7 +19,6 @@ from projrun.environment.locked import Target
 from projrun.environment.model import Means
 from projrun.environment.resolution import Unlocked, Wishes
 from projrun.environment.text import read_text
-from projrun.environment.turns import turn
 from projrun.spec.load import find_project, load
 from projrun.spec.model import DEFAULT_ENVIRONMENT, EnvironmentSpec
 from projrun.spec.text import shown_name
@@ -232,9 +231,7 @@ def _resolved(task: _Task, means: Means, report: Reporter) -> tuple[tuple[LockLi
     """The lines of the lock as they would be now, and its text."""
     unlocked = task.unlocked
     report.phase("lock", f"resolving {unlocked.name}")
-    place = means.cache / "resolutions" / f"{unlocked.digest}.lock"
-    failed = f"the requirements in {unlocked.name} cannot be resolved"
-    with turn(place, report, doing="resolves the same requirements", failed=failed):
+    with resolution.our_turn(unlocked, means, report):
         text = resolution.resolve_now(unlocked, task.wishes, means, report)
     text = task.header + text
     return lock.parse(text, task.file), text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,12 +15,14 @@ import pytest
 
 from projrun.core.errors import EnvironmentFailure, ProjrunError, UsageError
 from projrun.environment import lock, platforms
+from projrun.environment.inventory import leftovers
 from projrun.environment.model import Means
 from projrun.locking import Compiled, LockOptions, compile_lock
 from tests.index_server import Index, serving
 from tests.wheels import lock_of, make_wheel, sha256_of
 
 THIS_PYTHON = ".".join(map(str, sys.version_info[:2]))
+REPOSITORY = Path(__file__).parent.parent
 HERE = f"cp{sys.version_info[0]}{sys.version_info[1]}"
 
 
@@ -196,6 +200,40 @@ def test_a_lock_that_was_spoiled_is_compiled_again_and_keeps_its_versions(shelf:
         shelf.lock()
         assert lock.problems(shelf.text, "requirements.lock") == ()
         assert "alpha==1.0" in shelf.pins
+
+
+# Resolves the requirements of a project until it is killed.
+RESOLVE = """
+import sys
+from pathlib import Path
+from projrun.core.report import Silent
+from projrun.environment.model import Means
+from projrun.locking import LockOptions, compile_lock
+compile_lock(LockOptions(Path(sys.argv[1]), Means(Path(sys.argv[2]))), Silent())
+"""
+
+
+def test_what_a_killed_resolution_left_is_removed_by_the_next_of_any_requirements(shelf: Shelf) -> None:
+    def left() -> list[Path]:
+        return list((shelf.cache / "resolutions").glob(".resolving-*"))
+
+    shelf.wheel("alpha")
+    shelf.wheel("beta")
+    shelf.write("requirements.in", "alpha\n")
+    shelf.index.stall()
+    doomed = subprocess.Popen(
+        [sys.executable, "-c", RESOLVE, shelf.root, shelf.cache], cwd=REPOSITORY, start_new_session=True
+    )
+    assert shelf.index.asked_for_archive.wait(60)
+    (folder,) = left()
+    assert leftovers(shelf.cache) == ()  # it lives
+    os.killpg(doomed.pid, signal.SIGKILL)
+    doomed.wait()
+    assert leftovers(shelf.cache) == (folder,)
+    shelf.index.may_send.set()
+    shelf.write("requirements.in", "beta\n")
+    shelf.lock()
+    assert left() == []
 
 
 def test_a_lock_that_is_a_link_stays_one_inside_the_project(shelf: Shelf, tmp_path: Path) -> None:
