@@ -91,7 +91,7 @@ def choose(options: Options, start: Path) -> Choice:
     spec = load.load(root, options.cache)
     entry_point = _entry_point(spec, options.entry_point)
     declared = environment_named(options.environment or entry_point.environment, spec)
-    environment = _built_as_asked(declared, options.builder)
+    environment = built_as_asked(declared, options.builder)
     try:
         bound = parameters.bind(entry_point, options.given, options.params_file, spec.data, root)
     except UsageError as error:
@@ -117,7 +117,7 @@ def _project(options: Options, start: Path) -> Path:
         raise
 
 
-def _built_as_asked(declared: EnvironmentSpec, builder: str | None) -> EnvironmentSpec:
+def built_as_asked(declared: EnvironmentSpec, builder: str | None) -> EnvironmentSpec:
     """The environment with the builder of the command line. Raises UsageError when nothing is built."""
     if builder is None or builder == declared.builder:
         return declared

@@ -7,7 +7,7 @@ import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from projrun.choice import environment_named
+from projrun.choice import built_as_asked, environment_named
 from projrun.core.errors import EnvironmentFailure, Problem, UsageError
 from projrun.core.files import write_atomic
 from projrun.core.nearest import did_you_mean
@@ -17,6 +17,7 @@ from projrun.environment.compiled import Change
 from projrun.environment.lock import LockLine
 from projrun.environment.locked import Target
 from projrun.environment.model import Means
+from projrun.environment.plan import interpreter_for
 from projrun.environment.resolution import Unlocked, Wishes
 from projrun.environment.text import read_text
 from projrun.spec.load import find_project, load
@@ -111,7 +112,7 @@ def compile_lock(options: LockOptions, report: Reporter) -> Compiled:
     Raises EnvironmentFailure when the requirements cannot be resolved or the lock cannot be written, SpecError,
     and UsageError for an unknown platform or package.
     """
-    task = _task(options)
+    task = _task(options, report)
     if options.check:
         return _checked(task, options.means, report)
     if task.is_pylock:
@@ -132,13 +133,12 @@ def compile_lock(options: LockOptions, report: Reporter) -> Compiled:
     )
 
 
-def _task(options: LockOptions) -> _Task:
+def _task(options: LockOptions, report: Reporter) -> _Task:
     root = find_project(options.start)
-    spec = environment_named(options.environment, load(root, options.means.cache))
-    if options.builder:
-        spec = replace(spec, builder=options.builder)
-    _require_requirements(spec)
-    interpreter = interpreters.find(spec.python or "", options.means.cache)
+    declared = environment_named(options.environment, load(root, options.means.cache))
+    _require_requirements(declared)
+    spec = built_as_asked(declared, options.builder)
+    interpreter = interpreter_for(spec.python or "", options.means, report)
     files = requirements.collect(root, spec.requirements or "")
     unlocked = Unlocked(root, files, interpreter, spec)
     resolution.raise_for_unlockable(unlocked)

@@ -145,7 +145,7 @@ def _not_found(wanted: Wanted, found: tuple[Interpreter, ...]) -> Missing:
         f"no Python {wanted.text} on this machine",
         why=f"Found:{listed}" if found else "No Python was found on PATH or in the usual folders.",
         hint=f"install one (`uv python install {exact}` or `pyenv install {exact}`), "
-        f"{'' if wanted.is_range else 'let uv do it (projrun run --allow-download), '}"
+        f"{'' if wanted.is_range else 'let uv do it (--allow-download), '}"
         "or change environment.python in ProjectSpec.yaml",
         found=found,
     )

@@ -63,7 +63,7 @@ def plan(
             why="An environment takes a Python version and a lock (or requirements), or is the system's.",
             hint='in ProjectSpec.yaml: environment: {python: "3.11", lock: requirements.lock}',
         )
-    interpreter = _interpreter(spec.python, means, report)
+    interpreter = interpreter_for(spec.python, means, report)
     if spec.lock:
         return _lock_plan(spec, means, interpreter, _locked(spec, root, cache, interpreter))
     from projrun.environment import requirements, resolution
@@ -74,7 +74,8 @@ def plan(
     return _lock_plan(spec, means, interpreter, _resolved(answer, files[0], spec))
 
 
-def _interpreter(python: str, means: Means, report: Reporter) -> Interpreter:
+def interpreter_for(python: str, means: Means, report: Reporter) -> Interpreter:
+    """The interpreter that is asked for, downloaded if need be and ``means`` allow. Raises EnvironmentFailure."""
     try:
         return interpreters.find(python, means.cache)
     except interpreters.Missing:

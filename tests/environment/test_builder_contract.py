@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 
 import projrun
+from projrun.cli.env import build as env_build
+from projrun.cli.lock import lock as lock_verb
 from projrun.cli.run import run
 from projrun.core.errors import EnvironmentFailure
 from projrun.environment import installed, lock
@@ -54,8 +56,9 @@ def test_every_builder_is_held_to_the_contract_and_can_be_asked_for() -> None:
     schema = json.loads((Path(projrun.__file__).parent / "schemas" / "project-spec.v1.json").read_text())
     assert list(BUILDERS) == ["uv", "pip"]
     assert schema["$defs"]["environment"]["properties"]["builder"]["enum"] == list(BUILDERS)
-    option = next(one for one in run.params if one.name == "builder")
-    assert list(option.type.choices) == list(BUILDERS)  # type: ignore[attr-defined]
+    for verb in (run, lock_verb, env_build):
+        option = next(one for one in verb.params if one.name == "builder")
+        assert list(option.type.choices) == list(BUILDERS)  # type: ignore[attr-defined]
 
 
 def test_its_name_and_version_can_be_recorded(builder: Builder) -> None:
