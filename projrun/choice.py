@@ -91,7 +91,7 @@ def choose(options: Options, start: Path) -> Choice:
     spec = load.load(root, options.cache)
     entry_point = _entry_point(spec, options.entry_point)
     declared = environment_named(options.environment or entry_point.environment, spec)
-    environment = _built_as_asked(declared, options.builder)
+    environment = built_as_asked(declared, options.builder)
     try:
         bound = parameters.bind(entry_point, options.given, options.params_file, spec.data, root)
     except UsageError as error:
@@ -117,7 +117,7 @@ def _project(options: Options, start: Path) -> Path:
         raise
 
 
-def _built_as_asked(declared: EnvironmentSpec, builder: str | None) -> EnvironmentSpec:
+def built_as_asked(declared: EnvironmentSpec, builder: str | None) -> EnvironmentSpec:
     """The environment with the builder of the command line. Raises UsageError when nothing is built."""
     if builder is None or builder == declared.builder:
         return declared
@@ -143,7 +143,7 @@ def _entry_point(spec: ProjectSpec, name: str | None) -> EntryPoint:
             hint=f"projrun run -e {next(iter(known))}",
         )
     if name not in known:
-        raise _unknown("entry point", "-e", name, known)
+        raise _unknown("entry point", "projrun run -e", name, known)
     return known[name]
 
 
@@ -163,12 +163,12 @@ def environment_named(name: str | None, spec: ProjectSpec) -> EnvironmentSpec:
     return known[name]
 
 
-def _unknown(kind: str, option: str, name: str, known: Iterable[str]) -> UsageError:
+def _unknown(kind: str, typed: str, name: str, known: Iterable[str]) -> UsageError:
     names = list(known)
     return UsageError(
         f"there is no {kind} {name!r}",
         why=f"the project declares {', '.join(names)}",
-        hint=f"projrun run {option} {nearest(name, names) or names[0]}",
+        hint=f"{typed} {nearest(name, names) or names[0]}",
     )
 
 

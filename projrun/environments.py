@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from projrun.choice import environment_named
+from projrun.choice import built_as_asked, environment_named
 from projrun.core.errors import EnvironmentFailure, UsageError
 from projrun.core.nearest import nearest
 from projrun.core.report import Reporter, Silent
@@ -89,6 +89,15 @@ class Pruned:
     held: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """An environment to be built: that of the project around ``directory``, of that name, with that builder."""
+
+    directory: Path
+    environment: str | None = None
+    builder: str | None = None
+
+
 def planned(directory: Path, name: str | None, means: Means) -> EnvironmentPlan:
     """What the project around ``directory`` runs in, as things are now. Raises SpecError, EnvironmentFailure."""
     root = load.find_project(directory)
@@ -96,10 +105,14 @@ def planned(directory: Path, name: str | None, means: Means) -> EnvironmentPlan:
     return plan(spec, root, means, Silent(), resolve=False)
 
 
-def built_now(directory: Path, name: str | None, means: Means, report: Reporter) -> tuple[str, Environment]:
-    """The project's environment of that name, built unless it is there. Raises what a run would raise of it."""
-    root = load.find_project(directory)
-    spec = environment_named(name, load.load(root, means.cache))
+def built_now(wanted: Wanted, means: Means, report: Reporter) -> tuple[str, Environment]:
+    """The name of an environment and the environment, built unless it is there.
+
+    Raises what a run would raise of it.
+    """
+    root = load.find_project(wanted.directory)
+    declared = environment_named(wanted.environment, load.load(root, means.cache))
+    spec = built_as_asked(declared, wanted.builder)
     return spec.name, build.ensure(plan(spec, root, means, report), means, report)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from projrun.choice import environment_named
+from projrun.choice import built_as_asked, environment_named
 from projrun.core.errors import EnvironmentFailure, Problem, UsageError
 from projrun.core.files import write_atomic
 from projrun.core.nearest import did_you_mean
@@ -16,9 +17,9 @@ from projrun.environment.compiled import Change
 from projrun.environment.lock import LockLine
 from projrun.environment.locked import Target
 from projrun.environment.model import Means
+from projrun.environment.plan import interpreter_for
 from projrun.environment.resolution import Unlocked, Wishes
 from projrun.environment.text import read_text
-from projrun.environment.turns import turn
 from projrun.spec.load import find_project, load
 from projrun.spec.model import DEFAULT_ENVIRONMENT, EnvironmentSpec
 from projrun.spec.text import shown_name
@@ -111,7 +112,7 @@ def compile_lock(options: LockOptions, report: Reporter) -> Compiled:
     Raises EnvironmentFailure when the requirements cannot be resolved or the lock cannot be written, SpecError,
     and UsageError for an unknown platform or package.
     """
-    task = _task(options)
+    task = _task(options, report)
     if options.check:
         return _checked(task, options.means, report)
     if task.is_pylock:
@@ -132,13 +133,12 @@ def compile_lock(options: LockOptions, report: Reporter) -> Compiled:
     )
 
 
-def _task(options: LockOptions) -> _Task:
+def _task(options: LockOptions, report: Reporter) -> _Task:
     root = find_project(options.start)
-    spec = environment_named(options.environment, load(root, options.means.cache))
-    if options.builder:
-        spec = replace(spec, builder=options.builder)
-    _require_requirements(spec)
-    interpreter = interpreters.find(spec.python or "", options.means.cache)
+    declared = environment_named(options.environment, load(root, options.means.cache))
+    _require_requirements(declared)
+    spec = built_as_asked(declared, options.builder)
+    interpreter = interpreter_for(spec.python or "", options.means, report)
     files = requirements.collect(root, spec.requirements or "")
     unlocked = Unlocked(root, files, interpreter, spec)
     resolution.raise_for_unlockable(unlocked)
@@ -151,13 +151,14 @@ def _task(options: LockOptions) -> _Task:
 
 
 def _pins(task: _Task) -> tuple[LockLine, ...]:
-    """What the lock that is there pins, whether it is a good one or not."""
+    """What can be read of the lock that is there, whether it is a good one or not."""
     pins = locked.pins(task.text, task.file, task.target) if task.text else ()
     if pins is None:
+        aside = shlex.join(["mv", task.shown, f"{task.shown}.old"])
         raise EnvironmentFailure(
             f"{task.shown} is no lock, and would be overwritten",
-            why="It holds lines that are no requirements.",
-            hint="name another file as environment.lock, or remove this one",
+            why="It pins nothing, or most of its lines are no requirements.",
+            hint=f"{aside} && {task.spec.compile_command}; or name another file as environment.lock",
         )
     return pins
 
@@ -175,8 +176,7 @@ def _require_requirements(spec: EnvironmentSpec) -> None:
         raise EnvironmentFailure(
             "nothing says what the lock is compiled from",
             why="environment.requirements names a file of requirements, or pyproject.toml.",
-            hint="write what the programs import into requirements.in, and add to the environment in"
-            " ProjectSpec.yaml: requirements: requirements.in",
+            hint=spec.how_to_lock,
         )
 
 
@@ -231,9 +231,7 @@ def _resolved(task: _Task, means: Means, report: Reporter) -> tuple[tuple[LockLi
     """The lines of the lock as they would be now, and its text."""
     unlocked = task.unlocked
     report.phase("lock", f"resolving {unlocked.name}")
-    place = means.cache / "resolutions" / f"{unlocked.digest}.lock"
-    failed = f"the requirements in {unlocked.name} cannot be resolved"
-    with turn(place, report, doing="resolves the same requirements", failed=failed):
+    with resolution.our_turn(unlocked, means, report):
         text = resolution.resolve_now(unlocked, task.wishes, means, report)
     text = task.header + text
     return lock.parse(text, task.file), text

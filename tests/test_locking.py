@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,12 +15,14 @@ import pytest
 
 from projrun.core.errors import EnvironmentFailure, ProjrunError, UsageError
 from projrun.environment import lock, platforms
+from projrun.environment.inventory import leftovers
 from projrun.environment.model import Means
 from projrun.locking import Compiled, LockOptions, compile_lock
 from tests.index_server import Index, serving
 from tests.wheels import lock_of, make_wheel, sha256_of
 
 THIS_PYTHON = ".".join(map(str, sys.version_info[:2]))
+REPOSITORY = Path(__file__).parent.parent
 HERE = f"cp{sys.version_info[0]}{sys.version_info[1]}"
 
 
@@ -169,9 +174,66 @@ def test_pins_without_hashes_are_kept_and_hashed(shelf: Shelf) -> None:
 def test_a_file_that_is_no_lock_is_not_overwritten(shelf: Shelf) -> None:
     shelf.write("requirements.in", "alpha\n")
     shelf.write("requirements.lock", "import alpha\nprint(alpha)\n")
-    with pytest.raises(EnvironmentFailure, match="is no lock, and would be overwritten"):
+    with pytest.raises(EnvironmentFailure, match="is no lock, and would be overwritten") as raised:
         shelf.lock()
     assert shelf.text.startswith("import alpha")
+    typed, _, _ = raised.value.hint.partition(" && ")
+    subprocess.run(typed, shell=True, cwd=shelf.root, check=True)
+    assert "alpha" in (shelf.root / "requirements.lock.old").read_text()
+
+
+def test_a_lock_that_was_spoiled_is_compiled_again_and_keeps_its_versions(shelf: Shelf) -> None:
+    for name in ("alpha", "beta", "gamma"):
+        shelf.wheel(name)
+    shelf.write("requirements.in", "alpha\nbeta\ngamma\n")
+    shelf.lock()
+    good = shelf.text
+    for name in ("alpha", "beta", "gamma"):
+        shelf.wheel(name, "2.0")
+    begins = good.index("gamma==")
+    conflict = f"<<<<<<< HEAD\n{good[begins:]}=======\ngamma==2.0\n>>>>>>> other\n"
+    for spoiled in (f"what is this?\n{good}", good.replace("beta==1.0", "beta==1.0 !"), good[:begins] + conflict):
+        shelf.write("requirements.lock", spoiled)
+        with pytest.raises(EnvironmentFailure) as raised:
+            lock.parse(spoiled, "requirements.lock")
+        assert raised.value.hint.endswith("projrun lock")
+        shelf.lock()
+        assert lock.problems(shelf.text, "requirements.lock") == ()
+        assert "alpha==1.0" in shelf.pins
+
+
+# Resolves the requirements of a project until it is killed.
+RESOLVE = """
+import sys
+from pathlib import Path
+from projrun.core.report import Silent
+from projrun.environment.model import Means
+from projrun.locking import LockOptions, compile_lock
+compile_lock(LockOptions(Path(sys.argv[1]), Means(Path(sys.argv[2]))), Silent())
+"""
+
+
+def test_what_a_killed_resolution_left_is_removed_by_the_next_of_any_requirements(shelf: Shelf) -> None:
+    def left() -> list[Path]:
+        return list((shelf.cache / "resolutions").glob(".resolving-*"))
+
+    shelf.wheel("alpha")
+    shelf.wheel("beta")
+    shelf.write("requirements.in", "alpha\n")
+    shelf.index.stall()
+    doomed = subprocess.Popen(
+        [sys.executable, "-c", RESOLVE, shelf.root, shelf.cache], cwd=REPOSITORY, start_new_session=True
+    )
+    assert shelf.index.asked_for_archive.wait(60)
+    (folder,) = left()
+    assert leftovers(shelf.cache) == ()  # it lives
+    os.killpg(doomed.pid, signal.SIGKILL)
+    doomed.wait()
+    assert leftovers(shelf.cache) == (folder,)
+    shelf.index.may_send.set()
+    shelf.write("requirements.in", "beta\n")
+    shelf.lock()
+    assert left() == []
 
 
 def test_a_lock_that_is_a_link_stays_one_inside_the_project(shelf: Shelf, tmp_path: Path) -> None:

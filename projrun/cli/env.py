@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING
 import click
 
 from projrun.cli.kept import cells, document, lines, pruned_document, when
-from projrun.cli.options import Age, json_option, single, store_option
+from projrun.cli.options import (
+    Age,
+    allow_download_option,
+    builder_option,
+    environment_option,
+    json_option,
+    means,
+    offline_option,
+    single,
+    store_option,
+)
 from projrun.cli.render import Column, label, print_document, printable, styled, table
 from projrun.cli.screen import Screen
 from projrun.core.amounts import size
@@ -19,10 +29,6 @@ if TYPE_CHECKING:
     from projrun.environments import Places, Verified
 
 _FINDINGS_SHOWN = 20
-_environment = single("--environment", metavar="NAME", help="Which one, when the project has several.")
-_offline = click.option(
-    "--offline", is_flag=True, help="Make no network call; what was downloaded before will do."
-)
 
 
 @click.group()
@@ -55,7 +61,7 @@ def list_(as_json: bool, store: Path | None) -> None:
 
 @env.command()
 @click.argument("which", required=False, metavar="[KEY|RUN]")
-@_environment
+@environment_option
 @json_option
 @store_option
 def show(which: str | None, environment: str | None, as_json: bool, store: Path | None) -> None:
@@ -76,8 +82,8 @@ def show(which: str | None, environment: str | None, as_json: bool, store: Path 
 @click.option(
     "--archives", is_flag=True, help="Also install the same lock anew, aside, and compare every file with that."
 )
-@_environment
-@_offline
+@environment_option
+@offline_option
 @json_option
 @store_option
 @click.pass_context
@@ -96,8 +102,6 @@ def verify(  # noqa: PLR0913, PLR0917 - one parameter for each option of the com
     is compared with its source. Of a run, the installed set is compared with the recorded one. Exits with 113 when
     anything is missing, extra or altered.
     """
-    from projrun.core.paths import cache_directory
-    from projrun.environment.model import Means
     from projrun.environments import meant, verify_archives
     from projrun.environments import verify as verified
 
@@ -105,7 +109,7 @@ def verify(  # noqa: PLR0913, PLR0917 - one parameter for each option of the com
     target = meant(which, places)
     found = verified(target, places.cache, screen)
     if archives:
-        more = verify_archives(target, Means(cache_directory(), offline), screen)
+        more = verify_archives(target, means(offline=offline), screen)
         found = dataclasses.replace(found, findings=(*found.findings, *more))
     _print_findings(found, as_json=as_json)
     ctx.exit(113 if found.findings else 0)
@@ -113,20 +117,27 @@ def verify(  # noqa: PLR0913, PLR0917 - one parameter for each option of the com
 
 @env.command()
 @click.argument("directory", default=".", type=click.Path(path_type=Path), metavar="[DIR]")
-@_environment
-@_offline
+@environment_option
+@builder_option
+@allow_download_option
+@offline_option
 @json_option
-def build(directory: Path, environment: str | None, offline: bool, as_json: bool) -> None:
+def build(
+    directory: Path,
+    environment: str | None,
+    builder: str | None,
+    allow_download: bool,
+    offline: bool,
+    as_json: bool,
+) -> None:
     """Build the environment of a project, unless it is there, and run nothing."""
-    from projrun.core.paths import cache_directory
-    from projrun.environment.model import Means
-    from projrun.environments import built_now
+    from projrun.environments import Wanted, built_now
     from projrun.stopping import ended_by_signals
     from projrun.telling import describe_environment
 
-    screen = _screen(as_json)
+    wanted, may = Wanted(directory, environment, builder), means(offline=offline, allow_download=allow_download)
     with ended_by_signals():
-        name, ready = built_now(directory, environment, Means(cache_directory(), offline), screen)
+        name, ready = built_now(wanted, may, _screen(as_json))
     if as_json:
         flags = [dataclasses.asdict(flag) for flag in (*ready.plan.flags, *ready.flags)]
         told = {
@@ -142,7 +153,7 @@ def build(directory: Path, environment: str | None, offline: bool, as_json: bool
 @env.command()
 @click.argument("before", metavar="KEY|RUN")
 @click.argument("after", required=False, metavar="[KEY|RUN]")
-@_environment
+@environment_option
 @json_option
 @store_option
 def explain(before: str, after: str | None, environment: str | None, as_json: bool, store: Path | None) -> None:

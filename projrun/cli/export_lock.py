@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from projrun.cli.options import single, store_option
+from projrun.cli.options import means, offline_option, single, store_option
 from projrun.core.errors import UsageError
 
 
@@ -29,7 +29,7 @@ from projrun.core.errors import UsageError
     help="Write to this file instead of standard output.",
 )
 @single("--environment", metavar="NAME", help="Without RUN: which lock, when the spec names several environments.")
-@click.option("--offline", is_flag=True, help="Ask no network; what was downloaded before will do.")
+@offline_option
 @store_option
 def export_lock(
     run: str | None,
@@ -51,8 +51,7 @@ def export_lock(
     projrun export-lock --format cyclonedx -o bill.json
     """
     from projrun.cli.screen import Screen
-    from projrun.core.paths import cache_directory, store_directory
-    from projrun.environment.model import Means
+    from projrun.core.paths import store_directory
     from projrun.exporting import ExportOptions, export_lock
     from projrun.stopping import ended_by_signals
 
@@ -62,7 +61,7 @@ def export_lock(
             why="A run executed in one environment.",
             hint="leave one of the two out",
         )
-    places = store_directory(store), Means(cache_directory(), offline)
+    places = store_directory(store), means(offline=offline)
     options = ExportOptions(Path(), *places, run, form, environment)
     with ended_by_signals():
         text = export_lock(options, Screen(data_on_stdout=True))

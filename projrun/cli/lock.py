@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from projrun.cli.options import json_option, single
+from projrun.cli.options import (
+    allow_download_option,
+    builder_option,
+    environment_option,
+    json_option,
+    means,
+    offline_option,
+)
 from projrun.cli.render import label, print_document, printable
 from projrun.core.errors import UsageError
 
@@ -35,9 +42,10 @@ if TYPE_CHECKING:
     help="A platform the lock is for, such as linux-x86_64 or macos-arm64; repeatable.",
 )
 @click.option("--check", "only_check", is_flag=True, help="Write nothing; exit with 113 when it is out of step.")
-@single("--environment", metavar="NAME", help="Which lock, when the spec names several environments.")
-@single("--builder", metavar="NAME", help="What resolves (default: the spec's builder).")
-@click.option("--offline", is_flag=True, help="Ask no network; what was downloaded before will do.")
+@environment_option
+@builder_option
+@allow_download_option
+@offline_option
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="Only what changed, and errors.")
 @click.pass_context
@@ -50,6 +58,7 @@ def lock(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comma
     only_check: bool,
     environment: str | None,
     builder: str | None,
+    allow_download: bool,
     offline: bool,
     as_json: bool,
     quiet: bool,
@@ -67,8 +76,6 @@ def lock(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comma
     projrun lock --check
     """
     from projrun.cli.screen import Screen
-    from projrun.core.paths import cache_directory
-    from projrun.environment.model import Means
     from projrun.locking import LockOptions, compile_lock
     from projrun.stopping import ended_by_signals
 
@@ -81,7 +88,7 @@ def lock(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comma
     screen = Screen(quiet=quiet or (as_json and not sys.stderr.isatty()), data_on_stdout=True)
     options = LockOptions(
         start=directory,
-        means=Means(cache_directory(), offline),
+        means=means(offline=offline, allow_download=allow_download),
         environment=environment,
         check=only_check,
         upgrade_all=upgrade,

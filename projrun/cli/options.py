@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from projrun.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from projrun.environment.model import Means
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kMGT]?i?)B?", re.IGNORECASE)
 _AGE = re.compile(r"(\d{1,6})\s*([mhdw])")
@@ -47,6 +50,35 @@ store_option: Callable[[Any], Any] = single(
 json_option: Callable[[Any], Any] = click.option(
     "--json", "as_json", is_flag=True, help="The same as data, on standard output."
 )
+environment_option: Callable[[Any], Any] = single(
+    "--environment", metavar="NAME", help="Which one, when the project has several."
+)
+builder_option: Callable[[Any], Any] = single(
+    "--builder",
+    type=click.Choice(["uv", "pip"]),
+    help="What resolves, and builds the environment (default: as the spec says, uv).",
+)
+offline_option: Callable[[Any], Any] = click.option(
+    "--offline", is_flag=True, help="Make no network call; what was downloaded before will do."
+)
+allow_download_option: Callable[[Any], Any] = click.option(
+    "--allow-download", is_flag=True, help="Let uv download the Python that is asked for and not here."
+)
+
+
+def means(*, offline: bool, allow_download: bool = False) -> Means:
+    """What these two options let an environment be had with. Raises UsageError when they are at odds."""
+    from projrun.core.paths import cache_directory
+    from projrun.environment.model import Means
+
+    refuse_downloads_offline(offline=offline, allow_download=allow_download)
+    return Means(cache_directory(), offline, allow_download)
+
+
+def refuse_downloads_offline(*, offline: bool, allow_download: bool) -> None:
+    """Raises UsageError when both are asked for."""
+    if offline and allow_download:
+        raise UsageError("--allow-download does not go with --offline", hint="leave one of them out")
 
 
 def pairs(texts: tuple[str, ...], option: str) -> dict[str, str]:

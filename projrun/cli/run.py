@@ -10,9 +10,19 @@ from typing import TYPE_CHECKING
 import click
 
 from projrun.cli.failure import fail
-from projrun.cli.options import Size, clean, json_option, pairs, single, store_option
+from projrun.cli.options import (
+    Size,
+    allow_download_option,
+    builder_option,
+    clean,
+    json_option,
+    pairs,
+    refuse_downloads_offline,
+    single,
+    store_option,
+)
 from projrun.cli.render import print_document
-from projrun.core.errors import ProjrunError, UsageError
+from projrun.core.errors import ProjrunError
 from projrun.core.flags import REASONS
 
 if TYPE_CHECKING:
@@ -80,12 +90,8 @@ if TYPE_CHECKING:
     metavar="REASON",
     help="Refuse one of the things that --strict refuses (input-unpinned, lock-out-of-step, ...); repeatable.",
 )
-@single(
-    "--builder",
-    type=click.Choice(["uv", "pip"]),
-    help="What builds the environment (default: as the spec says, uv).",
-)
-@click.option("--allow-download", is_flag=True, help="Let uv download the Python that is asked for and not here.")
+@builder_option
+@allow_download_option
 @click.option("--offline", is_flag=True, help="Fetch nothing: neither commits nor packages.")
 @click.option(
     "--bring-outputs",
@@ -137,8 +143,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comman
     projrun run git@host:org/repo.git -v 4f0c2a9
     projrun run --dry-run
     """
-    if offline and allow_download:
-        raise UsageError("--allow-download does not go with --offline", hint="leave one of them out")
+    refuse_downloads_offline(offline=offline, allow_download=allow_download)
     from projrun.choice import Options
     from projrun.core.paths import cache_directory, store_directory
 

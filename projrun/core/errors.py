@@ -46,6 +46,11 @@ class ProjrunError(Exception):
         self.hint = hint
         self.run: str | None = None
 
+    @property
+    def brief(self) -> str:
+        """Why, in one line."""
+        return "; ".join(line.strip() for line in self.why.splitlines() if line.strip())
+
 
 def system_reason(error: OSError, place: object) -> str:
     """What the system says of a failure, with the file that it speaks of, else ``place``."""
@@ -54,8 +59,7 @@ def system_reason(error: OSError, place: object) -> str:
 
 def as_flag(code: str, error: ProjrunError) -> Flag:
     """An error as something that is told and not raised."""
-    reason = "; ".join(line.strip() for line in error.why.splitlines() if line.strip())
-    return Flag(code, f"{error.what}: {reason}" if reason else error.what, error.hint)
+    return Flag(code, f"{error.what}: {error.brief}" if error.brief else error.what, error.hint)
 
 
 class UsageError(ProjrunError):

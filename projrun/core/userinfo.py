@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-_USERINFO = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<userinfo>[^\s/]*)@")
+# A password may hold an @ of its own.
+USERINFO = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<userinfo>[^\s/]*)@")
 
 
 def without_userinfo(text: str) -> str:
@@ -14,4 +15,4 @@ def without_userinfo(text: str) -> str:
         harmless = "ssh" in match["scheme"] and ":" not in match["userinfo"]
         return match[0] if harmless else f"{match['scheme']}://"
 
-    return _USERINFO.sub(clean, text)
+    return USERINFO.sub(clean, text)

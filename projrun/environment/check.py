@@ -6,7 +6,7 @@ from pathlib import Path
 
 from projrun.core.errors import EnvironmentFailure, Problem
 from projrun.environment import interpreters, lock, locked, requirements
-from projrun.environment.text import read_text
+from projrun.environment.text import read_lock
 from projrun.spec.model import EnvironmentSpec
 
 
@@ -23,7 +23,7 @@ def check(spec: EnvironmentSpec, root: Path, cache: Path) -> tuple[Problem, ...]
     lines: tuple[lock.LockLine, ...] | None = None
     try:
         if spec.lock is not None and (root / spec.lock).is_file():
-            text = read_text(root, spec.lock, "lock")
+            text = read_lock(spec, root)
             found = locked.problems(text, spec.lock, target, command)
             if not found:
                 lines = _lines(text, spec.lock, target)
@@ -35,7 +35,7 @@ def check(spec: EnvironmentSpec, root: Path, cache: Path) -> tuple[Problem, ...]
                 found += requirements.out_of_step(lines, spec.lock or "", asked, markers, command)
     except EnvironmentFailure as failure:
         file = spec.lock or spec.requirements or ""
-        found += (Problem(file, 0, 0, f"{failure.what}: {failure.why}", failure.hint),)
+        found += (Problem(file, 0, 0, f"{failure.what}: {failure.brief}", failure.hint),)
     return found
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from projrun.core import locks, process
+from projrun.core import process
 from projrun.core.errors import EnvironmentFailure
 from projrun.core.flags import Flag
 from projrun.core.report import BUILD, Reporter
@@ -17,6 +17,7 @@ from projrun.environment import built, contents, damage, installed, lock, locked
 from projrun.environment.builder import BuildRequest, Made
 from projrun.environment.builders import builder_named
 from projrun.environment.model import EnvironmentPlan, Means
+from projrun.environment.turns import aside, left_behind
 
 _ASIDE, _DAMAGED = ".building-", ".damaged-"
 _TIME_LIMIT = 60.0  # seconds for the new interpreter to tell its version
@@ -49,7 +50,7 @@ def construct(plan: EnvironmentPlan, directory: Path, means: Means, report: Repo
     with made_aside(plan, environments, means, report) as made:
         marker = replace(made.marker, files=_listed(made))
         if directory.exists():
-            directory.rename(environments / f"{_DAMAGED}{plan.key}-{secrets.token_hex(4)}")
+            move_away(directory)
         made.directory.rename(directory)
         built.write_marker(directory, marker)
     remove_leftovers(environments, plan.key)
@@ -66,13 +67,11 @@ def made_aside(
     lock_file = plan.lock_path or "the resolved lock"
     lines = locked.parse(plan.lock_text or "", lock_file, locked.target_of(plan), plan.compile_command)
     builder = builder_named(plan.builder or "")
-    aside = environments / f"{_ASIDE}{plan.key}-{secrets.token_hex(4)}"
-    aside.mkdir()
-    try:
+    with aside(environments, _ASIDE, plan.key) as folder:
         version = builder.version()
         report.phase("environment", f"installing {lock_file} with {builder.name} {version}")
         request = BuildRequest(
-            folder=aside,
+            folder=folder,
             interpreter=plan.interpreter,
             lock_text=locked.requirements_text(plan.lock_text or "", lock_file, lines),
             lock_file=lock_file,
@@ -87,8 +86,6 @@ def made_aside(
         report.phase("environment", f"checking {plan.key[:12]}")
         (made.directory / built.LOCK).write_bytes((plan.lock_text or "").encode())  # its line ends are hashed too
         yield _checked(plan, made, lines, version)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
 
 
 @contextlib.contextmanager
@@ -188,15 +185,17 @@ def _version_of(python: Path) -> str:
     return told.text.strip() if told.ok else told.error_text
 
 
+def move_away(directory: Path) -> Path:
+    """Renames an environment to what no run looks for and :func:`leftovers` finds. Raises OSError."""
+    return directory.rename(directory.with_name(f"{_DAMAGED}{directory.name}-{secrets.token_hex(4)}"))
+
+
 def leftovers(environments: Path, own_key: str | None = None) -> Iterator[Path]:
     """What killed builders left, and damaged environments that no run uses any more.
 
-    A folder is made under its key's lock, so the lock tells; that of ``own_key`` is held by the caller.
+    The lock of ``own_key`` is held by the caller.
     """
-    for folder in environments.glob(f"{_ASIDE}*"):
-        key = folder.name.removeprefix(_ASIDE).rpartition("-")[0]
-        if key == own_key or not locks.is_held(environments / ".locks" / key):
-            yield folder
+    yield from left_behind(environments, _ASIDE, lambda key: built.lock_of(environments / key), own_key)
     for folder in environments.glob(f"{_DAMAGED}*"):
         if not uses.is_used(environments / folder.name.removeprefix(_DAMAGED).rpartition("-")[0]):
             yield folder

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
-import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from projrun.core.errors import EnvironmentFailure
 from projrun.core.report import BUILD, Reporter
 from projrun.environment import interpreters, uv
 from projrun.environment.model import Interpreter
+from projrun.environment.turns import aside, left_behind, turn
+
+_FOLDER = "downloads"  # of the cache
+_ASIDE = ".downloading-"
 
 
 def downloaded(requirement: str, cache: Path, report: Reporter) -> Interpreter:
@@ -25,18 +30,22 @@ def downloaded(requirement: str, cache: Path, report: Reporter) -> Interpreter:
             why="A range fits several.",
             hint='name a series: python: "3.13" in ProjectSpec.yaml',
         )
-    report.phase("environment", f"downloading Python {version}, which is not on this machine")
-    try:
-        cache.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=".downloading-", dir=cache))
-    except OSError as error:
-        raise EnvironmentFailure(
-            f"the cache {cache} cannot be written",
-            why=error.strerror or str(error),
-            hint="choose another folder: PROJRUN_CACHE=DIR",
-        ) from error
-    try:
-        uv.install_python(version, folder, lambda data: report.write(BUILD, data))
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    failed = f"Python {version} cannot be downloaded"
+    with turn(_lock_file(cache, version), report, doing="downloads the same Python", failed=failed):
+        with contextlib.suppress(interpreters.Missing):
+            return interpreters.find(version, cache)  # who was waited for has it downloaded
+        report.phase("environment", f"downloading Python {version}, which is not on this machine")
+        for left in list(leftovers(cache, version)):
+            shutil.rmtree(left, ignore_errors=True)
+        with aside(cache / _FOLDER, _ASIDE, version) as folder:
+            uv.install_python(version, folder, lambda data: report.write(BUILD, data))
     return interpreters.find(version, cache)
+
+
+def leftovers(cache: Path, own: str | None = None) -> Iterator[Path]:
+    """What killed downloads left beside uv's own folder. Those of the version ``own`` wait for the caller."""
+    return left_behind(cache / _FOLDER, _ASIDE, lambda version: _lock_file(cache, version), own)
+
+
+def _lock_file(cache: Path, version: str) -> Path:
+    return cache / _FOLDER / f"{version}.lock"

@@ -9,7 +9,7 @@ from projrun.core.flags import Flag
 from projrun.core.report import Reporter
 from projrun.environment import interpreters, lock, locked, plan, requirements
 from projrun.environment.model import REFUSED, EnvironmentPlan, Interpreter, Means
-from projrun.environment.text import read_text
+from projrun.environment.text import read_lock
 from projrun.spec.model import EnvironmentSpec
 
 
@@ -51,7 +51,7 @@ def _of_lock(spec: EnvironmentSpec, root: Path, interpreter: Interpreter | None)
     if name is None:
         return [plan.lock_missing(spec, spec.requirements or "", resolved=False)]
     found = []
-    text = read_text(root, name, "lock")
+    text = read_lock(spec, root)
     target = None
     if interpreter is not None:
         chosen = spec.extras, spec.groups, spec.source_distributions

@@ -12,9 +12,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from projrun.core.userinfo import USERINFO
+
 MASK = "***"
 
-_USERINFO = re.compile(r"(\w://)([^\s/'\"]+)@")  # a password may hold an @ of its own
 _NAMED_PASSWORD = re.compile(r"UV_INDEX_\w+_PASSWORD")
 _PROXIES = tuple(form for name in ("HTTPS_PROXY", "ALL_PROXY", "HTTP_PROXY") for form in (name, name.lower()))
 _PASSWORD, _TOKEN = 4, 16  # characters; shorter ones are masked in addresses, as elsewhere they occur by chance
@@ -58,8 +59,8 @@ class Settings:
         proxies = (os.environ.get(name, "") for name in _PROXIES)
         texts = (self.index, *self.extra, *self.links, self.proxy, *proxies)
         found = {value for name, value in os.environ.items() if _NAMED_PASSWORD.fullmatch(name) and value}
-        for match in (match for text in texts for match in _USERINFO.finditer(text)):
-            user, colon, password = match[2].partition(":")
+        for match in (match for text in texts for match in USERINFO.finditer(text)):
+            user, colon, password = match["userinfo"].partition(":")
             secret, least = (password, _PASSWORD) if colon else (user, _TOKEN)
             found |= {form for form in (secret, unquote(secret)) if len(form) >= least}
         return tuple(sorted(found, key=len, reverse=True))
@@ -69,7 +70,7 @@ def masked(text: str, passwords: Iterable[str]) -> str:
     """``text`` without ``passwords`` and without the userinfo of any address."""
     for password in passwords:
         text = text.replace(password, MASK)
-    return _USERINFO.sub(rf"\1{MASK}@", text)
+    return USERINFO.sub(rf"\g<scheme>://{MASK}@", text)
 
 
 def with_userinfo(address: str, user: str, password: str) -> str:
@@ -77,7 +78,7 @@ def with_userinfo(address: str, user: str, password: str) -> str:
     from urllib.parse import quote
 
     scheme, separator, rest = address.partition("://")
-    if not separator or _USERINFO.search(address):
+    if not separator or USERINFO.search(address):
         return address
     return f"{scheme}://{quote(user, safe='')}:{quote(password, safe='')}@{rest}"
 

@@ -63,7 +63,17 @@ class Wanted:
 
 
 class Missing(EnvironmentFailure):
-    """No interpreter of this machine is the one that is asked for."""
+    """No interpreter of this machine is the one that is asked for. ``found`` are those that there are."""
+
+    def __init__(self, what: str, *, why: str, hint: str, found: tuple[Interpreter, ...]) -> None:
+        super().__init__(what, why=why, hint=hint)
+        self._found = found
+
+    @property
+    def brief(self) -> str:
+        """The versions alone: their paths would fill a page when it is one line."""
+        versions = dict.fromkeys(one.version for one in self._found)
+        return f"found: {', '.join(versions)}" if versions else self.why
 
 
 def find(requirement: str, cache: Path) -> Interpreter:
@@ -135,8 +145,9 @@ def _not_found(wanted: Wanted, found: tuple[Interpreter, ...]) -> Missing:
         f"no Python {wanted.text} on this machine",
         why=f"Found:{listed}" if found else "No Python was found on PATH or in the usual folders.",
         hint=f"install one (`uv python install {exact}` or `pyenv install {exact}`), "
-        f"{'' if wanted.is_range else 'let uv do it (projrun run --allow-download), '}"
+        f"{'' if wanted.is_range else 'let uv do it (--allow-download), '}"
         "or change environment.python in ProjectSpec.yaml",
+        found=found,
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,11 +12,10 @@ from pathlib import Path
 from projrun.core import locks
 from projrun.core.errors import EnvironmentFailure
 from projrun.core.report import Reporter
-from projrun.environment import built, construction, uses
+from projrun.environment import built, construction, downloading, resolution, uses
 from projrun.environment.turns import turn
 
 _KEY = re.compile(r"[0-9a-f]{64}")
-_REMOVED = ".damaged-"  # a removal that was interrupted is brought to an end like that of a damaged one
 
 
 @dataclass(frozen=True)
@@ -77,23 +75,24 @@ def remove(cache: Path, key: str, report: Reporter) -> None:
                 hint="projrun runs --all lists it; remove the environment when it has ended",
             ) from None
         try:
-            aside = directory.with_name(f"{_REMOVED}{key}-{secrets.token_hex(4)}")
-            directory.rename(aside)
+            gone = construction.move_away(directory)  # a removal that is interrupted is brought to an end later
             file.unlink()
-            shutil.rmtree(aside)
+            shutil.rmtree(gone)
         finally:
             held.close()
 
 
 def leftovers(cache: Path) -> tuple[Path, ...]:
-    """What killed builders left, and damaged environments that no live run uses any more."""
-    environments = cache / "environments"
-    return tuple(sorted(construction.leftovers(environments))) if environments.is_dir() else ()
+    """What was killed left while it built, resolved or downloaded; damaged environments that no live run uses."""
+    builds = construction.leftovers(cache / "environments")
+    others = (resolution.leftovers(cache), downloading.leftovers(cache))
+    return tuple(folder for found in (builds, *others) for folder in sorted(found))
 
 
 def remove_leftovers(cache: Path) -> None:
     """Removes :func:`leftovers`."""
-    construction.remove_leftovers(cache / "environments")
+    for folder in leftovers(cache):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def size_of(directory: Path) -> int:

@@ -70,7 +70,7 @@ def parse(text: str, file: str, target: Target, command: str = lock.COMPILE) -> 
 
 
 def pins(text: str, file: str, target: Target | None) -> tuple[LockLine, ...] | None:
-    """What a lock pins, whether it is a good one or not, to be compared; None when that cannot be told."""
+    """What can be read of a lock, whether it is a good one or not; None when it is none, or needs a target."""
     if not is_pylock(file):
         return lock.pins(text)
     if target is None:

@@ -126,7 +126,7 @@ def _check_python(interpreter: Interpreter, names: Iterable[str]) -> None:
             raise EnvironmentFailure(
                 f"builder pip cannot be used with Python {interpreter.version}",
                 why=f"{name} {version}, which came with projrun, needs Python {needed}.",
-                hint="use the other builder (projrun run --builder uv), or a newer environment.python",
+                hint="use the other builder (--builder uv), or a newer environment.python",
             )
 
 
@@ -139,7 +139,7 @@ def _version_of(name: str) -> str:
         raise EnvironmentFailure(
             f"{name} is not installed",
             why="Builder pip needs it, and it comes with projrun, but is not where projrun is.",
-            hint="install projrun again, or let uv build: projrun run --builder uv",
+            hint="install projrun again, or let uv build: --builder uv",
         ) from None
 
 

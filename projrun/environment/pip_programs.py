@@ -6,7 +6,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 from projrun.core import process
@@ -22,8 +22,8 @@ COMPILERS = ("pip", "pip-tools", "build", "click", "packaging", "pyproject-hooks
 
 _FOREIGN = ("PIP_", "_PIP_", "UV_", "VIRTUALENV_")
 _WHEELHOUSE = (
-    "with builder pip, --offline installs from folders of archives alone:"
-    " pip download --no-deps -d wheels -r LOCK, then PIP_FIND_LINKS=wheels"
+    "with builder pip, --offline takes archives from folders alone:"
+    " pip download {} -d wheels, then PIP_FIND_LINKS=wheels"
 )
 
 # A module of those that came with projrun, isolated from all else; they may lie among the user's own packages.
@@ -50,6 +50,8 @@ _SKIPPED = re.compile(
     r"Skipping link: ((?:No (?:sources|binaries) permitted|none of the wheel's tags).*?): \S+/([^/\s#]+)[#\s]"
 )
 _NO_MATCH = re.compile(r"(?:No matching distribution found for|satisfies the requirement) ([\w.-]+?)[\s=<>!~\[;]")
+_COMPUTED = re.compile(r"Expected (\w+) (?:[0-9a-f]+ Expected or )*[0-9a-f]+ Got ([0-9a-f]+)")
+_NOTHING_FITS = ("No matching distribution", "Could not find a version")
 _NOT_FETCHED = re.compile(r"(Could not fetch URL .*) - skipping")
 
 
@@ -78,17 +80,22 @@ class PipPrograms:
         paths = json.dumps(sorted({_folder_of(name) for name in COMPILERS}))
         return self._run(interpreter.path, "-I", "-S", "-c", _COMPILE, paths, *words)
 
-    def diagnosis(self, output: str, lines: Iterable[LockLine] = ()) -> Diagnosis:
-        """What the error at the end of the output comes to; what pip's log has of it is passed on too."""
+    def diagnosis(self, output: str, lines: tuple[LockLine, ...] = ()) -> Diagnosis:
+        """What the error at the end of the output comes to; what pip's log has of it is passed on too.
+
+        ``lines`` are those of the lock that was installed; none when requirements were resolved.
+        """
         error = _error_of(output)
-        found = culprits(error, tuple(lines))
+        found = culprits(error, lines)
         skipped, not_fetched = self._passed_over(error, found)
         passed_over = shortened((*not_fetched, *skipped), "")
         if passed_over:
             self._tool.tell(passed_over)
         cause = self._cause(error, found, skipped, not_fetched)
         reason = shortened((*not_fetched, *plain(error.splitlines()), *skipped), "pip gave no reason.")
-        return Diagnosis(cause, reason, found, _WHEELHOUSE)
+        computed = _COMPUTED.search(" ".join(error.split()))
+        wheelhouse = _WHEELHOUSE.format("--no-deps -r LOCK" if lines else "-r REQUIREMENTS")
+        return Diagnosis(cause, reason, found, wheelhouse, ":".join(computed.groups()) if computed else "")
 
     def _cause(self, error: str, found: tuple[LockLine, ...], skipped: list[str], not_fetched: list[str]) -> Cause:
         if "DO NOT MATCH THE HASHES" in error:
@@ -99,7 +106,7 @@ class PipPrograms:
             return Cause.UNREACHABLE
         if skipped:
             return Cause.NO_WHEEL
-        if self._offline and "No matching distribution" in error:
+        if self._offline and any(text in error for text in _NOTHING_FITS):
             return Cause.OFFLINE
         return Cause.NOT_THERE if found and "No matching distribution" in error else Cause.OTHER
 

@@ -14,7 +14,7 @@ from projrun.core.report import Reporter
 from projrun.environment import built, interpreters, key
 from projrun.environment.model import EnvironmentPlan, Interpreter, Means
 from projrun.environment.system import callers_python
-from projrun.environment.text import read_text
+from projrun.environment.text import read_lock
 from projrun.spec.model import EnvironmentSpec
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def plan(
             why="An environment takes a Python version and a lock (or requirements), or is the system's.",
             hint='in ProjectSpec.yaml: environment: {python: "3.11", lock: requirements.lock}',
         )
-    interpreter = _interpreter(spec.python, means, report)
+    interpreter = interpreter_for(spec.python, means, report)
     if spec.lock:
         return _lock_plan(spec, means, interpreter, _locked(spec, root, cache, interpreter))
     from projrun.environment import requirements, resolution
@@ -74,7 +74,8 @@ def plan(
     return _lock_plan(spec, means, interpreter, _resolved(answer, files[0], spec))
 
 
-def _interpreter(python: str, means: Means, report: Reporter) -> Interpreter:
+def interpreter_for(python: str, means: Means, report: Reporter) -> Interpreter:
+    """The interpreter that is asked for, downloaded if need be and ``means`` allow. Raises EnvironmentFailure."""
     try:
         return interpreters.find(python, means.cache)
     except interpreters.Missing:
@@ -137,7 +138,7 @@ def _check_lock(found: _Lock, known: EnvironmentPlan) -> None:
 
 def _locked(spec: EnvironmentSpec, root: Path, cache: Path, interpreter: Interpreter) -> _Lock:
     name = spec.lock or ""
-    text = read_text(root, name, "lock")
+    text = read_lock(spec, root)
     if spec.requirements is None:
         return _Lock(text, name, name, "file", None, ())
     from projrun.environment import requirements

@@ -29,8 +29,8 @@ def pylock(contents: Contents, means: Means, report: Reporter) -> str:
 
     Raises EnvironmentFailure when the index does not have the files that were locked.
     """
-
-    report.phase("lock", f"asking the package index for the files of {len(contents.applying)} packages")
+    count = len(contents.applying)
+    report.phase("lock", f"asking the package index for the files of {count} package{'s' * (count != 1)}")
     folder = Path(tempfile.mkdtemp(prefix="projrun-"))
     request = LookupRequest(
         folder,

@@ -30,13 +30,15 @@ class Cause(enum.Enum):
 class Diagnosis:
     """``reason`` is the tool's own, in plain lines; ``culprits`` the lock's lines it speaks of.
 
-    ``offline_hint`` is what to type when what was downloaded before will not do.
+    ``offline_hint`` is what to type when what was downloaded before will not do. ``computed`` is the hash that an
+    archive has in place of those that were locked, as ``algorithm:hex``; "" when the tool does not tell it.
     """
 
     cause: Cause
     reason: str
     culprits: tuple[LockLine, ...] = ()
     offline_hint: str = "run once without --offline"
+    computed: str = ""
 
 
 def not_installed(found: Diagnosis, request: BuildRequest) -> EnvironmentFailure:
@@ -44,8 +46,9 @@ def not_installed(found: Diagnosis, request: BuildRequest) -> EnvironmentFailure
     lock, name = request.lock_file, found.culprits[0].name if found.culprits else ""
     places = [f"{lock}:{line.line}: {line.name}=={line.version}" for line in found.culprits]
     what = f"{places[0]} cannot be installed" if places else f"{lock} cannot be installed"
-    hint = _network_hint(found)
+    why, hint = found.reason, _network_hint(found)
     if places and found.cause is Cause.HASH:
+        why = _other_hash(found.computed, found.culprits[0]) or why
         what = f"{places[0]}: the archive is not the one that was locked"
         hint = (
             "do not use it before you know why; if it was locked for another platform or interpreter, compile the"
@@ -57,7 +60,7 @@ def not_installed(found: Diagnosis, request: BuildRequest) -> EnvironmentFailure
     elif places and found.cause is Cause.NOT_THERE:
         what = f"{places[0]} is not on the package index"
         hint = "compile the lock against the index of this machine (UV_DEFAULT_INDEX or PIP_INDEX_URL)"
-    return EnvironmentFailure(what, why=found.reason, hint=hint)
+    return EnvironmentFailure(what, why=why, hint=hint)
 
 
 def not_resolved(found: Diagnosis, request: ResolutionRequest, command: str) -> EnvironmentFailure:
@@ -105,6 +108,15 @@ def wheels_only(source_distributions: Sequence[str], lines: Sequence[LockLine]) 
 def shortened(rows: Sequence[str], otherwise: str) -> str:
     """The rows of a reason, as many as are read; ``otherwise`` when there are none."""
     return "\n".join(rows[:_REASON_LINES]) or otherwise
+
+
+def _other_hash(computed: str, line: LockLine) -> str:
+    """That an archive has another hash: tools list all that were locked, of which a package has dozens."""
+    if not computed:
+        return ""
+    count = len(line.hashes)
+    those = f"which is none of the {count} in the lock" if count > 1 else f"and the lock has {line.hashes[0]}"
+    return f"Its hash is {computed}, {those}."
 
 
 def _network_hint(found: Diagnosis) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -11,8 +13,11 @@ from projrun.core.hashing import sha256_value
 from projrun.core.report import BUILD, Reporter
 from projrun.environment import key, lock, requirements
 from projrun.environment.model import Interpreter, Means
-from projrun.environment.turns import turn
+from projrun.environment.turns import aside, left_behind, turn
 from projrun.spec.model import EnvironmentSpec
+
+_FOLDER = "resolutions"  # of the cache
+_ASIDE = ".resolving-"
 
 
 @dataclass(frozen=True)
@@ -77,15 +82,25 @@ def resolve(unlocked: Unlocked, means: Means, report: Reporter) -> str:
         return earlier
     name = unlocked.name
     raise_for_unlockable(unlocked)
-    file = _file(unlocked, means.cache)
-    lock_file, failed = file.with_suffix(".lock"), f"the requirements in {name} cannot be resolved"
-    with turn(lock_file, report, doing="resolves the same requirements", failed=failed):
+    with our_turn(unlocked, means, report):
         earlier = remembered(unlocked, means.cache)
         if earlier is None:
             report.phase("environment", f"resolving {name}, which has no lock")
             earlier = resolve_now(unlocked, Wishes(), means, report)
-            keep(file, {"lock": earlier})
+            keep(_file(unlocked, means.cache), {"lock": earlier})
         return earlier
+
+
+def our_turn(unlocked: Unlocked, means: Means, report: Reporter) -> contextlib.AbstractContextManager[None]:
+    """The block alone resolves these requirements. Raises EnvironmentFailure when the cache cannot be written."""
+    lock_file = _lock_file(means.cache, unlocked.digest)
+    failed = f"the requirements in {unlocked.name} cannot be resolved"
+    return turn(lock_file, report, doing="resolves the same requirements", failed=failed)
+
+
+def leftovers(cache: Path, own: str | None = None) -> Iterator[Path]:
+    """What killed resolutions left. Those of the digest ``own`` wait for the caller."""
+    return left_behind(cache / _FOLDER, _ASIDE, lambda digest: _lock_file(cache, digest), own)
 
 
 def raise_for_unlockable(unlocked: Unlocked) -> None:
@@ -95,22 +110,23 @@ def raise_for_unlockable(unlocked: Unlocked) -> None:
 
 
 def resolve_now(unlocked: Unlocked, wishes: Wishes, means: Means, report: Reporter) -> str:
-    """The lock these requirements resolve to now. Raises EnvironmentFailure, and OSError of the cache."""
+    """The lock these requirements resolve to now, when it is :func:`our_turn`.
+
+    Raises EnvironmentFailure, and OSError of the cache.
+    """
     import shutil
-    import tempfile
 
     from projrun.environment.builder import ResolutionRequest
     from projrun.environment.builders import builder_named
 
     spec, name = unlocked.spec, unlocked.name
     root = unlocked.root.absolute()
-    folder = means.cache / "resolutions"
-    folder.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=".resolving-", dir=folder))
-    try:
+    for left in list(leftovers(means.cache, unlocked.digest)):
+        shutil.rmtree(left, ignore_errors=True)
+    with aside(means.cache / _FOLDER, _ASIDE, unlocked.digest) as folder:
         text = builder_named(spec.builder).resolve(
             ResolutionRequest(
-                folder=aside,
+                folder=folder,
                 interpreter=unlocked.interpreter,
                 requirements=root / name,
                 file=name,
@@ -122,10 +138,12 @@ def resolve_now(unlocked: Unlocked, wishes: Wishes, means: Means, report: Report
             ),
             lambda data: report.write(BUILD, data),
         )
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
     return text.replace(f"{root}/", "")  # comments name the files as the project does
 
 
 def _file(unlocked: Unlocked, cache: Path) -> Path:
-    return cache / "resolutions" / f"{unlocked.digest}.json"
+    return cache / _FOLDER / f"{unlocked.digest}.json"
+
+
+def _lock_file(cache: Path, digest: str) -> Path:
+    return cache / _FOLDER / f"{digest}.lock"

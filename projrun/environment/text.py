@@ -11,12 +11,21 @@ from projrun.core.errors import EnvironmentFailure
 from projrun.core.files import read_regular
 from projrun.core.nearest import nearest_file
 from projrun.core.paths import escape_reason
+from projrun.spec.model import EnvironmentSpec
 
 _SIZE_LIMIT = 10_000_000  # bytes; the largest real lock files are a tenth of this
 
 
-def read_text(root: Path, relative: str, role: str) -> str:
-    """The text of a project's file. ``role`` says what it is, for errors. Raises EnvironmentFailure."""
+def read_lock(spec: EnvironmentSpec, root: Path) -> str:
+    """The text of the lock that the spec names. Raises EnvironmentFailure."""
+    return read_text(root, spec.lock or "", "lock", how_to_make=spec.how_to_lock)
+
+
+def read_text(root: Path, relative: str, role: str, *, how_to_make: str = "") -> str:
+    """The text of a project's file. Raises EnvironmentFailure.
+
+    ``role`` says what it is, and ``how_to_make`` what to do when it is not there, for errors.
+    """
     escape = escape_reason(root, relative)
     if escape:
         hint = f"copy it into the project and name it there in environment.{role}"
@@ -28,7 +37,7 @@ def read_text(root: Path, relative: str, role: str) -> str:
         why = "There is no such file." if missing else error.strerror or str(error)
         hint = f"make it, or change environment.{role} in ProjectSpec.yaml"
         if missing:
-            hint = nearest_file(root, relative) or hint
+            hint = " else: ".join(filter(None, (nearest_file(root, relative), how_to_make))) or hint
         raise EnvironmentFailure(f"{role} {relative} cannot be read", why=why, hint=hint) from error
     if len(data) > _SIZE_LIMIT:
         why, hint = f"The limit is {_SIZE_LIMIT:,} bytes.", f"name the {role} itself in environment.{role}"

@@ -39,6 +39,7 @@ _TARGETS = {
 _NO_WHEEL = ("no wheels with a matching", "no usable wheels", "building from source is disabled", "no wheels are")
 _NOT_THERE = ("was not found in the package registry", "there is no version of", "not found in the provided")
 _LOGIN = ("lack of valid authentication credentials (401", "401 Unauthorized")
+_COMPUTED = re.compile(r"Computed: (\w+:[0-9a-f]+)")
 _UNREACHABLE = ("Failed to fetch", "error sending request", "Could not connect")
 
 
@@ -167,10 +168,10 @@ def _diagnosis(output: str, request: BuildRequest | None = None) -> Diagnosis:
     words, found = " ".join(output.replace("│", " ").split()), culprits(_error_of(output), lines)
     signs = {
         Cause.HASH: ("Hash mismatch",),
+        Cause.OFFLINE: ("network was disabled", "Network connectivity is disabled"),
         Cause.LOGIN: _LOGIN,
         Cause.NO_WHEEL: _NO_WHEEL,
         Cause.NOT_THERE: _NOT_THERE,
-        Cause.OFFLINE: ("network was disabled",),
         Cause.UNREACHABLE: _UNREACHABLE,
     }
     about_lines = (Cause.HASH, Cause.NO_WHEEL, Cause.NOT_THERE)
@@ -179,7 +180,8 @@ def _diagnosis(output: str, request: BuildRequest | None = None) -> Diagnosis:
         for cause, texts in signs.items()
         if any(text in words for text in texts) and (found or cause not in about_lines)
     )
-    return Diagnosis(next(causes, Cause.OTHER), _reason(output), found)
+    computed = _COMPUTED.search(words)
+    return Diagnosis(next(causes, Cause.OTHER), _reason(output), found, computed=computed[1] if computed else "")
 
 
 def _error_of(output: str) -> str:

@@ -101,7 +101,7 @@ def executable() -> str:
         raise EnvironmentFailure(
             "uv is not installed",
             why="It builds the environments and comes with projrun, but is not where projrun is, nor on PATH.",
-            hint="install projrun again, or put uv on PATH; or let pip build: projrun run --builder pip",
+            hint="install projrun again, or put uv on PATH; or let pip build: --builder pip",
         )
     return found
 

@@ -135,8 +135,7 @@ def _missing_files(declared: Declared, root: Path, left: set[Place]) -> Iterator
         for place, path in _environment_paths(here, environment):
             is_file = place[-1] != "context"
             if is_file and place not in left and not os.path.isfile(root / path):  # noqa: PTH113 - see above
-                makes = place[-1] == "lock" and environment.requirements
-                hints = (nearest_file(root, path), environment.compile_command if makes else "")
+                hints = (nearest_file(root, path), environment.how_to_lock if place[-1] == "lock" else "")
                 yield Fault(place, f"there is no file {path!r}", " else: ".join(filter(None, hints)), missing=True)
     written = [path for entry_point in declared.entry_points.values() for path in entry_point.products]
     for place, path in _read_paths(declared):

@@ -118,6 +118,16 @@ class EnvironmentSpec:
         """What to type to compile the lock."""
         return "projrun lock" + (f" --environment {self.name}" if self.name != DEFAULT_ENVIRONMENT else "")
 
+    @property
+    def how_to_lock(self) -> str:
+        """What to do to have a lock: the command, and before it what it needs in the project."""
+        if self.requirements is not None:
+            return self.compile_command
+        return (
+            "write what the programs import into requirements.in, add to the environment in ProjectSpec.yaml:"
+            f" requirements: requirements.in, then type: {self.compile_command}"
+        )
+
 
 @dataclass(frozen=True)
 class DataEntry:

@@ -47,6 +47,16 @@ def test_building_runs_nothing_and_says_what_is_there(workspace: Workspace) -> N
     assert told.out.startswith(f"reused, cpython {THIS_PYTHON}, 1 distribution, key {first['key'][:10]}")
 
 
+def test_the_builder_can_be_chosen_and_a_download_allowed(workspace: Workspace) -> None:
+    usual = built(workspace)
+    done = workspace.projrun("env", "build", "--builder", "pip", "--allow-download", "--json")
+    assert done.code == 0, done.err
+    assert done.data["key"] != usual["key"]
+    assert done.data["key"] == workspace.run("--builder", "pip")["recipe"]["environment"]["key"]
+    refused = workspace.projrun("env", "build", "--offline", "--allow-download")
+    assert (refused.code, "does not go with" in refused.err) == (2, True)
+
+
 def test_verifying_says_in_one_line_that_all_is_well(workspace: Workspace) -> None:
     run = workspace.run()
     key = run["recipe"]["environment"]["key"]

@@ -72,11 +72,12 @@ def test_a_secret_is_wanted_by_its_own_environment_alone(
 
 
 def test_an_unknown_environment_names_the_nearest(several: Workspace) -> None:
-    done = several.projrun("run", "--environment", "othr")
-    assert done.code == 2
-    assert "there is no environment 'othr'" in done.err
-    assert "the project declares default, other" in done.err
-    assert "--environment other" in done.err
+    for verb in (["run"], ["lock"], ["export-lock"], ["env", "build"]):
+        done = several.projrun(*verb, "--environment", "othr")
+        assert done.code == 2
+        assert "there is no environment 'othr'" in done.err
+        assert "the project declares default, other" in done.err
+        assert done.err.endswith("try: --environment other\n")
 
 
 def test_the_plan_and_the_record_name_it(several: Workspace) -> None:

@@ -72,7 +72,8 @@ def test_a_spec_without_a_lock_is_told_its_line(compiled: Workspace) -> None:
     [
         (["--check", "--upgrade"], 2, "--check goes with no upgrade"),
         (["--platform", "linux"], 2, "there is no platform 'linux'"),
-        (["--builder", "vu"], 113, "there is no builder 'vu'"),
+        (["--builder", "vu"], 2, "'vu' is not one of 'uv', 'pip'"),
+        (["--offline", "--allow-download"], 2, "--allow-download does not go with --offline"),
         (["nowhere"], 111, "nowhere does not exist"),
     ],
 )

@@ -17,10 +17,12 @@ from pathlib import Path
 import pytest
 
 import projrun
+from projrun.cli.env import build as env_build
+from projrun.cli.lock import lock as lock_verb
 from projrun.cli.run import run
 from projrun.core.errors import EnvironmentFailure
 from projrun.environment import installed, lock
-from projrun.environment.builder import Builder, BuildRequest
+from projrun.environment.builder import Builder, BuildRequest, ResolutionRequest
 from projrun.environment.builders import BUILDERS
 from projrun.environment.interpreters import find
 from projrun.environment.pip import Pip
@@ -54,8 +56,9 @@ def test_every_builder_is_held_to_the_contract_and_can_be_asked_for() -> None:
     schema = json.loads((Path(projrun.__file__).parent / "schemas" / "project-spec.v1.json").read_text())
     assert list(BUILDERS) == ["uv", "pip"]
     assert schema["$defs"]["environment"]["properties"]["builder"]["enum"] == list(BUILDERS)
-    option = next(one for one in run.params if one.name == "builder")
-    assert list(option.type.choices) == list(BUILDERS)  # type: ignore[attr-defined]
+    for verb in (run, lock_verb, env_build):
+        option = next(one for one in verb.params if one.name == "builder")
+        assert list(option.type.choices) == list(BUILDERS)  # type: ignore[attr-defined]
 
 
 def test_its_name_and_version_can_be_recorded(builder: Builder) -> None:
@@ -102,6 +105,41 @@ def test_a_wrong_hash_is_refused_and_nothing_of_it_installed(builder: Builder, p
     with pytest.raises(EnvironmentFailure, match=r"some\.lock:1: alpha==1\.0: the archive is not"):
         builder.create(request, discard)
     assert not list(request.folder.rglob("alpha*"))
+
+
+@pytest.mark.parametrize("count", [1, 40])
+def test_of_a_wrong_hash_the_one_that_the_archive_has_is_told_and_not_all_that_it_could_have(
+    builder: Builder, project: Project, count: int
+) -> None:
+    wheel = make_wheel(project.archives, "alpha")
+    hashes = [f"sha256:{number:064x}" for number in range(count)]
+    text = f"alpha==1.0 {' '.join(f'--hash={one}' for one in hashes)}\n"
+    with pytest.raises(EnvironmentFailure, match=r"alpha==1\.0: the archive is not") as raised:
+        builder.create(build_request(project, text), discard)
+    those = f"and the lock has {hashes[0]}" if count == 1 else "which is none of the 40 in the lock"
+    assert raised.value.why == f"Its hash is sha256:{sha256_of(wheel)}, {those}."
+
+
+def test_without_the_network_it_is_said_what_to_do_even_when_all_but_the_archive_is_known(
+    builder: Builder, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_TRUSTED_HOST", "127.0.0.1")  # of others pip keeps nothing that came without TLS
+    project.write("requirements.in", "alpha\n")
+    text = lock_of(make_wheel(project.archives, "alpha"))
+    request = build_request(project, text)
+    asked = ResolutionRequest(
+        request.folder, request.interpreter, project.root / "requirements.in", "requirements.in"
+    )
+    assert builder.resolve(asked, discard) == text
+    before = len(project.index.requests)
+    with pytest.raises(EnvironmentFailure, match=r"some\.lock:1: alpha==1\.0 cannot be installed") as raised:
+        builder.create(replace(request, offline=True), discard)
+    assert ("PIP_FIND_LINKS=" if builder.name == "pip" else "without --offline") in raised.value.hint
+    project.write("requirements.in", "beta\n")
+    with pytest.raises(EnvironmentFailure, match="cannot be resolved") as raised:
+        builder.resolve(replace(asked, offline=True), discard)
+    assert ("PIP_FIND_LINKS=" if builder.name == "pip" else "without --offline") in raised.value.hint
+    assert len(project.index.requests) == before
 
 
 def test_a_source_distribution_is_refused_unless_named(builder: Builder, project: Project) -> None:

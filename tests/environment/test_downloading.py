@@ -9,8 +9,10 @@ import pytest
 
 from projrun.core.errors import EnvironmentFailure
 from projrun.environment.build import ensure
+from projrun.environment.inventory import leftovers
 from projrun.environment.model import EnvironmentPlan, Means
 from projrun.environment.plan import plan
+from projrun.locking import LockOptions, compile_lock
 from tests.environment.conftest import Project
 from tests.environment.pythons import THIS, downloads, pack
 from tests.wheels import make_wheel
@@ -49,6 +51,26 @@ def test_nothing_is_downloaded_unless_it_is_allowed(bare: Project, monkeypatch: 
         assert "--allow-download" in raised.value.hint
 
 
+@pytest.mark.slow
+def test_a_lock_can_be_compiled_for_a_python_that_is_downloaded(
+    bare: Project, monkeypatch: pytest.MonkeyPatch, archive: Path, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("UV_PYTHON_DOWNLOADS_JSON_URL", str(downloads(archive, tmp_path / "downloads.json")))
+    bare.write(
+        "ProjectSpec.yaml",
+        f'version: 1\nname: bare\nenvironment: {{python: "{THIS}", requirements: requirements.in}}\n'
+        "entry_points: {main: ls}\n",
+    )
+    bare.write("requirements.in", "alpha\n")
+    (bare.root / "requirements.lock").unlink()
+    with pytest.raises(EnvironmentFailure, match=f"no Python {THIS} on this machine"):
+        compile_lock(LockOptions(bare.root, Means(bare.cache)), bare.report)
+    compiled = compile_lock(LockOptions(bare.root, Means(bare.cache, allow_download=True)), bare.report)
+    assert [change.name for change in compiled.changes] == ["alpha"]
+    assert any(f"downloading Python {THIS}" in phase for phase in bare.report.phases)
+    assert leftovers(bare.cache) == ()
+
+
 def test_a_range_does_not_say_what_to_download(bare: Project) -> None:
     with pytest.raises(EnvironmentFailure, match="which to download is not said") as raised:
         planned(bare.having(python=">=3.10"), Means(bare.cache, allow_download=True))
@@ -61,7 +83,7 @@ def test_a_download_that_fails_says_why(bare: Project, monkeypatch: pytest.Monke
     with pytest.raises(EnvironmentFailure, match=f"Python {THIS} cannot be downloaded") as raised:
         planned(bare, Means(bare.cache, allow_download=True))
     assert THIS in raised.value.why
-    assert not list(bare.cache.glob(".downloading-*"))
+    assert not list(bare.cache.rglob(".downloading-*"))
 
 
 @pytest.mark.slow

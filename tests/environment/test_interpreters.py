@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from projrun.core.errors import EnvironmentFailure
+from projrun.core.errors import EnvironmentFailure, as_flag
 from projrun.environment.interpreters import Wanted, find, installed
+from projrun.environment.model import REFUSED
 
 THIS = ".".join(map(str, sys.version_info[:3]))
 SERIES = ".".join(map(str, sys.version_info[:2]))
@@ -238,6 +239,8 @@ def test_what_there_is_is_listed_when_nothing_fits(
         find("3.11", tmp_path)
     assert raised.value.why.split() == ["Found:", "3.9.1", str(old), "3.13.0", str(new)]
     assert "uv python install 3.11" in raised.value.hint
+    flag = as_flag(REFUSED, raised.value)
+    assert flag.message == "no Python 3.11 on this machine: found: 3.9.1, 3.13.0"
     assert [one.version for one in installed(tmp_path)] == ["3.9.1", "3.13.0"]
     shutil.rmtree(new.parent)
     old.unlink()

@@ -15,6 +15,7 @@ from projrun.core.locks import exclusive
 from projrun.core.report import Silent
 from projrun.environment.build import ensure
 from projrun.environment.check import check
+from projrun.environment.faults import examine
 from projrun.environment.key import inputs_of_lock, key_of
 from projrun.environment.plan import plan
 from projrun.spec.model import EnvironmentSpec
@@ -211,7 +212,24 @@ def test_a_lock_that_is_called_nearly_so_is_pointed_out(project: Project) -> Non
     project.write("requirments.lock", "")
     with pytest.raises(EnvironmentFailure) as raised:
         project.plan()
-    assert raised.value.hint == "did you mean 'requirments.lock'?"
+    assert raised.value.hint.startswith("did you mean 'requirments.lock'? else: ")
+
+
+@pytest.mark.parametrize("requirements", [None, "requirements.in"])
+def test_how_a_missing_lock_is_made_is_said_by_a_run_and_by_a_strict_one(
+    project: Project, requirements: str | None
+) -> None:
+    project.write("requirements.in", "")
+    named = project.having(requirements=requirements, name="lite")
+    with pytest.raises(EnvironmentFailure) as raised:
+        named.plan()
+    hints = [raised.value.hint]
+    _, flags = examine(named.spec, project.root, project.means, project.report)
+    hints += [flag.mend for flag in flags if "requirements.lock" in flag.message]
+    assert len(hints) == 2
+    for hint in hints:
+        assert hint.endswith("projrun lock --environment lite")
+        assert hint.startswith("write what the programs import") == (requirements is None)
 
 
 @pytest.mark.parametrize(("lock", "requirements"), [("pipe", None), ("requirements.lock", "pipe")])
