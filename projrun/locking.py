@@ -251,15 +251,21 @@ def _checked(task: _Task, means: Means, report: Reporter) -> Compiled:
     untold = ""
     if not found:
         try:
-            after, _ = _resolved(task, means, Silent() if means.offline else report)
+            found = _by_resolution(task, means, report)
         except EnvironmentFailure as failure:
             if not means.offline:
                 raise
             untold = f"whether the lock has what nothing asks for any more cannot be told offline: {failure.what}"
-        else:
-            before, after = task.compared(task.pins), task.compared(after)
-            found = compiled.out_of_step(before, after, task.file, task.unlocked.name, command)
     return Compiled(task.shown, problems=task.with_places(found), untold=untold)
+
+
+def _by_resolution(task: _Task, means: Means, report: Reporter) -> tuple[Problem, ...]:
+    """Where the lock is not what it would be. The index tells the hashes: the lock's own prove nothing."""
+    versions = tuple(line._replace(hashes=()) for line in task.pins)
+    unhashed = replace(task, wishes=task.wishes._replace(previous=lock.text_of(versions)))
+    after, _ = _resolved(unhashed, means, Silent() if means.offline else report)
+    before, after = task.compared(task.pins), task.compared(after)
+    return compiled.out_of_step(before, after, task.file, task.unlocked.name, task.spec.compile_command)
 
 
 def _require_known(wish: str, lines: tuple[LockLine, ...]) -> None:

@@ -476,6 +476,19 @@ def test_more_wheels_of_a_locked_release_are_not_out_of_step(shelf: Shelf) -> No
     assert shelf.lock(check=True).problems == ()
 
 
+@pytest.mark.parametrize("added", [True, False])
+def test_a_hash_that_no_file_of_the_index_has_is_named(shelf: Shelf, added: bool) -> None:
+    archive = shelf.wheel("alpha")
+    shelf.write("requirements.in", "alpha\n")
+    shelf.lock()
+    foreign = f"--hash=sha256:{'ab' * 32}"
+    own = f"--hash=sha256:{sha256_of(archive)}"
+    shelf.write("requirements.lock", shelf.text.replace(own, f"{own} \\\n    {foreign}" if added else foreign))
+    (problem,) = shelf.lock(check=True).problems
+    assert problem.message == "alpha 1.0 would have other files"
+    assert problem.file == "requirements.lock"
+
+
 def test_a_check_offline_tells_what_can_be_told(shelf: Shelf, tmp_path: Path) -> None:
     shelf.wheel("alpha")
     shelf.write("requirements.in", "alpha\n")

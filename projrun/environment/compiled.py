@@ -16,7 +16,7 @@ from projrun.spec.model import EnvironmentSpec
 _COMMAND = re.compile(r"# projrun lock((?: --platform [\w-]+)*)\n")
 _LOWEST = re.compile(r"(?:>=|~=|==|>)\s*(\d+(?:\.\d+)*)")
 
-_MORE_FILES = "more or fewer files"
+_MORE_FILES = "more files"
 _OTHER_FILES = "other files"
 _FIRST_HASHES = "hashes, where there were none"
 _OTHER_MARKERS = "other markers"
@@ -80,7 +80,8 @@ def out_of_step(
 ) -> tuple[Problem, ...]:
     """The lines of a lock that are not those it would be compiled to, with what would be.
 
-    More files of the same version are no difference: a release gets wheels later on, too.
+    More files of the same version are no difference: a release gets wheels later on, too. A hash that is in the
+    lock and of no file of the index is one: somebody put it there, or the file is gone.
     """
     places = {line.name: line.line for line in reversed(before)}
     found = []
@@ -110,7 +111,9 @@ def _detail(was: tuple[LockLine, ...], became: tuple[LockLine, ...]) -> str:
         return ""
     if not old:
         return _FIRST_HASHES
-    return _MORE_FILES if old & new else _OTHER_FILES
+    if old < new:
+        return _MORE_FILES
+    return _OTHER_FILES
 
 
 def _by_name(lines: Iterable[LockLine]) -> Mapping[str, tuple[LockLine, ...]]:
