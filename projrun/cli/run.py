@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from projrun.cli.failure import fail
-from projrun.cli.options import Size, clean, json_option, pairs, single, store_option
+from projrun.cli.options import Seed, Size, clean, json_option, new_store_option, pairs, single
 from projrun.cli.render import print_document
 from projrun.core.errors import ProjrunError, UsageError
 from projrun.core.flags import REASONS
@@ -45,14 +45,14 @@ if TYPE_CHECKING:
 )
 @single(
     "--seed",
-    type=click.IntRange(0, 2**32 - 1),
+    type=Seed(),
     metavar="N",
     help="The seed (default: a random one).",
 )
 @single("--name", metavar="TEXT", help="A name for the run.")
 @click.option("--tag", "tags", multiple=True, metavar="K=V", help="A tag for the run; repeatable.")
 @single("--note", metavar="TEXT", help="A note that is kept with the run.")
-@store_option
+@new_store_option
 @click.option(
     "--snapshot-limit",
     type=Size(),

@@ -34,10 +34,11 @@ def show(run: str, as_json: bool, store: Path | None) -> None:
     start, recipe and outcome, in the format of schemas/recipe.v1.json.
     """
     from projrun.core.paths import store_directory
+    from projrun.spec.load import project_around
     from projrun.store.store import Store
 
     chosen = Store(store_directory(store))
-    record = chosen.read(chosen.resolve(run))
+    record = chosen.read(chosen.resolve(run, project_around(Path())))
     if as_json:
         print_document(document(record))
         return
