@@ -117,10 +117,22 @@ def _invoke(arguments: list[str]) -> int:
 
 def _usage(error: click.UsageError, arguments: list[str]) -> UsageError:
     """Click's own complaint as one of ours; it already names the nearest option."""
-    verb = f"projrun {arguments[0]}" if arguments and arguments[0] in VERBS else "projrun"
     # It does not say whose option lacks its value.
-    path = error.ctx.command_path if error.ctx else verb
+    path = error.ctx.command_path if error.ctx else _path(arguments)
     return UsageError(error.format_message().rstrip("."), hint=f"{path} --help")
+
+
+def _path(arguments: list[str]) -> str:
+    """The words of the verb that was typed."""
+    command: click.Command = cli
+    words = ["projrun"]
+    for word in arguments:
+        found = command.get_command(click.Context(command), word) if isinstance(command, click.Group) else None
+        if found is None:
+            break
+        command = found
+        words.append(word)
+    return " ".join(words)
 
 
 def _unwritable(error: OSError) -> ProjrunError | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from projrun.core.errors import SourceError
 from projrun.core.report import Reporter
 from projrun.source import fetching
@@ -46,7 +48,7 @@ def _resolve_online(mirror: Mirror, wanted: Wanted, report: Reporter) -> Resolut
         else:
             commit = None
     if commit is None:
-        raise listing.missing(wanted, address.shown)
+        raise replace(listing, head=listing.head or fetching.head_here(address)).missing(wanted, address.shown)
     if not wanted.suffix:
         return _resolution(wanted, found, commit)
     older = fetching.older(path, commit, wanted.suffix)

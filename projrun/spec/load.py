@@ -40,12 +40,11 @@ def find_project(start: Path) -> Path:
     if found is not None:
         return found
     below = projects_below(place)
+    first = shlex.quote(str(start / below[0])) if below else ""
     raise SpecError(
         f"there is no {SPEC_NAME} in {place} or above it",
         why=one_in(below),
-        hint=f"cd {shlex.quote(str(start / below[0]))}, or name it: projrun run {shlex.quote(str(start / below[0]))}"
-        if below
-        else _near_miss(place),
+        hint=f"cd {first}, or name it: projrun run {first}" if first else _near_miss(place),
     )
 
 

@@ -126,8 +126,8 @@ class Store:
         known = len(self.index.ids("") if project is None else self.index.runs(RunQuery(project)))
         whose = f" of {project}" if project else ""
         raise UsageError(
-            f"there is no run last~{back}{whose}" if back else f"there is no run{whose} yet",
-            why=f"the store holds {known} run{'' if known == 1 else 's'}{' of it' if project else ''}: {self.path}",
+            f"there is no run last~{back}{whose}" if back else f"there is no run yet{whose}",
+            why=f"the store holds {known} run{'s' * (known != 1)}{' of it' * bool(project)}: {self.path}",
             hint="projrun runs" + " --all, and name it by its id" * bool(project),
         )
 
