@@ -41,22 +41,23 @@ class default_rng:
 }
 
 
+# A file with the name that the paragraph before it begins with, another block, or a command.
+SHOWN = re.compile(
+    r"^`(?P<name>[\w.]+)`[^\n]*\n\n```\w*\n(?P<text>.*?)^```$"
+    r"|^```\w*\n.*?^```$"
+    r"|^    (?P<command>\S[^\n]*)$",
+    re.MULTILINE | re.DOTALL,
+)
+
+
 def steps() -> Iterator[str]:
     """What the reader types, in order: each file that is shown with its name, and each command."""
     _, _, page = TUTORIAL.read_text().replace("3.11", SERIES).partition("\n## 1.")
-    name, fenced = "", None
-    for line in page.splitlines():
-        if line.startswith("```"):
-            if fenced is not None and name:
-                yield "\n".join([f"cat >{name} <<'END'", *fenced, "END"])
-            fenced, name = ([], name) if fenced is None else (None, "")
-        elif fenced is not None:
-            fenced.append(line)
-        elif match := re.match(r"    (\S.*)", line):
-            yield match[1]
-        elif line.strip():
-            match = re.match(r"`([\w.]+)`", line)
-            name = match[1] if match else ""
+    for found in SHOWN.finditer(page):
+        if found["name"]:
+            yield f"cat >{found['name']} <<'END'\n{found['text']}END"
+        elif found["command"]:
+            yield found["command"]
 
 
 @pytest.mark.slow

@@ -29,8 +29,9 @@ STREAMS = ("stdout", "stderr", "build", "projrun")
 def logs(run: str, follow: bool, times: bool, streams: tuple[str, ...], store: Path | None) -> None:
     """Print the log of a run.
 
-    RUN is an id, the beginning of one, or last, last~1, ... (default: last). All streams are printed in the
-    order in which they came: stdout and stderr of the program, build, and projrun's own lines.
+    RUN is an id, the beginning of one, or last, last~1, ... of the project around here (default: last). All
+    streams are printed in the order in which they came: stdout and stderr of the program, build, and projrun's
+    own lines.
     """
     from projrun.core.paths import store_directory
     from projrun.spec.load import project_around

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     metavar="REF",
     help="The branch, tag or commit to run, in a private checkout (with ~N, an older one).",
 )
-@single("--subdirectory", metavar="DIR", help="Where in the repository the project is.")
+@single("--subdirectory", metavar="DIR", help="Where in the repository, from its root, the project is.")
 @click.option("-P", "--param", "given", multiple=True, metavar="NAME=VALUE", help="A parameter; repeatable.")
 @single(
     "--params",
@@ -90,7 +90,7 @@ if TYPE_CHECKING:
 @click.option(
     "--bring-outputs",
     is_flag=True,
-    help="Copy the outputs of a run in a private checkout to your own directory.",
+    help="Copy the outputs of a private checkout of your own repository to your own directory.",
 )
 @click.option("--dry-run", is_flag=True, help="Print the plan; build, record and run nothing.")
 @json_option

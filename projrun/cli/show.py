@@ -30,8 +30,8 @@ _INSTALLED_SHOWN = 40
 def show(run: str, as_json: bool, store: Path | None) -> None:
     """Show everything that is known of one run.
 
-    RUN is an id, the beginning of one, or last, last~1, ... (default: last). With --json: its documents,
-    start, recipe and outcome, in the format of schemas/recipe.v1.json.
+    RUN is an id, the beginning of one, or last, last~1, ... of the project around here (default: last). With
+    --json: its documents, start, recipe and outcome, in the format of schemas/recipe.v1.json.
     """
     from projrun.core.paths import store_directory
     from projrun.spec.load import project_around
