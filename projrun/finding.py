@@ -55,7 +55,7 @@ def find(options: Options, report: Reporter) -> Found:
         raise UsageError(
             "--bring-outputs: an address has no directory to bring them to",
             why=f"{address.shown} is run from a copy of its own; the store keeps the outputs",
-            hint="leave it out, and after the run: projrun restore last DIR --outputs",
+            hint="leave it out, and after the run: projrun restore RUN DIR --outputs",
         )
     mirror = open_mirror(address, options.cache, report)
     resolution = resolve(mirror, options.version, offline=options.offline, report=report)
@@ -115,12 +115,9 @@ class _Own:
         try:
             there = resolve(mirror, missing.ask, offline=self.options.offline, report=self.report)
         except SourceError as error:
-            here = f"it is {shortage}" if shortage else "it is not all here"
-            base, asked = parse_ref(missing.ref).base, parse_ref(missing.ask).base
-            what, why = (text.replace(asked, base) for text in (error.what, error.why))
-            raise SourceError(
-                missing.error.what, why=f"{here}, and {what}{': ' if why else ''}{why}", hint=error.hint
-            ) from error
+            here = f"it is {shortage}" if shortage else "it does not have that commit with all its files"
+            there_too = _in_the_words_of(missing, error)
+            raise SourceError(missing.error.what, why=f"{here}, and {there_too}", hint=error.hint) from error
         resolution = missing.resolved(there)
         return Found(
             objects=mirror.path,
@@ -133,6 +130,13 @@ class _Own:
             modules=local.git_directory(repository),
             mirror=mirror,
         )
+
+
+def _in_the_words_of(missing: local.Elsewhere, error: SourceError) -> str:
+    """What the remote's error says, of the ref that was typed: who typed it may never have seen the hash."""
+    told = f"{error.what}: {error.why}" if error.why else error.what
+    told = told.replace(missing.ask, missing.ref or "HEAD")
+    return told.replace(parse_ref(missing.ask).base, parse_ref(missing.ref).base)
 
 
 def _branch_there(resolution: Resolution) -> str:

@@ -90,7 +90,7 @@ def _near(name: str, path: str) -> str:
         with contextlib.suppress(OSError), os.scandir(directory or ".") as entries:
             close = nearest(name, sorted(entry.name for entry in entries), _LIKENESS)
             if close:
-                return f"; did you mean {close}?"
+                return f" (did you mean {close}?)"
     return ""
 
 

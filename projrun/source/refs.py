@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -89,7 +90,7 @@ class Listing:
         return SourceError(
             f"{shown} has no {_printable(wanted.ref or 'HEAD')}",
             why=why + _listed(names),
-            hint=" or ".join(f"-v {_printable(name)}" for name in near) or "name another version: -v REF",
+            hint=" or ".join(f"-v {shlex.quote(name)}" for name in near) or "name another version: -v REF",
         )
 
     def _head(self) -> Found | None:

@@ -22,7 +22,7 @@ from projrun.spec.model import SPEC_NAME, ProjectSpec
 from projrun.spec.text import read_text, shown_name
 
 # How far a project is looked for below a directory.
-_LEVELS, _DIRECTORIES, _PROJECTS = 4, 2000, 5
+_LEVELS, _DIRECTORIES, _PROJECTS = 4, 1000, 5
 # Large directories of other people's files.
 _OTHERS = frozenset(("node_modules", "site-packages", "__pycache__"))
 # What the file is called by mistake, and what the specifications of similar tools are called.

@@ -163,7 +163,7 @@ def test_what_is_not_found_is_127(tmp_path: Path) -> None:
     (tmp_path / "tools").touch()
     assert not_started(Request(("tool",), str(tmp_path), {"PATH": f"/nowhere:{tmp_path}"})) == (
         127,
-        "tool was not found on the environment's PATH; did you mean tools?",
+        "tool was not found on the environment's PATH (did you mean tools?)",
     )
     assert not_started(Request(("./tool",), str(tmp_path))) == (127, f"{tmp_path}/./tool does not exist")
     assert not_started(Request(("",), str(tmp_path))) == (127, "the command is empty")
