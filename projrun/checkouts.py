@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import posixpath
+import re
 import secrets
+import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +15,7 @@ from pathlib import Path
 from projrun.choice import Options
 from projrun.core.errors import ProjrunError, SourceError, SpecError
 from projrun.core.locks import exclusive, is_held, take
-from projrun.core.report import Reporter
+from projrun.core.report import FETCH, Reporter
 from projrun.finding import Found, find, find_head
 from projrun.placing import Naming, Place
 from projrun.source import inspect, local
@@ -21,10 +23,13 @@ from projrun.source.checkout import checkout, discard
 from projrun.source.mirror import Mirror, keep, open_mirror
 from projrun.source.model import Address, Source
 from projrun.source.resolving import resolve
+from projrun.spec.load import one_in, projects_below
 from projrun.spec.model import SPEC_NAME
 
 _ALIVE = "alive"
 _TREE = "source"
+# A state of a progress bar that the next one is drawn over.
+_DRAWN_OVER = re.compile(rb"[^\r\n]*\r(?!\n)")
 
 
 class _Telling:
@@ -39,6 +44,9 @@ class _Telling:
         self._report.phase(name, text)
 
     def write(self, stream: str, data: bytes) -> None:
+        if stream == FETCH:
+            said = _DRAWN_OVER.sub(b"", data).decode(errors="replace")
+            self.lines += [f"git: {line.rstrip()}" for line in said.splitlines() if line.strip()]
         self._report.write(stream, data)
 
 
@@ -157,12 +165,14 @@ def _project_in(tree: Path, found: Found) -> Path:
     commit, repository = found.origin.resolution.commit, found.origin.repository
     start = tree / found.subdirectory
     if not os.path.lexists(start / SPEC_NAME):
-        below = sorted(path.parent.relative_to(tree) for path in tree.glob(f"*/{SPEC_NAME}"))
+        below = projects_below(tree)
         where = posixpath.join(found.subdirectory, SPEC_NAME)
         raise SpecError(
             f"there is no {where} in commit {commit[:10]} of {repository}",
-            why=f"there is one in {', '.join(map(str, below))}" if below else "",
-            hint=f"--subdirectory {below[0]}" if below else "name another version (-v), or --subdirectory",
+            why=one_in(below),
+            hint=f"--subdirectory {shlex.quote(below[0])}"
+            if below
+            else "name another version (-v), or --subdirectory",
         )
     return start
 

@@ -130,7 +130,7 @@ def meant(word: str | None, places: Places) -> Meant:
         return Meant(found.key, plan=found)
     store, text = Store(places.store), word.strip().lower()
     if _LAST.fullmatch(text):
-        return _of_run(store, text)
+        return _of_run(store, store.resolve(text, load.project_around(places.start)))
     keys = [key for key in inventory.keys(places.cache) if text and key.startswith(text)]
     runs = store.index.ids(text) if text else ()
     if len(keys) + len(runs) != 1:
@@ -219,8 +219,8 @@ def _is_wished(one: Listed, wish: Wish) -> bool:
     return time.time() - since > wish.older_than
 
 
-def _of_run(store: Store, text: str) -> Meant:
-    record = store.read(store.resolve(text))
+def _of_run(store: Store, run: str) -> Meant:
+    record = store.read(run)
     recipe = record.recipe
     if recipe is None:
         raise EnvironmentFailure(

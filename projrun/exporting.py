@@ -15,7 +15,7 @@ from projrun.environment import built, exported, installed, locked, plan, platfo
 from projrun.environment.exported import Contents
 from projrun.environment.locked import Target
 from projrun.environment.model import Distribution, EnvironmentPlan, Interpreter, Means
-from projrun.spec.load import find_project, load
+from projrun.spec.load import find_project, load, project_around
 from projrun.store.store import Store
 
 FORMATS = ("requirements", "pylock", "cyclonedx", "dockerfile")
@@ -81,7 +81,7 @@ def _in_an_image(planned: EnvironmentPlan) -> Mapping[str, str]:
 
 def _of_run(options: ExportOptions, run: str) -> Contents:
     store = Store(options.store)
-    record = store.read(store.resolve(run))
+    record = store.read(store.resolve(run, project_around(options.start)))
     if record.recipe is None:
         raise EnvironmentFailure(
             f"run {record.id} has no recipe",

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from projrun.choice import Options
-from projrun.core.errors import SourceError, SpecError
+from projrun.core.errors import SourceError, SpecError, UsageError
 from projrun.core.report import Reporter
 from projrun.source import address as addresses
 from projrun.source import git, local, remote
 from projrun.source.mirror import Mirror, open_mirror
 from projrun.source.model import Address, Origin, Resolution
+from projrun.source.refs import parse_ref
 from projrun.source.resolving import resolve
 from projrun.spec.load import find_project
 
@@ -50,6 +51,12 @@ def find(options: Options, report: Reporter) -> Found:
         if project is None or options.subdirectory:
             project = Path(address.url, address.subdirectory)
         return _Own(address, project, options, report).find(options.version)
+    if options.bring_outputs:
+        raise UsageError(
+            "--bring-outputs: an address has no directory to bring them to",
+            why=f"{address.shown} is run from a copy of its own; the store keeps the outputs",
+            hint="leave it out, and after the run: projrun restore RUN DIR --outputs",
+        )
     mirror = open_mirror(address, options.cache, report)
     resolution = resolve(mirror, options.version, offline=options.offline, report=report)
     project_name = address.shown + (f"#{address.subdirectory}" if address.subdirectory else "")
@@ -108,9 +115,9 @@ class _Own:
         try:
             there = resolve(mirror, missing.ask, offline=self.options.offline, report=self.report)
         except SourceError as error:
-            here = f"it is {shortage}" if shortage else missing.error.why
-            why = f"{here}; of its remote: {error.what}{': ' if error.why else ''}{error.why}"
-            raise SourceError(missing.error.what, why=why, hint=error.hint) from error
+            here = f"it is {shortage}" if shortage else "it does not have that commit with all its files"
+            there_too = _in_the_words_of(missing, error)
+            raise SourceError(missing.error.what, why=f"{here}, and {there_too}", hint=error.hint) from error
         resolution = missing.resolved(there)
         return Found(
             objects=mirror.path,
@@ -123,6 +130,13 @@ class _Own:
             modules=local.git_directory(repository),
             mirror=mirror,
         )
+
+
+def _in_the_words_of(missing: local.Elsewhere, error: SourceError) -> str:
+    """What the remote's error says, of the ref that was typed: who typed it may never have seen the hash."""
+    told = f"{error.what}: {error.why}" if error.why else error.what
+    told = told.replace(missing.ask, missing.ref or "HEAD")
+    return told.replace(parse_ref(missing.ask).base, parse_ref(missing.ref).base)
 
 
 def _branch_there(resolution: Resolution) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from projrun.core.errors import SourceError
+from projrun.core.files import check_free
 from projrun.core.report import Reporter
 from projrun.source import address as addresses
 from projrun.source import git, local
@@ -17,6 +17,7 @@ from projrun.source.mirror import has_mirror, open_mirror
 from projrun.source.model import Address
 from projrun.source.resolving import resolve
 from projrun.source.restore import restore
+from projrun.spec.load import project_around
 from projrun.store.store import Store
 
 _SHOW = "projrun show RUN tells what is known of it"
@@ -32,7 +33,7 @@ def restore_source(
     run and SourceError that names the commit when it is nowhere.
     """
     opened = Store(store)
-    record = opened.read(opened.resolve(run))
+    record = opened.read(opened.resolve(run, project_around(Path())))
     if record.recipe is None:
         raise SourceError(
             f"run {record.id} has no recipe",
@@ -50,7 +51,8 @@ def restore_source(
     if snapshot:
         restore(opened.sources, snapshot, destination)
         return str(snapshot)
-    _write(finder, commit, destination, f"run {record.id}")
+    check_free(destination)
+    _write(finder, commit, destination)
     return str(commit)
 
 
@@ -117,17 +119,11 @@ def _reason(error: SourceError) -> str:
     return f"{error.what}{': ' if error.why else ''}{error.why}"
 
 
-def _write(finder: _Finder, commit: str, destination: Path, run: str) -> None:
+def _write(finder: _Finder, commit: str, destination: Path) -> None:
     """Writes the files of a commit, without the repository that a checkout is."""
-    if destination.is_dir() and not any(destination.iterdir()):
-        destination.rmdir()
-    if os.path.lexists(destination):
-        raise SourceError(
-            f"{destination} is not empty",
-            why=f"the source of {run} is restored to a place of its own, so that nothing is overwritten",
-            hint="name a directory that does not exist yet",
-        )
     objects, base = finder.find(commit)
+    if destination.is_dir():
+        destination.rmdir()
 
     def fetch_submodule(address: Address, inner: str) -> Path:
         return local.module_with(objects, inner) or finder.held(address, inner, online=not finder.offline)

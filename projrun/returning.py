@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from projrun.core.copying import make_parents
-from projrun.core.errors import DataError, UsageError, system_reason
+from projrun.core.errors import DataError, system_reason
+from projrun.core.files import check_free
 from projrun.core.paths import escape_reason
+from projrun.spec.load import project_around
 from projrun.store.outputs import write_output
 from projrun.store.run import MOVED, RunRecord
 from projrun.store.store import Store
@@ -24,19 +26,13 @@ def restore_outputs(store: Path, run: str, destination: Path) -> tuple[str, ...]
     and StoreError when one of them is damaged; nothing stays of it then.
     """
     opened = Store(store)
-    record = opened.read(opened.resolve(run))
+    record = opened.read(opened.resolve(run, project_around(Path())))
     kept = list(_kept(record))
     if not kept:
         raise _nothing(record)
-    if destination.is_dir() and not any(destination.iterdir()):
-        destination.rmdir()
-    if destination.exists() or destination.is_symlink():
-        hint = "name a directory that does not exist yet"
-        raise UsageError(
-            f"{destination} is not empty", why="outputs are restored to a place of their own", hint=hint
-        )
+    check_free(destination)
     try:
-        destination.mkdir(parents=True)
+        destination.mkdir(parents=True, exist_ok=True)
         for output in kept:
             _write(opened, record, output, destination)
     except OSError as error:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from projrun.choice import Choice, Options, choose
-from projrun.core.errors import UsageError
 from projrun.core.flags import Flag
 from projrun.core.report import Reporter
 from projrun.placing import Place
@@ -129,12 +128,6 @@ def placed(options: Options, report: Reporter) -> Iterator[Place]:
 
 def settle(options: Options, place: Place) -> Settled:
     """What the options come to at a place, whether it would be refused or not."""
-    if options.bring_outputs and place.local is None:
-        raise UsageError(
-            "--bring-outputs has no place to bring them to",
-            why=f"{place.source.remote if place.source else options.source} is no directory of yours",
-            hint="leave it out: the outputs are kept in the store",
-        )
     choice = choose(options, place.start)
     if place.checkout is None:
         return Settled(choice, place)

@@ -85,8 +85,10 @@ def test_every_kind_of_error_is_in_the_table_of_exit_codes() -> None:
 
 
 def typed() -> Iterator[tuple[Path, str]]:
-    """Every indented line of a page that is a command to type."""
+    """Every indented line of a page that is a command to type, and every command in a sentence."""
     for page in PAGES:
+        for command in re.findall(r"`(projrun(?: [^`\n]+)?)`", page.read_text()):
+            yield page, command
         for line in page.read_text().splitlines():
             if match := re.match(r"(?: {4}|\t)(?:\$ )?((?:projrun|make|python3 dev\.py|\.ci/run)(?: .*)?)$", line):
                 yield page, match[1].split("  ")[0]
@@ -104,7 +106,7 @@ def test_a_command_of_a_page_can_be_typed(command: str) -> None:
         assert f"python3 dev.py {words[1]}" in (ROOT / "dev.py").read_text()
     elif program == "projrun" and words and words[0] != "VERB":
         name = next((name for name in COMMANDS if f"{' '.join(words)} ".startswith(f"{name} ")), None)
-        assert name is not None or words[0].startswith("-")
+        assert name is not None or words[0].startswith("-") or words in ([verb] for verb in VERBS)
         exist = (
             {text for option in COMMANDS[name].params for text in option.opts} if name else {"--help", "--version"}
         )
@@ -112,6 +114,15 @@ def test_a_command_of_a_page_can_be_typed(command: str) -> None:
         assert given <= exist | {"--help"}
     else:
         assert (ROOT / program).exists() or program == "projrun"
+
+
+def test_the_readme_names_every_verb() -> None:
+    told = sections((ROOT / "README.md").read_text())["The verbs"]
+    rows = re.findall(r"^\| `projrun ([a-z-]+)", told, flags=re.MULTILINE)
+    assert rows == list(VERBS)
+    env = next(line for line in told.splitlines() if line.startswith("| `projrun env`"))
+    known = {name.removeprefix("env ") for name in COMMANDS if name.startswith("env ")}
+    assert set(re.findall(r"`([a-z]+)`", env.partition("|")[2].partition("|")[2])) == known
 
 
 def test_the_readme_shows_the_first_minute_and_ci_runs_its_tests() -> None:

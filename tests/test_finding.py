@@ -145,11 +145,32 @@ def test_a_full_hash_that_only_the_remote_has_comes_and_a_name_does_not(
             found(mine, ref, tmp_path)
     with pytest.raises(SourceError, match="has no dev") as near:
         found(mine, "dev", tmp_path)
-    assert near.value.hint == "did you mean origin/dev?"
+    assert near.value.hint == "-v origin/dev"
     with pytest.raises(SourceError, match=f"has no {'1' * 40}") as raised:
         found(mine, "1" * 40, tmp_path)
     assert f"{server.url}/project.git has no" in raised.value.why
     assert "S3CRET" not in raised.value.why
+
+
+def test_a_clone_that_has_it_all_asks_nobody_how_far_its_history_goes(server: HttpServer, tmp_path: Path) -> None:
+    mine = clone(server, tmp_path)
+    asked = len(server.requests)
+    with pytest.raises(SourceError, match="has no HEAD~99") as raised:
+        found(mine, "HEAD~99", tmp_path)
+    head = mine.git("rev-parse", "HEAD")
+    assert raised.value.why == f"HEAD is {head[:12]}, and 3 commits are all of its history"
+    assert len(server.requests) == asked
+
+
+def test_a_shallow_clone_tells_in_one_sentence_how_far_its_remote_goes(server: HttpServer, tmp_path: Path) -> None:
+    mine = clone(server, tmp_path, *SHALLOW)
+    with pytest.raises(SourceError, match="clone has no HEAD~99") as raised:
+        found(mine, "HEAD~99", tmp_path)
+    head = mine.git("rev-parse", "HEAD")[:12]
+    assert raised.value.why == (
+        f"it is a shallow clone, and {server.url}/project.git has no HEAD~99: "
+        f"HEAD is {head}, and 3 commits are all of its history"
+    )
 
 
 def test_without_a_remote_that_may_be_asked_only_the_own_repository_is_told_of(bare: Path, tmp_path: Path) -> None:

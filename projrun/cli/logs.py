@@ -29,16 +29,18 @@ STREAMS = ("stdout", "stderr", "build", "projrun")
 def logs(run: str, follow: bool, times: bool, streams: tuple[str, ...], store: Path | None) -> None:
     """Print the log of a run.
 
-    RUN is an id, the beginning of one, or last, last~1, ... (default: last). All streams are printed in the
-    order in which they came: stdout and stderr of the program, build, and projrun's own lines.
+    RUN is an id, the beginning of one, or last, last~1, ... of the project around here (default: last). All
+    streams are printed in the order in which they came: stdout and stderr of the program, build, and projrun's
+    own lines.
     """
     from projrun.core.paths import store_directory
+    from projrun.spec.load import project_around
     from projrun.store import log
     from projrun.store.run import RUNNING, read_run
     from projrun.store.store import Store
 
     chosen = Store(store_directory(store))
-    record = chosen.read(chosen.resolve(run))
+    record = chosen.read(chosen.resolve(run, project_around(Path())))
     pieces = (
         log.follow(record.path, lambda: read_run(record.path).status == RUNNING)
         if follow
@@ -55,12 +57,15 @@ def logs(run: str, follow: bool, times: bool, streams: tuple[str, ...], store: P
 
 
 def _print_lines(pieces: Iterable[Piece]) -> None:
+    from projrun.core.report import OURS
     from projrun.store import log
 
     out = sys.stdout.buffer
     for line in log.lines(pieces):
         prefix = f"{_clock(line.time)} {line.stream or '?':<7} "
-        out.write(prefix.encode() + line.data.rstrip(b"\r\n") + b"\n")
+        # The column of the stream says what these lines begin with elsewhere.
+        data = line.data.removeprefix(b"projrun: ") if line.stream == OURS else line.data
+        out.write(prefix.encode() + data.rstrip(b"\r\n") + b"\n")
         out.flush()
 
 

@@ -88,7 +88,7 @@ def main() -> NoReturn:
         error.show()
         code = error.exit_code
     except click.UsageError as error:
-        code = fail(_usage(error), as_json=as_json)
+        code = fail(_usage(error, arguments), as_json=as_json)
     except (click.Abort, KeyboardInterrupt):
         code = fail(Interrupted(signal.SIGINT).told(), as_json=as_json)
     except Interrupted as stop:
@@ -115,10 +115,24 @@ def _invoke(arguments: list[str]) -> int:
     return 0
 
 
-def _usage(error: click.UsageError) -> UsageError:
+def _usage(error: click.UsageError, arguments: list[str]) -> UsageError:
     """Click's own complaint as one of ours; it already names the nearest option."""
-    verb = error.ctx.command_path if error.ctx else "projrun"
-    return UsageError(error.format_message().rstrip("."), hint=f"{verb} --help")
+    # It does not say whose option lacks its value.
+    path = error.ctx.command_path if error.ctx else _path(arguments)
+    return UsageError(error.format_message().rstrip("."), hint=f"{path} --help")
+
+
+def _path(arguments: list[str]) -> str:
+    """The words of the verb that was typed."""
+    command: click.Command = cli
+    words = ["projrun"]
+    for word in arguments:
+        found = command.get_command(click.Context(command), word) if isinstance(command, click.Group) else None
+        if found is None:
+            break
+        command = found
+        words.append(word)
+    return " ".join(words)
 
 
 def _unwritable(error: OSError) -> ProjrunError | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kMGT]?i?)B?", re.IGNORECASE)
 _AGE = re.compile(r"(\d{1,6})\s*([mhdw])")
 _SECONDS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_LARGEST_SEED = 2**32 - 1
 _UNITS = {
     "": 1,
     "k": 10**3,
@@ -41,11 +43,34 @@ def _once(ctx: click.Context, option: click.Parameter, values: tuple[Any, ...]) 
     return values[0] if values else None
 
 
-store_option: Callable[[Any], Any] = single(
-    "--store",
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="The run store (default: PROJRUN_STORE, or the user data folder).",
+class KeptStore(click.ParamType[Path]):
+    """A store to read: one that is typed and not there is a mistake, unlike a default that nobody used yet."""
+
+    name = "DIR"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        from projrun.core.paths import store_directory
+
+        directory = store_directory(value)
+        try:
+            why = "" if stat.S_ISDIR(directory.stat().st_mode) else "it is no directory"
+        except (FileNotFoundError, NotADirectoryError):
+            why = "no run was ever kept there"
+        except OSError:
+            why = ""  # the store itself tells why it cannot be read
+        if why:
+            raise UsageError(
+                f"there is no store at {directory}",
+                why=why,
+                hint="name the directory that was given to projrun run --store, or leave --store out",
+            )
+        return directory
+
+
+_STORE_HELP = "The run store (default: PROJRUN_STORE, or the user data folder)."
+store_option: Callable[[Any], Any] = single("--store", type=KeptStore(), metavar="DIR", help=_STORE_HELP)
+new_store_option: Callable[[Any], Any] = single(
+    "--store", type=click.Path(path_type=Path), metavar="DIR", help=_STORE_HELP
 )
 json_option: Callable[[Any], Any] = click.option(
     "--json", "as_json", is_flag=True, help="The same as data, on standard output."
@@ -123,6 +148,22 @@ class Age(click.ParamType[float]):
         if not match:
             self.fail(f"{value!r} is not an age: write it as 30d, 12h or 2w", param, ctx)
         return float(int(match[1]) * _SECONDS[match[2]])
+
+
+class Seed(click.ParamType[int]):
+    """A whole number from 0 to 4294967295."""
+
+    name = "N"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        # What int() reads of "1_0" or of other scripts' digits is nobody's seed.
+        if not re.fullmatch(r"[0-9]{1,10}", value) or int(value) > _LARGEST_SEED:
+            raise UsageError(
+                f"--seed {value}: a seed is a whole number from 0 to {_LARGEST_SEED}", hint="--seed 7, for example"
+            )
+        return int(value)
 
 
 class Size(click.ParamType[int]):

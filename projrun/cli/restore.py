@@ -18,9 +18,9 @@ from projrun.cli.options import store_option
 def restore(run: str, directory: Path, outputs: bool, offline: bool, store: Path | None) -> None:
     """Write the source of a run, as it was, or its outputs into a new directory.
 
-    RUN is an id, the beginning of one, or last, last~1, ... The files come from the run's snapshot in the
-    store. A run that has none was clean and pushed: its commit comes from the repository it was run in, from a
-    mirror in the cache, or from its remote. Outputs are kept of runs in a private checkout.
+    RUN is an id, the beginning of one, or last, last~1, ... of the project around here. The files come from the
+    run's snapshot in the store. A run that has none was clean and pushed: its commit comes from the repository it
+    was run in, from a mirror in the cache, or from its remote. Outputs are kept of runs in a private checkout.
     """
     from projrun.cli.screen import Screen
     from projrun.core.paths import cache_directory, store_directory

@@ -11,15 +11,16 @@ import click
 
 from projrun.cli.failure import fail
 from projrun.cli.options import (
+    Seed,
     Size,
     allow_download_option,
     builder_option,
     clean,
     json_option,
+    new_store_option,
     pairs,
     refuse_downloads_offline,
     single,
-    store_option,
 )
 from projrun.cli.render import print_document
 from projrun.core.errors import ProjrunError
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     metavar="REF",
     help="The branch, tag or commit to run, in a private checkout (with ~N, an older one).",
 )
-@single("--subdirectory", metavar="DIR", help="Where in the repository the project is.")
+@single("--subdirectory", metavar="DIR", help="Where in the repository, from its root, the project is.")
 @click.option("-P", "--param", "given", multiple=True, metavar="NAME=VALUE", help="A parameter; repeatable.")
 @single(
     "--params",
@@ -55,14 +56,14 @@ if TYPE_CHECKING:
 )
 @single(
     "--seed",
-    type=click.IntRange(0, 2**32 - 1),
+    type=Seed(),
     metavar="N",
     help="The seed (default: a random one).",
 )
 @single("--name", metavar="TEXT", help="A name for the run.")
 @click.option("--tag", "tags", multiple=True, metavar="K=V", help="A tag for the run; repeatable.")
 @single("--note", metavar="TEXT", help="A note that is kept with the run.")
-@store_option
+@new_store_option
 @click.option(
     "--snapshot-limit",
     type=Size(),
@@ -96,7 +97,7 @@ if TYPE_CHECKING:
 @click.option(
     "--bring-outputs",
     is_flag=True,
-    help="Copy the outputs of a run in a private checkout to your own directory.",
+    help="Copy the outputs of a private checkout of your own repository to your own directory.",
 )
 @click.option("--dry-run", is_flag=True, help="Print the plan; build, record and run nothing.")
 @json_option

@@ -16,7 +16,7 @@ import click
 from projrun.cli.options import json_option, store_option
 from projrun.cli.render import Column, local_time, number, print_document, printable, status, table
 from projrun.core.amounts import duration
-from projrun.core.errors import SpecError, UsageError
+from projrun.core.errors import UsageError
 
 if TYPE_CHECKING:
     from projrun.store.row import RunRow
@@ -47,6 +47,7 @@ def runs(all_projects: bool, limit: int, sort: str, as_csv: bool, as_json: bool,
     Those of the project around the current directory; of all projects with --all, or outside any project.
     """
     from projrun.core.paths import store_directory
+    from projrun.spec.load import project_around
     from projrun.store.index import RunQuery
     from projrun.store.store import Store
 
@@ -54,7 +55,7 @@ def runs(all_projects: bool, limit: int, sort: str, as_csv: bool, as_json: bool,
         raise UsageError(
             "--csv and --json are given", why="the list is printed once", hint="leave one of them out"
         )
-    root = None if all_projects else _project_here()
+    root = None if all_projects else project_around(Path())
     found = Store(store_directory(store)).list_runs(RunQuery(root=root, sort=sort, limit=limit or None))
     if as_json:
         print_document([dataclasses.asdict(row) for row in found])
@@ -67,15 +68,6 @@ def runs(all_projects: bool, limit: int, sort: str, as_csv: bool, as_json: bool,
         click.echo(
             f"no runs{here} yet; projrun run starts one" + (", --all lists all projects" * bool(root)), err=True
         )
-
-
-def _project_here() -> Path | None:
-    from projrun.spec.load import find_project
-
-    try:
-        return find_project(Path())
-    except SpecError:
-        return None
 
 
 # Which columns give way on a narrow terminal, the highest number first.

@@ -11,10 +11,12 @@ import sys
 import click
 
 from projrun.cli.render import label, printable
-from projrun.core.report import BUILD, STDOUT
+from projrun.core.report import BUILD, FETCH, STDOUT
 
 # A state of a progress bar that the next one is drawn over. A file would keep them all.
 _DRAWN_OVER = re.compile(rb"[^\r\n]*\r(?!\n)")
+# A line by which git tells how far it is: "Receiving objects:  50% (75/150)".
+_COUNTED = re.compile(rb"(?<![^\r\n])(?:remote: )?[A-Z][\w ]+: +\d[^\r\n]*[\r\n]+")
 
 
 class Screen:
@@ -41,12 +43,14 @@ class Screen:
 
     def write(self, stream: str, data: bytes) -> None:
         """Shows output. A screen that has gone (a closed pipe) stops being written to; the run goes on."""
-        if stream == BUILD and self._quiet:
+        if stream in (BUILD, FETCH) and self._quiet:
             return
         file = self._program if stream == STDOUT else sys.stderr
         descriptor = file.fileno()
         if descriptor in self._gone:
             return
+        if stream == FETCH:
+            data = b"".join(_COUNTED.findall(data)) if os.isatty(descriptor) else b""
         if stream == BUILD and not os.isatty(descriptor):
             data = _DRAWN_OVER.sub(b"", data)
         try:

@@ -30,14 +30,15 @@ _INSTALLED_SHOWN = 40
 def show(run: str, as_json: bool, store: Path | None) -> None:
     """Show everything that is known of one run.
 
-    RUN is an id, the beginning of one, or last, last~1, ... (default: last). With --json: its documents,
-    start, recipe and outcome, in the format of schemas/recipe.v1.json.
+    RUN is an id, the beginning of one, or last, last~1, ... of the project around here (default: last). With
+    --json: its documents, start, recipe and outcome, in the format of schemas/recipe.v1.json.
     """
     from projrun.core.paths import store_directory
+    from projrun.spec.load import project_around
     from projrun.store.store import Store
 
     chosen = Store(store_directory(store))
-    record = chosen.read(chosen.resolve(run))
+    record = chosen.read(chosen.resolve(run, project_around(Path())))
     if as_json:
         print_document(document(record))
         return

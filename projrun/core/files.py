@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from projrun.core.errors import UsageError
+
 _KINDS = (
     (stat.S_ISDIR, "a directory"),
     (stat.S_ISFIFO, "a pipe"),
@@ -28,6 +30,27 @@ def irregular(path: Path) -> str:
         # Not pathlib's, which raises in a directory that is closed.
         return "a link that leads nowhere" if os.path.islink(path) else ""  # noqa: PTH114
     return next((kind for is_one, kind in _KINDS if is_one(mode)), "")
+
+
+def check_free(place: Path) -> None:
+    """Raises UsageError unless nothing is at ``place`` but perhaps an empty directory: nothing is written over."""
+    what = irregular(place)
+    try:
+        if not what and not os.path.lexists(place):
+            return
+        taken = what != "a directory" or any(place.iterdir())
+    except OSError as error:
+        raise UsageError(
+            f"{place} cannot be read",
+            why=error.strerror or str(error),
+            hint="name a directory where you may write",
+        ) from error
+    if taken:
+        raise UsageError(
+            f"{place} is {'not empty' if what == 'a directory' else what or 'a file'}",
+            why="what is restored gets a place of its own, so that nothing is overwritten",
+            hint="name a directory that does not exist yet",
+        )
 
 
 def read_regular(path: Path, limit: int) -> bytes:

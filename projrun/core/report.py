@@ -6,6 +6,8 @@ from typing import Protocol
 
 # The streams of a run's log: our own lines, a builder's output, and the program's two.
 OURS, BUILD, STDOUT, STDERR = "projrun", "build", "stdout", "stderr"
+# What git says while it fetches: a terminal sees how far it is, a log gets all of it as our own lines.
+FETCH = "fetch"
 
 
 class Reporter(Protocol):
@@ -15,7 +17,7 @@ class Reporter(Protocol):
         """A phase (``source``, ``data``, ``environment``, ``run``, ...) begins, or goes on to ``text``."""
 
     def write(self, stream: str, data: bytes) -> None:
-        """Output of one of the streams above, in pieces of any size."""
+        """Output of one of the streams above, in pieces of any size; of ``FETCH``, whole lines."""
 
 
 class Silent:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
 from collections.abc import Mapping
 
 from projrun.core import process
+from projrun.core.nearest import nearest
 from projrun.core.report import STDERR, STDOUT
 from projrun.execution.channels import Channels
 from projrun.execution.model import Request
 
 # As POSIX shells have it: found but cannot be executed, and not found.
 CANNOT_EXECUTE, NOT_FOUND = 126, 127
+# Among all the programs of a system there is one that is somewhat like anything.
+_LIKENESS = 0.75
 
 
 class CannotStartError(Exception):
@@ -75,7 +79,19 @@ def find(argv: tuple[str, ...], cwd: str, path: str) -> str:
             return candidate
         if refusal.exit_code == CANNOT_EXECUTE and first is None:
             first = refusal
-    raise first or CannotStartError(NOT_FOUND, f"{name} was not found on the PATH of the run ({path})")
+    raise first or CannotStartError(
+        NOT_FOUND, f"{name} was not found on the environment's PATH{_near(name, path)}"
+    )
+
+
+def _near(name: str, path: str) -> str:
+    """Asks whether the program of the first folder that has one of about that name is meant."""
+    for directory in path.split(os.pathsep):
+        with contextlib.suppress(OSError), os.scandir(directory or ".") as entries:
+            close = nearest(name, sorted(entry.name for entry in entries), _LIKENESS)
+            if close:
+                return f" (did you mean {close}?)"
+    return ""
 
 
 def _refusal(file: str) -> CannotStartError | None:

@@ -42,10 +42,12 @@ def is_address(text: str) -> bool:
 def parse(text: str, subdirectory: str | None = None) -> Address:
     """The address that ``text`` is; ``subdirectory`` is the project's place, as ``#subdirectory`` is.
 
-    A directory inside a work tree becomes the work tree and the place in it. Raises SourceError, which shows
-    no secret, when git could take it for an option or a program, or nothing could be fetched from it.
+    A directory inside a work tree becomes the work tree and the place in it, in whose stead ``subdirectory``
+    counts from the root. Raises SourceError, which shows no secret, when git could take it for an option or a
+    program, or nothing could be fetched from it.
     """
     _check_text(text)
+    directory = None
     if url := _URL.fullmatch(text):
         address = _of_url(text, url["scheme"].lower(), url["rest"])
     elif (directory := _directory_in(text)) is not None:
@@ -62,7 +64,7 @@ def parse(text: str, subdirectory: str | None = None) -> Address:
         raise SourceError(f"there is no directory {_printable(text)}", hint=f"a repository is {_FORMS}")
     if not subdirectory:
         return address
-    if address.subdirectory:
+    if address.subdirectory and directory != text:
         raise _refused(text, "it names a subdirectory already", "leave out --subdirectory, or the part after #")
     return replace(address, subdirectory=_inside(text, subdirectory))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from urllib.parse import unquote
 
 from projrun.core.errors import SourceError
 from projrun.core.files import write_atomic
@@ -35,6 +36,18 @@ def ask_refs(directory: Path, address: Address, report: Reporter) -> Listing:
     output = checked(asked, address, directory).stdout
     write_atomic(directory / _LISTING, output, durable=False)
     return parse_listing(output.decode(errors="surrogateescape"))
+
+
+def head_here(address: Address) -> str | None:
+    """The branch that HEAD of a bare repository of this machine stands for; git lists none that is not there."""
+    if address.kind not in ("path", "file"):
+        return None
+    place = address.url if address.kind == "path" else unquote(address.url.removeprefix("file://"))
+    try:
+        text = Path(place, "HEAD").read_text()
+    except (OSError, ValueError):
+        return None
+    return text.removeprefix("ref: ").strip() if text.startswith("ref: ") else None
 
 
 def known_refs(directory: Path) -> Listing | None:

@@ -11,7 +11,7 @@ from projrun.core.errors import SourceError
 from projrun.source import fetching
 from projrun.source.git import Repository
 from projrun.source.model import Resolution
-from projrun.source.refs import Found, Listing, Wanted, ambiguous_hash, parse_listing, parse_ref
+from projrun.source.refs import Found, Listing, Wanted, ambiguous_hash, lead_to_it, parse_listing, parse_ref
 from projrun.source.worktree import common
 
 
@@ -20,8 +20,8 @@ class Elsewhere:
     """A ref that the repository cannot give the commit of, or not all of its files.
 
     ``ask`` is what another repository may be asked for in its place. ``found`` is the ref when it is here, and
-    ``branch`` the branch whose remote that would be. ``error`` says what is missing. A ``lasting`` name means the
-    same everywhere.
+    ``branch`` the branch whose remote that would be. ``error`` says what is missing. ``lasting``: another
+    repository may have it even when this one is meant to lack nothing, and means the same by it.
     """
 
     ref: str | None
@@ -72,8 +72,11 @@ def look_up(repository: Repository, ref: str | None) -> Resolution | Elsewhere:
     older = fetching.older(directory, commit, wanted.suffix)
     if older is not None and fetching.held(directory, older):
         return Resolution(ref, "expression", older)
-    error = _incomplete(repository, wanted, older) if older else _too_far(repository, wanted, commit)
-    return Elsewhere(ref, older or commit + wanted.suffix, found, branch, True, error)
+    if older:
+        return Elsewhere(ref, older, found, branch, True, _incomplete(repository, wanted, older))
+    # Whoever has all of a commit's history has no less of it than others.
+    error = _too_far(repository, wanted, commit)
+    return Elsewhere(ref, commit + wanted.suffix, found, branch, False, error)
 
 
 def shortage(repository: Repository) -> str | None:
@@ -93,9 +96,10 @@ def _incomplete(repository: Repository, wanted: Wanted, commit: str) -> SourceEr
 
 
 def _too_far(repository: Repository, wanted: Wanted, commit: str) -> SourceError:
+    count = fetching.run(git_directory(repository), "rev-list", "--count", commit).strip()
     return SourceError(
         f"{repository.worktree} has no {wanted.ref}",
-        why=f"{wanted.base} is {commit[:12]}, whose history here is shorter",
+        why=f"{wanted.base} is {commit[:12]}, and {lead_to_it(count)}",
         hint="give a smaller number",
     )
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from projrun.core.errors import SourceError
@@ -11,6 +12,8 @@ from projrun.source.remote import without_credentials
 
 _FULL = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SHORT = re.compile(r"[0-9a-f]{4,63}")
+_TOO_SHORT = re.compile(r"[0-9a-f]{1,3}")
+_SHOWN = 8
 # git-check-ref-format(1); what gitrevisions(7) adds is allowed only where it leads to an older commit.
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|^[-/.]|/$|\.$|\.lock$|/\.")
 _SUFFIX = re.compile(r"(?:~\d{0,6}|\^\d{0,2}|\^\{(?:commit)?\})+$")
@@ -71,35 +74,28 @@ class Listing:
             return SourceError(
                 f"{shown} has no commits", why="the repository is empty", hint="push a branch to it"
             )
+        names = list(dict.fromkeys(short_name(name) for name in self.refs if name.startswith(tuple(_KINDS))))
         if wanted.base in ("HEAD", "@"):
-            why = f"its HEAD stands for {self.head or 'a branch'}, which is not there"
+            why = f"its HEAD stands for {_printable(_branch(self.head) or 'a branch')}, which is not there"
+            near = ["main"] if "main" in names else names[:1]
         elif wanted.full_hash or wanted.short_hash:
             why = "the repository does not have, or does not give out, such a commit"
+            near = [] if wanted.full_hash else _near(wanted.base, names)
+        elif _TOO_SHORT.fullmatch(wanted.base):
+            why = "no branch or tag is called so, and of a hash at least 4 digits are needed"
+            near = _near(wanted.base, names)
         else:
             why = "the repository has no branch or tag of that name"
+            near = _near(wanted.base, names)
         return SourceError(
             f"{shown} has no {_printable(wanted.ref or 'HEAD')}",
-            why=why,
-            hint=self.suggestion("" if wanted.full_hash else wanted.base),
+            why=why + _listed(names),
+            hint=" or ".join(f"-v {shlex.quote(name)}" for name in near) or "name another version: -v REF",
         )
-
-    def suggestion(self, base: str) -> str:
-        """The names that are most like ``base``, or the first few when none is."""
-        import difflib  # only ever needed for an error
-
-        names = list(dict.fromkeys(short_name(name) for name in self.refs if name.startswith(tuple(_KINDS))))
-        tail = base.rpartition("/")[2]  # origin/main, of one who thinks of a clone
-        same = [name for name in names if name == tail or (base and name.endswith(f"/{base}"))]
-        close = same or difflib.get_close_matches(base, names, n=5, cutoff=0.5)
-        if close:
-            return f"did you mean {' or '.join(close)}?"
-        more = f" and {len(names) - 8} more" if len(names) > 8 else ""
-        return f"it has {', '.join(names[:8])}{more}" if names else ""
 
     def _head(self) -> Found | None:
         commit = self.refs.get("HEAD")
-        branch = self.head.removeprefix("refs/heads/") if self.head else None
-        return Found("HEAD", commit, "default", branch) if commit else None
+        return Found("HEAD", commit, "default", _branch(self.head)) if commit else None
 
     def _found(self, name: str) -> Found:
         kind = next((kind for place, kind in _KINDS.items() if name.startswith(place)), "expression")
@@ -135,6 +131,25 @@ def parse_listing(output: str) -> Listing:
     return Listing(refs, head)
 
 
+def _near(base: str, names: Sequence[str]) -> list[str]:
+    """The names that are most like ``base``."""
+    import difflib  # only ever needed for an error
+
+    tail = base.rpartition("/")[2]  # origin/main, of one who thinks of a clone
+    same = [name for name in names if name == tail or name.endswith(f"/{base}")]
+    return same or difflib.get_close_matches(base, names, n=3, cutoff=0.5)
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The first few of all names, as the end of a sentence."""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"; it has {_printable(', '.join(names[:_SHOWN]))}{more}" if names else ""
+
+
+def _branch(head: str | None) -> str | None:
+    return head.removeprefix("refs/heads/") if head else None
+
+
 def short_name(name: str) -> str:
     """``refs/heads/main`` as people write it."""
     return re.sub(r"^refs/(?:heads|tags|remotes)/", "", name)
@@ -147,6 +162,11 @@ def ambiguous_hash(base: str, commits: Iterable[str]) -> SourceError:
         why=f"these commits begin with it: {', '.join(commit[:16] for commit in found[:5])}",
         hint=f"say which: -v {found[0]}",
     )
+
+
+def lead_to_it(count: str) -> str:
+    """Says how long a history is."""
+    return "one commit is all of its history" if count == "1" else f"{count} commits are all of its history"
 
 
 def _printable(text: str) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from projrun.core.errors import SourceError
 from projrun.core.report import Reporter
 from projrun.source import fetching
 from projrun.source.mirror import Mirror, agree, agrees, locked, unwritable
 from projrun.source.model import Resolution
-from projrun.source.refs import Found, Listing, Wanted, ambiguous_hash, parse_ref
+from projrun.source.refs import Found, Listing, Wanted, ambiguous_hash, lead_to_it, parse_ref
 
 
 def resolve(mirror: Mirror, ref: str | None, *, offline: bool = False, report: Reporter) -> Resolution:
@@ -46,7 +48,7 @@ def _resolve_online(mirror: Mirror, wanted: Wanted, report: Reporter) -> Resolut
         else:
             commit = None
     if commit is None:
-        raise listing.missing(wanted, address.shown)
+        raise replace(listing, head=listing.head or fetching.head_here(address)).missing(wanted, address.shown)
     if not wanted.suffix:
         return _resolution(wanted, found, commit)
     older = fetching.older(path, commit, wanted.suffix)
@@ -142,6 +144,6 @@ def _too_far(mirror: Mirror, wanted: Wanted, commit: str) -> SourceError:
     count = fetching.run(mirror.path, "rev-list", "--count", commit).strip()
     return SourceError(
         f"{mirror.address.shown} has no {wanted.ref}",
-        why=f"{wanted.base} is {commit[:12]}, and {count} commits lead to it, itself counted",
+        why=f"{wanted.base} is {commit[:12]}, and {lead_to_it(count)}",
         hint="give a smaller number",
     )

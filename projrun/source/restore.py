@@ -14,7 +14,8 @@ import shutil
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
-from projrun.core.errors import SourceError
+from projrun.core.errors import SourceError, system_reason
+from projrun.core.files import check_free
 from projrun.core.paths import absolute
 
 _BLOCK = 1 << 20
@@ -56,21 +57,15 @@ def restore(sources_git: Path, commit: str, destination: Path) -> None:
 
 
 def _take_place(destination: Path) -> None:
+    check_free(destination)
     try:
         destination.mkdir(parents=True, exist_ok=True)
-        taken = any(destination.iterdir())
     except OSError as error:
         raise SourceError(
             f"{destination} cannot be written",
-            why=error.strerror or str(error),
+            why=system_reason(error, destination),
             hint="name a directory where you may write",
         ) from error
-    if taken:
-        raise SourceError(
-            f"{destination} is not empty",
-            why="a snapshot is restored to a place of its own, so that nothing is overwritten",
-            hint="name a directory that does not exist yet",
-        )
 
 
 def _clear(destination: Path, *, whole: bool) -> None:

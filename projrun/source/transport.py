@@ -15,7 +15,7 @@ from pathlib import Path
 
 from projrun.core import process
 from projrun.core.errors import SourceError, UsageError
-from projrun.core.report import BUILD, Reporter
+from projrun.core.report import FETCH, Reporter
 from projrun.source import git
 from projrun.source.credentials import attempts, without_secrets
 from projrun.source.model import Address
@@ -143,7 +143,7 @@ class _Telling:
         if lines:
             clean = without_secrets(lines, self._address)
             self.said = (self.said + clean)[-_KEPT_OUTPUT:]
-            self._report.write(BUILD, clean)
+            self._report.write(FETCH, clean)
 
 
 def _run(

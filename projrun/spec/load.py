@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import posixpath
+import shlex
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,10 @@ from projrun.spec.declaration import Declared, declare
 from projrun.spec.model import SPEC_NAME, ProjectSpec
 from projrun.spec.text import read_text, shown_name
 
+# How far a project is looked for below a directory.
+_LEVELS, _DIRECTORIES, _PROJECTS = 4, 1000, 5
+# Large directories of other people's files.
+_OTHERS = frozenset(("node_modules", "site-packages", "__pycache__"))
 # What the file is called by mistake, and what the specifications of similar tools are called.
 _NEAR_NAMES = frozenset(("projectspec.yaml", "projectspec.yml", "projectspec.json", "projectspec", "mlproject"))
 
@@ -30,6 +36,52 @@ def find_project(start: Path) -> Path:
     called ProjectSpec.yaml and is no file: the search never goes past it to another project.
     """
     place = _place(start)
+    found = _at_or_above(place)
+    if found is not None:
+        return found
+    below = projects_below(place)
+    first = shlex.quote(str(start / below[0])) if below else ""
+    raise SpecError(
+        f"there is no {SPEC_NAME} in {place} or above it",
+        why=one_in(below),
+        hint=f"cd {first}, or name it: projrun run {first}" if first else _near_miss(place),
+    )
+
+
+def project_around(start: Path) -> Path | None:
+    """As :func:`find_project`; None where there is none."""
+    with contextlib.suppress(SpecError):
+        return _at_or_above(_place(start))
+    return None
+
+
+def projects_below(root: Path) -> tuple[str, ...]:
+    """The nearest few projects below a directory, relative to it, level by level; what is hidden is left out.
+
+    So many directories are looked at and no more: it is for a hint.
+    """
+    found: list[str] = []
+    waiting, seen = [""], 0
+    while waiting and seen < _DIRECTORIES and len(found) < _PROJECTS:
+        directory, seen = waiting.pop(0), seen + 1
+        with contextlib.suppress(OSError), os.scandir(root / directory) as entries:
+            names = {entry.name: entry.is_dir(follow_symlinks=False) for entry in entries}
+            if directory and names.get(SPEC_NAME) is False:
+                found.append(directory)
+            if "pyvenv.cfg" not in names and directory.count("/") < _LEVELS - 1:
+                inside = sorted(name for name, is_directory in names.items() if is_directory)
+                waiting += [
+                    posixpath.join(directory, name) for name in inside if name[0] != "." and name not in _OTHERS
+                ]
+    return tuple(found)
+
+
+def one_in(directories: Sequence[str]) -> str:
+    """Says of projects below where they are; empty when there are none."""
+    return f"there is one in {', '.join(directories)}" if directories else ""
+
+
+def _at_or_above(place: Path) -> Path | None:
     for directory in (place, *place.parents):
         path = directory / SPEC_NAME
         if kind := irregular(path):
@@ -39,7 +91,7 @@ def find_project(start: Path) -> Path:
             )
         if os.path.isfile(path):  # noqa: PTH113 - pathlib's raises in a directory that is closed
             return directory
-    raise SpecError(f"there is no {SPEC_NAME} in {place} or above it", hint=_near_miss(place))
+    return None
 
 
 def _place(start: Path) -> Path:

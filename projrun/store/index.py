@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from projrun.core.errors import StoreError, UsageError
-from projrun.core.nearest import did_you_mean
+from projrun.core.nearest import did_you_mean, nearest
 from projrun.store.failures import ANOTHER_STORE, writing
 from projrun.store.ids import is_id
 from projrun.store.row import RunRow, row_of
@@ -47,12 +47,14 @@ class RunQuery:
 
     ``root`` is a project's directory (None: all projects). ``sort`` is ``started``, ``duration``, ``status``,
     ``name``, ``project``, ``entry-point``, ``metric:NAME`` or ``param:NAME``, with ``-`` before it for the largest
-    first; runs without that value come last, and equals are in the order newest first.
+    first; runs without that value come last, and equals are in the order newest first. The first ``skip`` are
+    left out.
     """
 
     root: Path | None = None
     sort: str = "-started"
     limit: int | None = None
+    skip: int = 0
 
 
 class Index:
@@ -108,12 +110,6 @@ class Index:
     def ids(self, prefix: str) -> tuple[str, ...]:
         """The ids that begin with ``prefix``, in order; straight from the directories."""
         return tuple(sorted(run for run in _names(self._runs) if run.startswith(prefix)))
-
-    def by_start(self, position: int) -> str | None:
-        """The id of the newest run (0), the one before it (1), ...; None when there are not so many."""
-        statement = "SELECT id FROM runs ORDER BY started DESC, id DESC LIMIT 1 OFFSET ?"
-        found = self._fresh(lambda connection: connection.execute(statement, (position,)).fetchone())
-        return str(found[0]) if found else None
 
     def environments(self) -> dict[str, int]:
         """How many runs used each environment, by its key."""
@@ -224,7 +220,7 @@ def _order(sort: str) -> tuple[str, tuple[str, ...]]:
     raise UsageError(
         f"runs cannot be sorted by {key!r}",
         why=f"the keys are {', '.join(keys)}",
-        hint=did_you_mean(key, keys) or "projrun runs --sort -started",
+        hint=f"projrun runs --sort {nearest(key, keys) or '-started'}",
     )
 
 
@@ -236,6 +232,6 @@ def _select(
     where = "WHERE root = ?" if query.root is not None else ""
     values: list[object] = [root_key(str(query.root))] if query.root is not None else []
     limit = -1 if query.limit is None else query.limit
-    statement = f"SELECT row FROM runs {where} ORDER BY {order[0]} LIMIT ?"  # noqa: S608
-    found = connection.execute(statement, (*values, *order[1], limit))
+    statement = f"SELECT row FROM runs {where} ORDER BY {order[0]} LIMIT ? OFFSET ?"  # noqa: S608
+    found = connection.execute(statement, (*values, *order[1], limit, query.skip))
     return tuple(from_text(text) for (text,) in found)

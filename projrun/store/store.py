@@ -95,16 +95,16 @@ class Store:
         self.prepare()
         return self.index.rebuild()
 
-    def resolve(self, text: str) -> str:
+    def resolve(self, text: str, project: Path | None = None) -> str:
         """The full id that ``text`` stands for: an id, the beginning of exactly one, ``last`` or ``last~N``.
 
-        ``last`` is the run of any project that was started last, ``last~2`` the second before it. Raises
-        UsageError, and StoreError for another's store.
+        ``last`` is the run of ``project`` (its directory; None: of any) that was started last, ``last~2`` the
+        second before it. Raises UsageError, and StoreError for another's store.
         """
         self._check()
         wanted = text.strip().lower()
         if match := _LAST.fullmatch(wanted):
-            return self._last(int(match["back"] or 0))
+            return self._last(int(match["back"] or 0), project)
         if is_id(wanted) and (self.runs / wanted).is_dir():
             return wanted
         found = self.index.ids(wanted) if wanted else ()
@@ -119,14 +119,16 @@ class Store:
             )
         return found[0]
 
-    def _last(self, back: int) -> str:
-        found = self.index.by_start(back)
-        if found is not None:
-            return found
-        known = len(self.index.ids(""))
-        why = f"the store holds {known} run{'' if known == 1 else 's'}: {self.path}"
+    def _last(self, back: int, project: Path | None) -> str:
+        found = self.index.runs(RunQuery(project, limit=1, skip=back))
+        if found:
+            return found[0].id
+        known = len(self.index.ids("") if project is None else self.index.runs(RunQuery(project)))
+        whose = f" of {project}" if project else ""
         raise UsageError(
-            f"there is no run last~{back}" if back else "there is no run yet", why=why, hint="projrun runs"
+            f"there is no run last~{back}{whose}" if back else f"there is no run yet{whose}",
+            why=f"the store holds {known} run{'s' * (known != 1)}{' of it' * bool(project)}: {self.path}",
+            hint="projrun runs" + " --all, and name it by its id" * bool(project),
         )
 
     def _unknown(self, text: str) -> UsageError:

@@ -12,6 +12,8 @@ import pytest
 
 from tests.cli.conftest import Workspace
 
+OTHER = "version: 1\nname: other\nenvironment: {system: true}\nentry_points: {main: echo hi}\n"
+
 
 @pytest.fixture
 def three(workspace: Workspace) -> list[str]:
@@ -38,9 +40,7 @@ def test_a_project_sees_its_own_runs_and_all_of_them_when_asked(
 ) -> None:
     other = tmp_path / "other"
     other.mkdir()
-    (other / "ProjectSpec.yaml").write_text(
-        "version: 1\nname: other\nenvironment: {system: true}\nentry_points: {main: echo hi}\n"
-    )
+    (other / "ProjectSpec.yaml").write_text(OTHER)
     assert workspace.projrun("run", cwd=other).code == 0
     assert len(workspace.projrun("runs", "--json", cwd=other).data) == 1
     assert len(workspace.projrun("runs", "--json", "--all", cwd=other).data) == 4
@@ -95,3 +95,45 @@ def test_show_as_data_is_the_three_documents(workspace: Workspace, three: list[s
     assert [shown[kind]["document"] for kind in ("start", "recipe", "outcome")] == ["start", "recipe", "outcome"]
     directory = Path(shown["directory"])
     assert shown["recipe"] == json.loads((directory / "recipe.json").read_bytes())
+
+
+def test_last_is_that_of_the_project_around_here_for_every_verb(
+    workspace: Workspace, three: list[str], tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "ProjectSpec.yaml").write_text(OTHER)
+    theirs = workspace.run(cwd=other)["run"]
+    assert workspace.projrun("show", "last", "--json").data["run"] == three[2]
+    assert workspace.projrun("show", "last~1", "--json", cwd=workspace.root / "data").data["run"] == three[1]
+    assert workspace.projrun("show", "--json", cwd=other).data["run"] == theirs
+    assert workspace.projrun("show", "--json", cwd=tmp_path).data["run"] == theirs
+    assert "training" in workspace.projrun("logs").out
+    assert "tinydep==1.5" in workspace.projrun("export-lock", "last").out
+    assert workspace.projrun("env", "verify", "last", "--json").data["run"] == three[2]
+    assert workspace.projrun("restore", "last", str(tmp_path / "back")).code == 0
+    assert (tmp_path / "back/train.py").exists()
+    elsewhere = workspace.projrun("restore", "last~1", str(tmp_path / "none"), cwd=other)
+    assert elsewhere.code == 2
+    assert f"there is no run last~1 of {other}" in elsewhere.err
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_store_that_was_typed_and_is_not_there_is_a_mistake(workspace: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for words in (["runs"], ["show", "last"], ["logs"], ["env", "list"], ["store", "rebuild"]):
+        for name in ("nowhere/x", "file", "file/x"):
+            done = workspace.projrun(*words, "--store", str(tmp_path / name))
+            assert done.code == 2, words
+            assert f"there is no store at {tmp_path / name}" in done.err
+    assert workspace.projrun("runs").code == 0  # the default, or PROJRUN_STORE, need not be there yet
+    assert workspace.projrun("run", "--store", str(tmp_path / "new"), "-e", "free").code == 0
+    assert workspace.projrun("runs", "--store", str(tmp_path / "new"), "--json").data
+
+
+def test_lines_with_their_times_name_the_stream_once(workspace: Workspace) -> None:
+    workspace.run("-e", "free")
+    lines = workspace.projrun("logs", "-t", "-s", "projrun").out.splitlines()
+    _, stream, text = lines[0].split(maxsplit=2)
+    assert stream == "projrun"
+    assert text.startswith("begin: tiny free, run ")

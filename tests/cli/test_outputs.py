@@ -11,10 +11,10 @@ import pytest
 
 from tests.cli.conftest import Workspace
 
+pytestmark = pytest.mark.slow
+
 WRITE = """\
 import os, pathlib, sys
-
-pytestmark = pytest.mark.slow
 pathlib.Path("out/sub").mkdir(parents=True)
 pathlib.Path("out/plain.txt").write_text("plain")
 pathlib.Path("out/sub/deep.txt").write_text("deep")
@@ -69,6 +69,28 @@ def test_kept_outputs_are_written_again(workspace: Workspace, tmp_path: Path) ->
     again = workspace.projrun("restore", run, str(tmp_path / "back"), "--outputs")
     assert again.code == 2
     assert "not empty" in again.err
+
+
+@pytest.mark.parametrize(
+    ("ref", "outputs"),
+    [([], []), (["-v", "HEAD"], []), (["-v", "HEAD"], ["--outputs"])],
+    ids=["source", "source of a checkout", "outputs"],
+)
+def test_a_place_that_is_taken_is_a_mistake_of_the_command_line(
+    workspace: Workspace, tmp_path: Path, ref: list[str], outputs: list[str]
+) -> None:
+    run = writing(workspace, WRITE).run(*ref)["run"]
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full/mine").write_text("mine")
+    for name, told in (("file", "is a file"), ("full", "is not empty")):
+        done = workspace.projrun("restore", run, str(tmp_path / name), *outputs)
+        assert done.code == 2
+        assert f"{tmp_path / name} {told}" in done.err
+    (tmp_path / "empty").mkdir()
+    assert workspace.projrun("restore", run, str(tmp_path / "empty"), *outputs).code == 0
+    assert (tmp_path / "empty" / ("model.bin" if outputs else "write.py")).exists()
+    assert (tmp_path / "full/mine").read_text() == (tmp_path / "file").read_text() == "mine"
 
 
 def test_a_link_that_leads_out_costs_no_other_file(workspace: Workspace, tmp_path: Path) -> None:

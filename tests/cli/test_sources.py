@@ -88,7 +88,7 @@ def test_every_kind_of_ref_runs_its_commit(workspace: Workspace, history: dict[s
         assert (recorded["ref"], recorded["resolved_as"], recorded["checkout"]) == (ref, kind, True)
         assert recorded["address"] == (None if here else address(workspace))
         assert document["recipe"]["flags"] == document["outcome"]["flags"] == []
-        assert workspace.projrun("logs", "-s", "stdout").out == f"{word}\n"
+        assert workspace.projrun("logs", document["run"], "-s", "stdout").out == f"{word}\n"
     assert state(workspace) == before
     assert checkouts(workspace) == []
 
@@ -122,8 +122,11 @@ def test_a_bare_repository_and_its_subdirectory(workspace: Workspace, tmp_path: 
         document = workspace.run(*words, "-e", "free")
         assert source_of(document)["subdirectory"] == "deep/project"
         assert document["recipe"]["spec"]["root"].endswith("remote.git#deep/project")
-        assert workspace.projrun("logs", "-s", "stdout").out == "from below\n"
+        assert workspace.projrun("logs", document["run"], "-s", "stdout").out == "from below\n"
     assert workspace.projrun("run", "-v", "HEAD", "-q", "-e", "free", cwd=inner).out == "from below\n"
+    # Wherever it is typed, --subdirectory counts from the root of the repository.
+    words = ["--subdirectory", "deep/project", "-q", "-e", "free"]
+    assert workspace.projrun("run", *words, cwd=inner).out == "from below\n"
 
 
 def test_where_there_is_no_project_the_nearest_are_named(workspace: Workspace, tmp_path: Path) -> None:
@@ -134,6 +137,10 @@ def test_where_there_is_no_project_the_nearest_are_named(workspace: Workspace, t
     assert done.code == 111
     assert "there is no ProjectSpec.yaml in commit" in done.err
     assert "--subdirectory inner" in done.err
+    plain = workspace.projrun("run", cwd=outer.path)
+    assert plain.code == 111
+    assert "there is one in inner" in plain.err
+    assert "projrun run inner" in plain.err
     broken = workspace.projrun("run", str(outer.path), "-v", "HEAD", "--subdirectory", "inner")
     assert broken.code == 111
     assert f"{outer.path}@{outer.git('rev-parse', 'HEAD')[:10]}:inner/ProjectSpec.yaml" in broken.err
@@ -344,9 +351,13 @@ def test_outputs_are_never_brought_through_a_link(writing: Workspace, tmp_path: 
 
 
 def test_there_is_nowhere_to_bring_the_outputs_of_an_address(writing: Workspace) -> None:
-    done = writing.projrun("run", address(writing), "--bring-outputs")
-    assert done.code == 2
+    for source in (address(writing), str(writing.root.parent / "remote.git")):
+        done = writing.projrun("run", source, "--bring-outputs")
+        assert done.code == 2
+        assert "an address has no directory to bring them to" in done.err
+        assert "projrun restore" in done.err
     assert not writing.store.exists()
+    assert not (writing.home / "cache/mirrors").exists()  # it is told before anything is fetched
 
 
 # Without a network
@@ -436,7 +447,7 @@ def test_ssh_simply_works(workspace: Workspace, tmp_path: Path, monkeypatch: pyt
         document = workspace.run(url, "-v", commit[:10], "-e", "free")
     assert source_of(document)["commit"] == commit
     assert source_of(document)["remote"] == url
-    assert workspace.projrun("logs", "-s", "stdout").out == "over ssh\n"
+    assert workspace.projrun("logs", document["run"], "-s", "stdout").out == "over ssh\n"
 
 
 SECRET = "t0p/s3cret@x"  # must be found nowhere
@@ -470,7 +481,9 @@ def test_a_password_of_an_address_is_nowhere(workspace: Workspace) -> None:
         assert source_of(done.data)["address"] == source_of(done.data)["remote"] == clear
         wrong = workspace.projrun("run", url.replace("s3cret", "s3cre7"), "-v", "other")
         assert wrong.code == 112
-    shown = workspace.projrun("show", "last").out + workspace.projrun("logs", "last").out
+    run = done.data["run"]
+    shown = workspace.projrun("show", run).out + workspace.projrun("logs", run).out
+    assert clear in shown
     told = (done.out + done.err + wrong.out + wrong.err + shown).encode() + everything_written(workspace)
     for form in (b"s3cret", b"s3cre7", b"ada:"):
         assert form not in told
@@ -480,6 +493,8 @@ def test_the_log_of_a_run_tells_what_was_fetched(workspace: Workspace) -> None:
     document = workspace.run(address(workspace), "-v", "main", "-e", "free")
     log = workspace.projrun("logs", document["run"], "-s", "projrun").out
     assert f"fetch: asking {address(workspace)} for main" in log
+    assert "projrun: git: Receiving objects: 100% (" in log
+    assert "%" not in log.replace("100% (", "")
     assert "in a private checkout" in log
 
 
@@ -496,7 +511,7 @@ def test_a_submodule_with_a_relative_address_comes_along(workspace: Workspace, t
         document = workspace.run(source, "-v", "HEAD")
         assert document["recipe"]["flags"] == document["outcome"]["flags"] == []
         assert [one["commit"] for one in source_of(document)["submodules"]] == [commit]
-        assert workspace.projrun("logs", "-s", "stdout").out == "from the submodule\n"
+        assert workspace.projrun("logs", document["run"], "-s", "stdout").out == "from the submodule\n"
     fetched = workspace.run(address(workspace))
     shutil.rmtree(tmp_path / "inner.git")
     shutil.rmtree(tmp_path / "remote.git")
@@ -534,7 +549,7 @@ def test_a_file_of_git_lfs_is_there_with_its_content_and_makes_nothing_dirty(
         document = workspace.run(source, "-v", "HEAD")
         assert document["recipe"]["flags"] == document["outcome"]["flags"] == []
         assert document["recipe"]["source"]["changes"] == []
-        assert workspace.projrun("logs", "-s", "stdout").out == "the real weights\n"
+        assert workspace.projrun("logs", document["run"], "-s", "stdout").out == "the real weights\n"
 
 
 def test_line_ends_that_git_would_write_otherwise_make_no_checkout_dirty(workspace: Workspace) -> None:

@@ -75,7 +75,10 @@ def watched(server: HttpServer) -> Iterator[list[bytes]]:
 def nowhere(workspace: Workspace, *done: Done) -> None:
     """The secret is in no file of store and cache, in none of their names, and in no output."""
     told = b"".join((one.out + one.err).encode() for one in done)
-    told += (workspace.projrun("show", "last").out + workspace.projrun("logs", "last").out).encode()
+    # Of any project: outside one, last is the last of all.
+    shown = [workspace.projrun(verb, "last", cwd=workspace.home) for verb in ("show", "logs")]
+    assert [one.code for one in shown] == [0, 0]
+    told += "".join(one.out for one in shown).encode()
     for place in (workspace.store, workspace.home / "cache"):
         for path in place.rglob("*"):
             told += os.fsencode(path) + b"\n" + (path.read_bytes() if path.is_file() else b"")
@@ -188,7 +191,7 @@ def large(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
 def test_files_of_git_lfs_come_over_https(large: Workspace, secure: HttpServer) -> None:
     done = large.projrun("run", "--json", address(secure, "ada:t0p%2Fs3cret%40x@"))
     assert done.code == 0, done.err
-    assert large.projrun("logs", "-s", "stdout").out == "the real weights\n"
+    assert large.projrun("logs", "-s", "stdout", cwd=large.home).out == "the real weights\n"
     assert [path for path in secure.requests if path.endswith("/info/lfs/objects/batch")]
     assert [path for path in secure.requests if "/lfs-content/" in path]
     nowhere(large, done)
@@ -228,7 +231,7 @@ def test_files_of_git_lfs_come_over_ssh(
         assert (tmp_path / "authenticated").read_text().split()[:2] == [f"{tmp_path}/remote.git", "download"]
         document = large.run("--offline", f"{server.alias}:{tmp_path}/remote.git")
     assert document["recipe"]["source"]["changes"] == []
-    assert large.projrun("logs", "-s", "stdout").out == "the real weights\n"
+    assert large.projrun("logs", "-s", "stdout", cwd=large.home).out == "the real weights\n"
     nowhere(large, done)
 
 
@@ -238,6 +241,6 @@ def test_the_password_of_the_own_remote_brings_what_the_clone_lacks(large: Works
     shutil.rmtree(large.root / ".git/lfs")
     done = large.projrun("run", "--json", "-v", "HEAD")
     assert done.code == 0, done.err
-    assert large.projrun("logs", "-s", "stdout").out == "the real weights\n"
+    assert large.projrun("logs", "-s", "stdout", cwd=large.home).out == "the real weights\n"
     assert done.data["recipe"]["source"]["remote"] == f"{secure.url}/remote.git"
     nowhere(large, done)

@@ -157,7 +157,13 @@ def test_a_program_is_looked_up_on_the_path_of_the_request(tmp_path: Path) -> No
 def test_what_is_not_found_is_127(tmp_path: Path) -> None:
     assert not_started(Request(("tool",), str(tmp_path), {"PATH": "/nowhere"})) == (
         127,
-        "tool was not found on the PATH of the run (/nowhere)",
+        "tool was not found on the environment's PATH",
+    )
+    (tmp_path / "python3").touch()
+    (tmp_path / "tools").touch()
+    assert not_started(Request(("tool",), str(tmp_path), {"PATH": f"/nowhere:{tmp_path}"})) == (
+        127,
+        "tool was not found on the environment's PATH (did you mean tools?)",
     )
     assert not_started(Request(("./tool",), str(tmp_path))) == (127, f"{tmp_path}/./tool does not exist")
     assert not_started(Request(("",), str(tmp_path))) == (127, "the command is empty")

@@ -153,6 +153,16 @@ def test_a_subdirectory_is_given_once() -> None:
     assert "subdirectory already" in raised.value.why
 
 
+def test_a_subdirectory_of_a_work_tree_counts_from_its_root(repository: Repository) -> None:
+    (repository.path / "model/part").mkdir(parents=True)
+    root, model = str(repository.path), str(repository.path / "model")
+    for text, below, found in ((root, "model", "model"), (model, "model", "model"), (model, "other", "other")):
+        assert parse(text, below) == Address("path", root, root, found)
+    assert parse(f"{model}#part").subdirectory == "model/part"
+    with pytest.raises(SourceError, match="is no address"):
+        parse(f"{model}#part", "model")
+
+
 def test_http_takes_a_password_on_loopback_only() -> None:
     assert parse("http://me:secret@127.0.0.1:8080/a.git").password == "secret"
 

@@ -221,18 +221,34 @@ def test_an_ambiguous_short_hash_lists_the_commits(bare: Path, repository: Repos
 @pytest.mark.parametrize(
     ("ref", "hint"),
     [
-        ("mian", "did you mean main?"),
-        ("origin/main", "did you mean main?"),
-        ("v2", "did you mean v1?"),
-        ("zzz", "it has dev, main, plain, v1"),
+        ("mian", "-v main"),
+        ("origin/main", "-v main"),
+        ("v2", "-v v1"),
+        ("zzz", "-v REF"),
         ("main~9", "smaller number"),
-        ("00000000", "it has dev, main, plain, v1"),
+        ("00000000", "-v REF"),
     ],
 )
 def test_a_missing_ref_lists_the_nearest(ref: str, hint: str, bare: Path, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=f"has no {ref}") as raised:
         at(mirror_of(f"file://{bare}", tmp_path), ref)
     assert hint in raised.value.hint
+    if "~" not in ref:
+        assert raised.value.why.endswith("; it has dev, main, plain, v1")
+
+
+def test_a_head_that_stands_for_a_missing_branch_is_told_by_its_name(bare: Path, tmp_path: Path) -> None:
+    Repository(bare).git("symbolic-ref", "HEAD", "refs/heads/master")
+    with pytest.raises(SourceError, match="has no HEAD") as raised:
+        at(mirror_of(f"file://{bare}", tmp_path), None)
+    assert raised.value.why == "its HEAD stands for master, which is not there; it has dev, main, plain, v1"
+    assert raised.value.hint == "-v main"
+
+
+def test_a_hash_of_three_digits_is_told_to_be_too_short(bare: Path, tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="has no 853") as raised:
+        at(mirror_of(f"file://{bare}", tmp_path), "853")
+    assert "of a hash at least 4 digits are needed" in raised.value.why
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from projrun.core.errors import SourceError
+from projrun.core.errors import SourceError, UsageError
 from projrun.source.inspect import inspect
 from projrun.source.restore import restore
 from projrun.source.snapshot import snapshot
@@ -81,10 +81,12 @@ def test_a_place_that_is_taken_is_left_alone(sources: Path, tmp_path: Path) -> N
     commit = put_commit(sources, ("100644", b"a", put(sources, "blob", b"x")))
     (tmp_path / "back").mkdir()
     (tmp_path / "back/mine").write_text("mine")
-    with pytest.raises(SourceError, match="is not empty"):
+    with pytest.raises(UsageError, match="is not empty"):
         restore(sources, commit, tmp_path / "back")
-    with pytest.raises(SourceError, match="cannot be written"):
+    with pytest.raises(UsageError, match="mine is a file"):
         restore(sources, commit, tmp_path / "back/mine")
+    with pytest.raises(SourceError, match="cannot be written"):
+        restore(sources, commit, tmp_path / "back/mine/below")
     assert (tmp_path / "back/mine").read_text() == "mine"
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from projrun.core.errors import SpecError
 from projrun.core.paths import cache_directory
-from projrun.spec.load import find_project
+from projrun.spec.load import find_project, projects_below
 from projrun.spec.model import Parameter, Value
 from tests.spec.specs import BIKES, HEAD, entry, load, write
 
@@ -223,6 +223,29 @@ def test_a_name_that_comes_near_is_pointed_out(tmp_path: Path, name: str) -> Non
     with pytest.raises(SpecError) as caught:
         find_project(tmp_path / "below")
     assert caught.value.hint == f"{tmp_path / name} is there: the file must be called ProjectSpec.yaml"
+
+
+def test_projects_below_are_pointed_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for place in ("model", "a/deep/one", ".hidden", "node_modules/x", "venv/src", "1/2/3/4/5"):
+        write(tmp_path / place, BIKES)
+    (tmp_path / "venv/pyvenv.cfg").touch()
+    (tmp_path / "model/inner/ProjectSpec.yaml").mkdir(parents=True)  # no file
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SpecError) as caught:
+        find_project(Path())
+    assert caught.value.why == "there is one in model, a/deep/one"
+    assert caught.value.hint == "cd model, or name it: projrun run model"
+    with pytest.raises(SpecError) as caught:
+        find_project(Path("a"))
+    assert caught.value.hint == "cd a/deep/one, or name it: projrun run a/deep/one"
+
+
+def test_a_project_is_not_looked_for_below_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(30):
+        write(tmp_path / f"p{number:02}", BIKES)
+    assert projects_below(tmp_path) == ("p00", "p01", "p02", "p03", "p04")
+    monkeypatch.setattr("projrun.spec.load._DIRECTORIES", 3)
+    assert projects_below(tmp_path) == ("p00", "p01")
 
 
 def test_what_is_no_directory_is_an_error(tmp_path: Path) -> None:

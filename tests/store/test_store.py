@@ -230,6 +230,20 @@ def test_last_is_the_run_that_was_started_last_of_any_project(store: Store) -> N
     assert "3 runs" in caught.value.why
 
 
+def test_last_of_a_project_is_its_own(store: Store) -> None:
+    here, other = Path("/home/me/here"), Path("/home/me/other")
+    first = whole_run(store, created=100.0, root=here)
+    second = whole_run(store, created=200.0, root=here)
+    whole_run(store, created=300.0, root=other)
+    assert [store.resolve(text, here) for text in ("last", "last~1")] == [second, first]
+    assert store.resolve(first, other) == first
+    with pytest.raises(UsageError, match="there is no run last~2 of /home/me/here") as caught:
+        store.resolve("last~2", here)
+    assert "2 runs of it" in caught.value.why
+    with pytest.raises(UsageError, match="there is no run yet of /elsewhere"):
+        store.resolve("last", Path("/elsewhere"))
+
+
 def test_runs_that_started_together_are_told_apart_by_id(store: Store) -> None:
     runs = sorted(whole_run(store) for _ in range(3))
     assert [store.resolve(f"last~{back}") for back in range(3)] == runs[::-1]
