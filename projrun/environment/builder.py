@@ -97,8 +97,8 @@ class LookupRequest:
 class Builder(Protocol):
     """Makes virtual environments out of locks, and locks out of requirements.
 
-    ``create`` and ``resolve`` hand the tool's output to ``write`` as it comes and raise EnvironmentFailure with the tool's
-    own reason first.
+    ``create`` and ``resolve`` hand the tool's output to ``write`` as it comes, and raise EnvironmentFailure with
+    the tool's own reason first.
     """
 
     @property
