@@ -11,10 +11,10 @@ from projrun.choice import environment_named
 from projrun.core.errors import EnvironmentFailure
 from projrun.core.hashing import sha256_bytes
 from projrun.core.report import Reporter
-from projrun.environment import built, exported, installed, locked, plan, platforms
+from projrun.environment import built, exported, installed, locked, plan, platforms, verification
 from projrun.environment.exported import Contents
 from projrun.environment.locked import Target
-from projrun.environment.model import Distribution, EnvironmentPlan, Interpreter, Means
+from projrun.environment.model import EnvironmentPlan, Interpreter, Means
 from projrun.spec.load import find_project, load, project_around
 from projrun.store.store import Store
 
@@ -122,8 +122,7 @@ def _executed_in(recipe: Mapping[str, Any], cache: Path) -> Contents:
         version=recipe["source"]["commit"],
         created=recipe["created"],
     )
-    there = [Distribution(one["name"], one["version"], one["sha256"]) for one in environment["installed"]]
-    differences = installed.differences(there, contents.applying)
+    differences = installed.differences(verification.of_recipe(environment), contents.applying)
     if differences:
         raise EnvironmentFailure(
             f"run {run} did not execute in what its lock names",

@@ -83,8 +83,7 @@ class _Task:
 
     @property
     def target(self) -> Target:
-        spec, markers = self.spec, self.unlocked.interpreter.markers
-        return Target(markers, spec.extras, spec.groups, spec.source_distributions)
+        return locked.target_for(self.spec, self.unlocked.interpreter.markers)
 
     @property
     def header(self) -> str:

@@ -126,6 +126,8 @@ def _tell(compiled: Compiled, screen: Screen) -> None:
     for change in compiled.changes:
         kind, text = _words(change)
         click.echo(f"{label(kind)} {printable(text)}")
+    if compiled.written and not compiled.changes:
+        screen.phase("lock", f"{compiled.file} is written anew, with the same versions")
     if compiled.problems:
         screen.line("lock", f"{compiled.file} is out of step")
     if compiled.untold:

@@ -19,7 +19,8 @@ class BuildRequest:
 
     ``lines`` are those of ``lock_text``; ``lock_file`` is how the user knows it and ``compile_command`` what
     compiles it again, for errors. ``fresh``: every archive is fetched again and its hash checked; what was
-    unpacked before counts for nothing.
+    unpacked before counts for nothing. ``offline``, here and below: only what was downloaded before, and no
+    network call.
     """
 
     folder: Path
@@ -49,12 +50,11 @@ class Made:
 class ResolutionRequest:
     """Requirements to be resolved. ``folder`` is empty and ours alone; ``file`` is how the user knows them.
 
-    ``offline`` of both: only what was downloaded before, and no network call. ``extras`` and ``groups`` are
-    those of a pyproject.toml. ``previous`` is the text of a lock whose versions are kept, but for ``upgrade``
-    (``NAME`` or ``NAME==V``) and unless ``upgrade_all``. ``universal``: for every platform and every Python from
-    ``python`` on, with markers; with ``platforms`` (names of :mod:`projrun.environment.platforms`) for those
-    alone. ``python`` is the version to resolve for when it is not the interpreter's own. ``annotate``: comments
-    say who needs what.
+    ``extras`` and ``groups`` are those of a pyproject.toml. ``previous`` is the text of a lock whose versions are
+    kept, but for ``upgrade`` (``NAME`` or ``NAME==V``) and unless ``upgrade_all``. ``universal``: for every
+    platform and every Python from ``python`` on, with markers; with ``platforms`` (names of
+    :mod:`projrun.environment.platforms`) for those alone. ``python`` is the version to resolve for when it is not
+    the interpreter's own. ``annotate``: comments say who needs what.
     """
 
     folder: Path
@@ -97,8 +97,8 @@ class LookupRequest:
 class Builder(Protocol):
     """Makes virtual environments out of locks, and locks out of requirements.
 
-    Both methods hand the tool's output to ``write`` as it comes and raise EnvironmentFailure with the tool's
-    own reason first.
+    ``create`` and ``resolve`` hand the tool's output to ``write`` as it comes, and raise EnvironmentFailure with
+    the tool's own reason first.
     """
 
     @property

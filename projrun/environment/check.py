@@ -29,7 +29,7 @@ def check(spec: EnvironmentSpec, root: Path, cache: Path) -> tuple[Problem, ...]
                 lines = _lines(text, spec.lock, target)
         if spec.requirements is not None and (root / spec.requirements).is_file():
             files = requirements.collect(root, spec.requirements)
-            asked = requirements.lines_of(files, spec.extras or (), spec.groups or ())
+            asked = requirements.lines_of(files, spec)
             found += requirements.unlockable(files, asked)
             if lines is not None:
                 found += requirements.out_of_step(lines, spec.lock or "", asked, markers, command)
@@ -51,5 +51,4 @@ def _target(spec: EnvironmentSpec, cache: Path) -> locked.Target | None:
         markers = interpreters.find(spec.python or "", cache).markers
     except EnvironmentFailure:
         return None
-    settled = spec.requirements is not None
-    return locked.Target(markers, spec.extras, spec.groups, spec.source_distributions, settled=settled)
+    return locked.target_for(spec, markers)

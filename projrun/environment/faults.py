@@ -52,17 +52,14 @@ def _of_lock(spec: EnvironmentSpec, root: Path, interpreter: Interpreter | None)
         return [plan.lock_missing(spec, spec.requirements or "", resolved=False)]
     found = []
     text = read_lock(spec, root)
-    target = None
-    if interpreter is not None:
-        chosen = spec.extras, spec.groups, spec.source_distributions
-        target = locked.Target(interpreter.markers, *chosen, settled=spec.requirements is not None)
+    target = None if interpreter is None else locked.target_for(spec, interpreter.markers)
     try:
         lock.raise_for(locked.problems(text, name, target, command), plan.UNUSABLE_LOCK.format(name))
     except EnvironmentFailure as error:
         found.append(as_flag(REFUSED, error))
     if spec.requirements and (pins := locked.pins(text, name, target)) is not None:
         files = requirements.collect(root, spec.requirements)
-        asked = requirements.lines_of(files, spec.extras or (), spec.groups or ())
+        asked = requirements.lines_of(files, spec)
         drift = requirements.out_of_step(pins, name, asked, target and target.markers, command)
         found += plan.drift_flags(drift)
     return found

@@ -73,7 +73,7 @@ class Missing(EnvironmentFailure):
     def brief(self) -> str:
         """The versions alone: their paths would fill a page when it is one line."""
         versions = dict.fromkeys(one.version for one in self._found)
-        return f"found: {', '.join(versions)}" if versions else self.why
+        return f"found {', '.join(versions)}" if versions else self.why
 
 
 def find(requirement: str, cache: Path) -> Interpreter:

@@ -10,6 +10,7 @@ from projrun.core.errors import Problem
 from projrun.environment import lock
 from projrun.environment.lock import LockLine
 from projrun.environment.model import EnvironmentPlan
+from projrun.spec.model import EnvironmentSpec
 
 _PYLOCK = re.compile(r"(.*/)?pylock(\.[^./]+)?\.toml")
 _PYLOCK_TEXT = re.compile(r"^lock-version\s*=", re.MULTILINE)
@@ -38,6 +39,12 @@ def is_pylock(file: str) -> bool:
 def name_of(text: str) -> str:
     """A name that tells the format of a lock whose own name is not known."""
     return "pylock.toml" if _PYLOCK_TEXT.search(text) else "requirements.lock"
+
+
+def target_for(spec: EnvironmentSpec, markers: Mapping[str, str]) -> Target:
+    """What a project's lock is read for, for an interpreter with these markers."""
+    settled = spec.requirements is not None
+    return Target(markers, spec.extras, spec.groups, spec.source_distributions, settled=settled)
 
 
 def target_of(plan: EnvironmentPlan) -> Target:

@@ -86,9 +86,9 @@ def _beside_shims() -> Iterator[Path]:
 
 def _conda(home: Path) -> Iterator[Path]:
     bases = [
-        Path("/opt/conda"),
+        _OPT / "conda",
         *(home / name for name in _CONDA_HOMES),
-        *(Path("/opt") / n for n in _CONDA_HOMES),
+        *(_OPT / name for name in _CONDA_HOMES),
     ]
     if os.environ.get("CONDA_PREFIX"):
         bases.insert(0, Path(os.environ["CONDA_PREFIX"]))

@@ -187,9 +187,8 @@ def _drift(
         return known
     from projrun.environment import locked, requirements
 
-    target = locked.Target(interpreter.markers, *chosen)
-    lines = locked.parse(text, name, target, command)
-    asked = requirements.lines_of(files, spec.extras or (), spec.groups or ())
+    lines = locked.parse(text, name, locked.target_for(spec, markers), command)
+    asked = requirements.lines_of(files, spec)
     found = requirements.out_of_step(lines, name, asked, markers, command)
     keep(file, [vars(problem) for problem in found])
     return found

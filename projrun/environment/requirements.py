@@ -10,6 +10,7 @@ from projrun.core.errors import EnvironmentFailure, Problem
 from projrun.core.userinfo import without_userinfo
 from projrun.environment import lock
 from projrun.environment.text import read_text
+from projrun.spec.model import EnvironmentSpec
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -43,14 +44,12 @@ def collect(root: Path, relative: str) -> tuple[RequirementsFile, ...]:
     return tuple(found.values())
 
 
-def lines_of(
-    files: Iterable[RequirementsFile], extras: Collection[str] = (), groups: Collection[str] = ()
-) -> tuple[RequirementLine, ...]:
-    """Every requirement of the files, options left out; of a pyproject.toml with those ``extras`` and ``groups``.
+def lines_of(files: Iterable[RequirementsFile], spec: EnvironmentSpec) -> tuple[RequirementLine, ...]:
+    """Every requirement of the files, options left out; of a pyproject.toml with the spec's extras and groups.
 
     Raises EnvironmentFailure for a broken pyproject.toml, and for an extra or group that it does not have.
     """
-    return tuple(line for file in files for line in _lines(file, extras, groups))
+    return tuple(line for file in files for line in _lines(file, spec.extras or (), spec.groups or ()))
 
 
 def unlockable(files: Iterable[RequirementsFile], asked: Iterable[RequirementLine]) -> tuple[Problem, ...]:

@@ -37,7 +37,7 @@ class Unlocked:
     @property
     def asked(self) -> tuple[requirements.RequirementLine, ...]:
         """All that is asked for. Raises EnvironmentFailure for a broken pyproject.toml."""
-        return requirements.lines_of(self.files, self.spec.extras or (), self.spec.groups or ())
+        return requirements.lines_of(self.files, self.spec)
 
     @property
     def digest(self) -> str:

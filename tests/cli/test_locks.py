@@ -33,6 +33,20 @@ def test_what_changed_is_printed_and_nothing_when_nothing_did(compiled: Workspac
     compiled.run()
 
 
+def test_a_lock_that_was_spoiled_is_mended_by_what_the_error_says(compiled: Workspace) -> None:
+    compiled.projrun("lock")
+    lock_file = compiled.root / "requirements.lock"
+    good = lock_file.read_text()
+    lock_file.write_text(f"!! what is this\n{good}")
+    refused = compiled.projrun("run")
+    assert (refused.code, "try: compile it again: projrun lock\n" in refused.err) == (113, True)
+    mended = compiled.projrun("lock")
+    assert (mended.code, mended.out) == (0, "")
+    assert "requirements.lock is written anew, with the same versions" in mended.err
+    assert lock_file.read_text() == good
+    compiled.run()
+
+
 def test_a_check_exits_with_113_and_names_the_lines(compiled: Workspace) -> None:
     compiled.projrun("lock")
     assert compiled.projrun("lock", "--check", "-q").code == 0

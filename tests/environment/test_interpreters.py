@@ -240,7 +240,7 @@ def test_what_there_is_is_listed_when_nothing_fits(
     assert raised.value.why.split() == ["Found:", "3.9.1", str(old), "3.13.0", str(new)]
     assert "uv python install 3.11" in raised.value.hint
     flag = as_flag(REFUSED, raised.value)
-    assert flag.message == "no Python 3.11 on this machine: found: 3.9.1, 3.13.0"
+    assert flag.message == "no Python 3.11 on this machine: found 3.9.1, 3.13.0"
     assert [one.version for one in installed(tmp_path)] == ["3.9.1", "3.13.0"]
     shutil.rmtree(new.parent)
     old.unlink()
