@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import secrets
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from projrun.core.errors import SourceError
+from projrun.core.errors import SourceError, system_reason
 from projrun.core.files import check_free
 from projrun.core.report import Reporter
 from projrun.source import address as addresses
@@ -120,22 +122,49 @@ def _reason(error: SourceError) -> str:
 
 
 def _write(finder: _Finder, commit: str, destination: Path) -> None:
-    """Writes the files of a commit, without the repository that a checkout is."""
+    """Writes the files of a commit, without the repository that a checkout is.
+
+    A directory that is there stays the same one: it may be the current one, or what a link leads to.
+    """
     objects, base = finder.find(commit)
-    if destination.is_dir():
-        destination.rmdir()
 
     def fetch_submodule(address: Address, inner: str) -> Path:
         return local.module_with(objects, inner) or finder.held(address, inner, online=not finder.offline)
 
-    submodules = checkout(
-        objects,
-        commit,
-        destination,
-        fetch_submodule=fetch_submodule,
-        base=base,
-        report=finder.report,
-        offline=finder.offline,
-    )
-    for place in (destination, *(destination / one.path for one in submodules)):
-        discard(place / ".git")
+    with _aside(destination) as aside:
+        submodules = checkout(
+            objects,
+            commit,
+            aside,
+            fetch_submodule=fetch_submodule,
+            base=base,
+            report=finder.report,
+            offline=finder.offline,
+        )
+        for place in (aside, *(aside / one.path for one in submodules)):
+            discard(place / ".git")
+        for entry in sorted(aside.iterdir()):
+            entry.rename(destination / entry.name)
+
+
+@contextlib.contextmanager
+def _aside(destination: Path) -> Iterator[Path]:
+    """A name within ``destination``, which is made when it is not there, and nothing is left of on failure."""
+    made = not destination.exists()
+    aside = destination / f".projrun-{secrets.token_hex(4)}"
+    try:
+        destination.mkdir(parents=True, exist_ok=True)
+        yield aside
+    except BaseException as error:
+        discard(aside)
+        if made:
+            with contextlib.suppress(OSError):
+                destination.rmdir()
+        if isinstance(error, OSError):
+            raise SourceError(
+                f"the source cannot be restored to {destination}",
+                why=system_reason(error, destination),
+                hint="make room there, or name another directory",
+            ) from error
+        raise
+    discard(aside)

@@ -157,3 +157,34 @@ def test_a_wrong_specification_of_a_commit_is_named_by_it_wherever_one_is(worksp
         assert done.code == 111
         assert f"{workspace.root}@" in done.err
         assert "checkouts" not in done.err
+
+
+@pytest.mark.parametrize("form", [".", "link", "deep/new"])
+@pytest.mark.parametrize("what", ["clean", "dirty"])
+def test_a_source_is_restored_to_where_one_is_or_a_link_leads(
+    workspace: Workspace, tmp_path: Path, form: str, what: str
+) -> None:
+    if what == "dirty":
+        workspace.repository.write("free.py", "print('edited')\n")
+    run = workspace.run("-e", "free")["run"]
+    place = tmp_path / "place"
+    place.mkdir()
+    (tmp_path / "link").symlink_to(place)
+    cwd = place if form == "." else tmp_path
+    done = workspace.projrun("restore", run, form, cwd=cwd)
+    assert done.code == 0, done.err
+    found = tmp_path / "deep/new" if form == "deep/new" else place
+    assert sorted(path.name for path in found.iterdir())[:2] == [".gitignore", "ProjectSpec.yaml"]
+    assert not (found / ".git").exists()
+
+
+def test_what_cannot_be_restored_leaves_the_place_as_it_was(workspace: Workspace, tmp_path: Path) -> None:
+    run = workspace.run("-e", "free")["run"]
+    (tmp_path / "remote.git").rename(tmp_path / "away.git")
+    workspace.root.rename(tmp_path / "moved")
+    place = tmp_path / "place"
+    place.mkdir()
+    for target in (place, tmp_path / "new"):
+        assert workspace.projrun("restore", run, str(target), cwd=tmp_path).code == 112
+    assert list(place.iterdir()) == []
+    assert not (tmp_path / "new").exists()
