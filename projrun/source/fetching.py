@@ -113,7 +113,7 @@ def fetch_all(directory: Path, address: Address, report: Reporter, *, every_ref:
 
 def commits_like(directory: Path, short: str) -> frozenset[str]:
     """The commits of the mirror whose hash begins with ``short``; of tags, their commits."""
-    names = run(directory, "rev-parse", f"--disambiguate={short}").split()
+    names = run(directory, "rev-parse", f"--disambiguate={short.lower()}").split()
     return frozenset(commit for name in names if (commit := _verified(directory, f"{name}^{{commit}}")))
 
 

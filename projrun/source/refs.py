@@ -36,7 +36,7 @@ class Wanted:
 
     @property
     def short_hash(self) -> bool:
-        return bool(_SHORT.fullmatch(self.base)) and not self.full_hash
+        return bool(_SHORT.fullmatch(self.base.lower())) and not self.full_hash
 
 
 @dataclass(frozen=True)

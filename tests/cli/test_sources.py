@@ -77,6 +77,7 @@ def test_every_kind_of_ref_runs_its_commit(workspace: Workspace, history: dict[s
         "side": ("two", "branch"),
         history["one"]: ("one", "commit"),
         history["two"][:8]: ("two", "commit"),
+        history["one"][:10].upper(): ("one", "commit"),
         "HEAD~2": ("one", "expression"),
         "v1^{commit}": ("one", "expression"),
         "HEAD": ("three", "default"),
