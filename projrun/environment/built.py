@@ -113,12 +113,28 @@ def told(directory: Path) -> Built | None:
         return None
 
 
+def interpreter_of(directory: Path) -> Path | None:
+    """The base interpreter of the environment in ``directory``; None when that was replaced."""
+    try:
+        document = read_json(directory / MARKER)
+        return None if _replaced(document) else Path(document["interpreter"]["path"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def was_whole(directory: Path) -> bool:
     """Whether an environment was built to the end in ``directory``, whatever has become of it."""
     return (directory / MARKER).exists()
 
 
 def _interpreter_reason(directory: Path, document: Any) -> str | None:
+    replaced = _replaced(document)
+    if replaced is None and os.path.realpath(directory / "bin" / "python") != document["interpreter"]["path"]:
+        return "its python does not lead to its interpreter"
+    return replaced
+
+
+def _replaced(document: Any) -> str | None:
     interpreter, library = document["interpreter"], document["library"]
     identity = identity_of(Path(interpreter["path"]))
     if identity is None:
@@ -127,8 +143,6 @@ def _interpreter_reason(directory: Path, document: Any) -> str | None:
         return f"its interpreter {interpreter['path']} was replaced since"
     if library is not None and identity_of(Path(library["path"])) != library["identity"]:
         return f"its interpreter's {Path(library['path']).name} was replaced since"
-    if os.path.realpath(directory / "bin" / "python") != interpreter["path"]:
-        return "its python does not lead to its interpreter"
     return None
 
 

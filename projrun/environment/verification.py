@@ -43,7 +43,10 @@ def verify(directory: Path, there: built.Built) -> Iterator[Finding]:
         yield Finding("record", row.path, f"{shown(row.path)} {fault}")
     yield from distribution_findings(there.installed, installed.read([site_packages]), "when it was built")
     yield from _lock_findings(directory, there)
-    for path in bytecode.altered(directory, directory / "bin" / "python"):
+    interpreter = built.interpreter_of(
+        directory
+    )  # without it the first finding is that the environment is unusable
+    for path in bytecode.altered(directory, interpreter) if interpreter else ():
         yield Finding("bytecode", path, f"{shown(path)} is not what its source compiles to")
 
 

@@ -104,6 +104,14 @@ def lead_python_elsewhere(folder: Path) -> None:
     python.symlink_to(f"//{target}")
 
 
+def replace_python(folder: Path) -> None:
+    """With a program that leaves a trace when it is run, and says that all bytecode is as it should be."""
+    python = folder.parent.parent.parent / "bin/python"
+    python.unlink()
+    python.write_text(f"#!/bin/sh\ntouch {folder.parent.parent.parent.parent}/was-run\nyes true | head -n 1000\n")
+    python.chmod(0o755)
+
+
 EDITED = [("altered", "beta/__init__.py was altered")]
 WRONG_RECORD = ("record", "beta/__init__.py does not have the hash that its RECORD says")
 
@@ -145,6 +153,13 @@ WRONG_RECORD = ("record", "beta/__init__.py does not have the hash that its RECO
             ],
         ),
         (lead_python_elsewhere, [("altered", "bin/python was altered")]),
+        (
+            replace_python,
+            [
+                ("marker", "the environment cannot be used: its python does not lead to its interpreter"),
+                ("altered", "bin/python was altered"),
+            ],
+        ),
     ],
 )
 def test_what_differs_is_named(
@@ -156,6 +171,7 @@ def test_what_differs_is_named(
     for (kind, message), (its_kind, beginning) in zip(found, expected, strict=True):
         assert kind == its_kind
         assert message.startswith(beginning)
+    assert not (environment.bin.parent.parent / "was-run").exists(), "nothing of a suspect is run"
 
 
 def test_what_was_written_down_is_itself_looked_at(environment: Environment) -> None:
