@@ -109,8 +109,8 @@ def _listed(made: Checked) -> str:
     entries = contents.entries_of(directory, paths)
     by_path = {entry.path: entry for entry in entries}
     faults = [
-        f"{damage.shown(row.path)} {fault}"
-        for row, fault in records.faults(directory, records.rows(directory, made.site_packages), by_path)
+        f"{fault.distribution}: {damage.shown(fault.path)} {fault.text}"
+        for fault in records.faults(directory, made.site_packages, by_path)
     ]
     if faults or odd:
         more = len(faults) - _SHOWN
