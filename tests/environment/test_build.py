@@ -409,3 +409,26 @@ def test_a_wheel_that_describes_itself_badly_is_refused_or_mended(
     if defect != "endless RECORD":  # of that pip tells no more than that it failed
         assert "alpha" in f"{raised.value.what} {raised.value.why}"
     assert remains(project) == []
+
+
+@pytest.mark.parametrize(
+    ("builder", "place"),
+    [
+        *(("pip", f"scripts/{name}") for name in ("python", "python3", f"python3.{sys.version_info[1]}")),
+        *(("uv", f"{folder}/python") for folder in ("scripts", "data/bin")),
+    ],
+)
+def test_a_package_that_replaces_the_python_is_refused_and_nothing_of_it_run(
+    project: Project, builder: str, place: str
+) -> None:
+    trace = project.root / "was-run"
+    files = {f"alpha-1.0.data/{place}": f"#!/bin/sh\ntouch {trace}\necho {THIS_PYTHON}\n"}
+    project.lock(make_wheel(project.archives, "alpha", files=files), make_wheel(project.archives, "beta"))
+    with pytest.raises(EnvironmentFailure) as raised:
+        project.having(builder=builder).ensure()
+    name = place.rpartition("/")[2]
+    own = "requirements.lock:1: alpha==1.0 cannot be installed"  # uv refuses it itself
+    ours = f"alpha 1.0 put a program in the place of the environment's {name}"
+    assert raised.value.what == (own if builder == "uv" else ours)
+    assert not trace.exists()
+    assert remains(project) == []
