@@ -56,12 +56,13 @@ class Meant:
 
 @dataclass(frozen=True)
 class Verified:
-    """What came of looking at every file of an environment."""
+    """What came of looking at every file of an environment. ``unusable``: the next run builds it again."""
 
     key: str
     run: str | None
     findings: tuple[Finding, ...]
     files: int
+    unusable: bool = False
 
 
 @dataclass(frozen=True)
@@ -146,27 +147,48 @@ def one_key(word: str, cache: Path) -> str:
     return found[0]
 
 
-def verify(target: Meant, cache: Path, report: Reporter) -> Verified:
+def verify(target: Meant, means: Means, report: Reporter, *, archives: bool = False) -> Verified:
     """Looks at every file of an environment; of a run, also whether it is still what the run ran in.
 
-    Raises EnvironmentFailure when there is none.
+    With ``archives`` those of its lock are fetched and installed anew, and compared. No run uses what is found
+    damaged from then on. Raises EnvironmentFailure when there is none, or the archives cannot be installed.
     """
-    directory, there = _told(target, cache)
+    directory, there = _told(target, means.cache)
+    marker = (directory / built.MARKER).read_bytes()
     report.phase("environment", f"reading every file of {target.key[:SHORT]}")
-    found = tuple(verification.verify(directory, there))
+    damage = tuple(verification.verify(directory, there))
+    if archives:
+        damage += _unlike_archives(target, means, report)
+    unusable = bool(damage) and _made_unusable(directory, marker, damage, report)
+    found = damage
     if target.recipe is not None:
         recorded = verification.of_recipe(target.recipe["environment"])
         found += tuple(verification.distribution_findings(recorded, there.installed, f"in run {target.run}"))
-    return Verified(target.key, target.run, found, sum(1 for _ in manifest.scan(directory)))
+    return Verified(target.key, target.run, found, sum(1 for _ in manifest.scan(directory)), unusable)
 
 
-def verify_archives(target: Meant, means: Means, report: Reporter) -> tuple[Finding, ...]:
-    """Compares every file with those of the archives of the lock, fetched and installed anew."""
+def _unlike_archives(target: Meant, means: Means, report: Reporter) -> tuple[Finding, ...]:
     directory, there = _told(target, means.cache)
     doing, failed = "has this environment", "the archives cannot be installed"
     with turn(built.lock_of(directory), report, doing=doing, failed=failed):
         report.phase("environment", f"installing the lock of {target.key[:SHORT]} anew, aside")
         return tuple(verification.verify_archives(directory, there, means, report))
+
+
+def _made_unusable(directory: Path, marker: bytes, damage: Sequence[Finding], report: Reporter) -> bool:
+    """Whether no run uses the environment any more; it was that before, or the first finding is the reason now."""
+    reason = built.look(directory, directory.name, "not")
+    if isinstance(reason, str):
+        return True
+    more = f", and {len(damage) - 1} more" if damage[1:] else ""
+    failed = "that the environment is damaged cannot be written down"
+    try:
+        with turn(built.lock_of(directory), report, doing="has this environment", failed=failed):
+            built.mark_damaged(directory, marker, f"{damage[0].message}{more}")
+    except EnvironmentFailure as failure:  # what was found is told all the same
+        report.phase("environment", f"{failure.what}: {failure.why}")
+        return False
+    return True
 
 
 def listed(places: Places) -> tuple[Listed, ...]:

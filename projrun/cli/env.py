@@ -100,17 +100,13 @@ def verify(  # noqa: PLR0913, PLR0917 - one parameter for each option of the com
 
     Each is hashed and compared with its RECORD and with what was written down when it was built; compiled bytecode
     is compared with its source. Of a run, the installed set is compared with the recorded one. Exits with 113 when
-    anything is missing, extra or altered.
+    anything is missing, extra or altered; then no run uses the environment any more, and the next builds it again.
     """
-    from projrun.environments import meant, verify_archives
+    from projrun.environments import meant
     from projrun.environments import verify as verified
 
     places, screen = _places(store, environment), _screen(as_json)
-    target = meant(which, places)
-    found = verified(target, places.cache, screen)
-    if archives:
-        more = verify_archives(target, means(offline=offline), screen)
-        found = dataclasses.replace(found, findings=(*found.findings, *more))
+    found = verified(meant(which, places), means(offline=offline), screen, archives=archives)
     _print_findings(found, as_json=as_json)
     ctx.exit(113 if found.findings else 0)
 
@@ -248,6 +244,7 @@ def _print_findings(found: Verified, *, as_json: bool) -> None:
     short = found.key[:12]
     if findings:
         count = f"{len(findings)} difference{'s' * (len(findings) != 1)}"
-        click.echo(f"{short}: {count}; the next run builds it again, or: projrun env remove {short}", err=True)
+        then = "; the next run builds it again" if found.unusable else ""
+        click.echo(f"{short}: {count}{then}", err=True)
     else:
         click.echo(f"{short}: {styled('as it was installed', fg='green')}, {found.files} files")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import marshal
 import os
 import signal
 import subprocess
@@ -82,7 +83,40 @@ def test_verifying_names_what_differs_and_exits_with_113(workspace: Workspace) -
     told = workspace.projrun("env", "verify", "--json", "--archives")
     assert (told.code, told.data["ok"]) == (113, False)
     kinds = [finding["kind"] for finding in told.data["findings"]]
-    assert {kind: kinds.count(kind) for kind in kinds} == {"altered": 1, "extra": 30, "record": 1, "archive": 1}
+    assert {kind: kinds.count(kind) for kind in kinds} == {
+        "marker": 1,  # that it was found damaged by the first
+        "altered": 1,
+        "extra": 30,
+        "record": 1,
+        "archive": 31,
+    }
+
+
+def test_what_is_found_damaged_is_used_by_no_run_and_built_again(workspace: Workspace) -> None:
+    key = built(workspace)["key"]
+    workspace.entry_point("python -c 'import tinydep'", environment=LOCKED)
+    workspace.run()
+    (bytecode,) = module_of(workspace, key).parent.glob("__pycache__/*.pyc")
+    bytecode.write_bytes(bytecode.read_bytes()[:16] + marshal.dumps(compile("X = 1", "x", "exec")))
+    assert workspace.projrun("run", "--dry-run", "--json").data["environment"]["reason"] is None
+    (workspace.root / "began").unlink(missing_ok=True)
+    process = started(workspace)
+    try:
+        done = workspace.projrun("env", "verify")
+        assert (done.code, f"{key[:12]}: 1 difference; the next run builds it again" in done.err) == (113, True)
+        message = f"it was found damaged: tinydep/__pycache__/{bytecode.name} is not what its source compiles to"
+        assert workspace.projrun("run", "--dry-run", "--json").data["environment"]["reason"] == message
+        workspace.entry_point("python -c 'import tinydep'", environment=LOCKED)
+        recipe = workspace.run()["recipe"]
+        assert not recipe["environment"]["reused"]
+        flags = {flag["code"]: flag["message"] for flag in recipe["flags"]}
+        assert message in flags["environment-rebuilt"]
+        assert len(list(environments(workspace).glob(".damaged-*"))) == 1, "the live run keeps what it uses"
+    finally:
+        process.terminate()
+        process.communicate()
+    assert workspace.projrun("env", "verify").code == 0
+    assert workspace.run()["recipe"]["environment"]["reused"]
 
 
 def test_verifying_a_run_compares_with_what_it_recorded(workspace: Workspace) -> None:

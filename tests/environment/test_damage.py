@@ -296,6 +296,18 @@ def test_a_damaged_environment_stays_aside_while_a_run_uses_it(project: Project)
     assert not list(environments.glob(".damaged-*"))
 
 
+def test_what_was_built_anew_since_it_was_verified_is_not_marked_damaged(project: Project) -> None:
+    ready(project)
+    directory = directory_of(project)
+    marker = (directory / built.MARKER).read_bytes()
+    shutil.rmtree(directory)
+    project.ensure()
+    built.mark_damaged(directory, marker, "that was before")
+    assert project.ensure().reused
+    built.mark_damaged(directory, (directory / built.MARKER).read_bytes(), "a \udcff was added")
+    assert project.plan().reason == "it was found damaged: a \udcff was added"
+
+
 def test_an_environment_that_was_removed_meanwhile_is_said_so(project: Project) -> None:
     ready(project)
     environment = project.ensure()
