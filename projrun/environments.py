@@ -83,11 +83,15 @@ class Wish:
 
 @dataclass(frozen=True)
 class Pruned:
-    """What goes, or would: environments, and what was left behind. ``held`` are in use, and stay."""
+    """What goes, or would: environments, and what was left behind.
+
+    ``held`` are in use, and stay; ``failed`` could not be removed, key and reason.
+    """
 
     removed: tuple[Listed, ...]
     leftovers: tuple[tuple[Path, int], ...]
     held: tuple[str, ...] = ()
+    failed: tuple[tuple[str, EnvironmentFailure], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -211,24 +215,47 @@ def explained(before: Meant, after: Meant, cache: Path) -> tuple[comparison.Chan
     return comparison.changes(_side(before, cache), _side(after, cache))
 
 
-def removed(words: Sequence[str], cache: Path, report: Reporter) -> Iterator[str]:
-    """Removes the environments that the words stand for, one by one, and gives the key of each when it is gone."""
-    for key in dict.fromkeys(one_key(word, cache) for word in words):
-        inventory.remove(cache, key, report)
-        yield key
+def removed(
+    words: Sequence[str], cache: Path, report: Reporter
+) -> Iterator[tuple[str, EnvironmentFailure | None]]:
+    """Removes the environments that the words stand for, one by one, and gives the key of each when it is gone.
+
+    Of one that cannot be removed also why not. Raises UsageError, and then removes nothing.
+    """
+    for key in dict.fromkeys([one_key(word, cache) for word in words]):
+        yield key, _failure_to_remove(key, cache, report)
 
 
 def prune(places: Places, wish: Wish, report: Reporter, *, dry_run: bool = False) -> Pruned:
-    """Removes what is wished away, and leftovers. Never what a live run uses."""
+    """Removes what is wished away, and leftovers. Never what a live run uses.
+
+    One that comes into use meanwhile, or cannot be removed, keeps none of the others.
+    """
     chosen = [one for one in listed(places) if _is_wished(one, wish)] if wish != Wish() else []
-    held = tuple(one.kept.key for one in chosen if one.kept.in_use)
-    going = tuple(one for one in chosen if not one.kept.in_use)
+    held = [one.kept.key for one in chosen if one.kept.in_use]
+    going = [one for one in chosen if not one.kept.in_use]
     left = tuple((path, inventory.size_of(path)) for path in inventory.leftovers(places.cache))
-    if not dry_run:
-        for one in going:
-            inventory.remove(places.cache, one.kept.key, report)
-        inventory.remove_leftovers(places.cache)
-    return Pruned(going, left, held)
+    if dry_run:
+        return Pruned(tuple(going), left, tuple(held))
+    gone, failed = [], []
+    for one in going:
+        failure = _failure_to_remove(one.kept.key, places.cache, report)
+        if failure is None:
+            gone.append(one)
+        elif isinstance(failure, inventory.InUse):
+            held.append(one.kept.key)
+        else:
+            failed.append((one.kept.key, failure))
+    inventory.remove_leftovers(places.cache)
+    return Pruned(tuple(gone), tuple(one for one in left if not one[0].exists()), tuple(held), tuple(failed))
+
+
+def _failure_to_remove(key: str, cache: Path, report: Reporter) -> EnvironmentFailure | None:
+    try:
+        inventory.remove(cache, key, report)
+    except EnvironmentFailure as failure:
+        return failure
+    return None
 
 
 def _is_wished(one: Listed, wish: Wish) -> bool:
@@ -236,9 +263,13 @@ def _is_wished(one: Listed, wish: Wish) -> bool:
         return False
     if wish.older_than is None:
         return True
-    used = one.kept.last_used
-    since = used if used is not None else one.kept.directory.stat().st_mtime
-    return time.time() - since > wish.older_than
+    since = one.kept.last_used
+    if since is None:
+        try:
+            since = one.kept.directory.stat().st_mtime
+        except OSError:  # another process removed it
+            return False
+    return time.time() - since >= wish.older_than
 
 
 def _of_run(store: Store, text: str) -> Meant:

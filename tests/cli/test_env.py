@@ -233,6 +233,30 @@ def test_what_a_live_run_uses_is_not_removed(workspace: Workspace, killed: bool)
     assert [path.name for path in environments(workspace).iterdir() if not path.name.startswith(".")] == []
 
 
+def test_one_that_cannot_be_removed_keeps_none_of_the_others(workspace: Workspace, tmp_path: Path) -> None:
+    used = built(workspace)["key"]
+    process = started(workspace)
+    try:
+        keys = [used]
+        for name in ("first", "second"):
+            relock(workspace, tmp_path / "archives", name)
+            keys.append(built(workspace)["key"])
+        done = workspace.projrun("env", "remove", *keys[:2], keys[0])
+        assert (done.code, done.out) == (113, f"removed {keys[1][:12]}\n")
+        assert f"kept {used[:12]}: the environment {used[:12]} is in use" in done.err
+        told = workspace.projrun("env", "remove", "--json", used, keys[2])
+        assert (told.code, told.data["removed"]) == (113, [keys[2]])
+        assert [one["key"] for one in told.data["failed"]] == [used]
+        unknown = workspace.projrun("env", "remove", used, "ffff")
+        assert (unknown.code, unknown.out) == (2, "")
+        pruned = workspace.projrun("env", "prune", "--older-than", "0s", "--json")
+        assert (pruned.code, pruned.data["in_use"], pruned.data["failed"]) == (0, [used], [])
+    finally:
+        process.terminate()
+        process.communicate()
+    assert workspace.projrun("env", "prune", "--older-than", "0s").out.startswith(f"removed {used[:12]}, ")
+
+
 def test_pruning_takes_what_is_old_or_unused_and_what_was_left_behind(
     workspace: Workspace, tmp_path: Path
 ) -> None:
