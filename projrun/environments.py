@@ -56,12 +56,13 @@ class Meant:
 
 @dataclass(frozen=True)
 class Verified:
-    """What came of looking at every file of an environment."""
+    """What came of looking at every file of an environment. ``unusable``: the next run builds it again."""
 
     key: str
     run: str | None
     findings: tuple[Finding, ...]
     files: int
+    unusable: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,11 +83,15 @@ class Wish:
 
 @dataclass(frozen=True)
 class Pruned:
-    """What goes, or would: environments, and what was left behind. ``held`` are in use, and stay."""
+    """What goes, or would: environments, and what was left behind.
+
+    ``held`` are in use, and stay; ``failed`` could not be removed, key and reason.
+    """
 
     removed: tuple[Listed, ...]
     leftovers: tuple[tuple[Path, int], ...]
     held: tuple[str, ...] = ()
+    failed: tuple[tuple[str, EnvironmentFailure], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -146,27 +151,48 @@ def one_key(word: str, cache: Path) -> str:
     return found[0]
 
 
-def verify(target: Meant, cache: Path, report: Reporter) -> Verified:
+def verify(target: Meant, means: Means, report: Reporter, *, archives: bool = False) -> Verified:
     """Looks at every file of an environment; of a run, also whether it is still what the run ran in.
 
-    Raises EnvironmentFailure when there is none.
+    With ``archives`` those of its lock are fetched and installed anew, and compared. No run uses what is found
+    damaged from then on. Raises EnvironmentFailure when there is none, or the archives cannot be installed.
     """
-    directory, there = _told(target, cache)
+    directory, there = _told(target, means.cache)
+    marker = (directory / built.MARKER).read_bytes()
     report.phase("environment", f"reading every file of {target.key[:SHORT]}")
-    found = tuple(verification.verify(directory, there))
+    damage = tuple(verification.verify(directory, there))
+    if archives:
+        damage += _unlike_archives(target, means, report)
+    unusable = bool(damage) and _made_unusable(directory, marker, damage, report)
+    found = damage
     if target.recipe is not None:
         recorded = verification.of_recipe(target.recipe["environment"])
         found += tuple(verification.distribution_findings(recorded, there.installed, f"in run {target.run}"))
-    return Verified(target.key, target.run, found, sum(1 for _ in manifest.scan(directory)))
+    return Verified(target.key, target.run, found, sum(1 for _ in manifest.scan(directory)), unusable)
 
 
-def verify_archives(target: Meant, means: Means, report: Reporter) -> tuple[Finding, ...]:
-    """Compares every file with those of the archives of the lock, fetched and installed anew."""
+def _unlike_archives(target: Meant, means: Means, report: Reporter) -> tuple[Finding, ...]:
     directory, there = _told(target, means.cache)
     doing, failed = "has this environment", "the archives cannot be installed"
     with turn(built.lock_of(directory), report, doing=doing, failed=failed):
         report.phase("environment", f"installing the lock of {target.key[:SHORT]} anew, aside")
         return tuple(verification.verify_archives(directory, there, means, report))
+
+
+def _made_unusable(directory: Path, marker: bytes, damage: Sequence[Finding], report: Reporter) -> bool:
+    """Whether no run uses the environment any more; it was that before, or the first finding is the reason now."""
+    reason = built.look(directory, directory.name, "not")
+    if isinstance(reason, str):
+        return True
+    more = f", and {len(damage) - 1} more" if damage[1:] else ""
+    failed = "that the environment is damaged cannot be written down"
+    try:
+        with turn(built.lock_of(directory), report, doing="has this environment", failed=failed):
+            built.mark_damaged(directory, marker, f"{damage[0].message}{more}")
+    except EnvironmentFailure as failure:  # what was found is told all the same
+        report.phase("environment", f"{failure.what}: {failure.why}")
+        return False
+    return True
 
 
 def listed(places: Places) -> tuple[Listed, ...]:
@@ -189,24 +215,47 @@ def explained(before: Meant, after: Meant, cache: Path) -> tuple[comparison.Chan
     return comparison.changes(_side(before, cache), _side(after, cache))
 
 
-def removed(words: Sequence[str], cache: Path, report: Reporter) -> Iterator[str]:
-    """Removes the environments that the words stand for, one by one, and gives the key of each when it is gone."""
-    for key in dict.fromkeys(one_key(word, cache) for word in words):
-        inventory.remove(cache, key, report)
-        yield key
+def removed(
+    words: Sequence[str], cache: Path, report: Reporter
+) -> Iterator[tuple[str, EnvironmentFailure | None]]:
+    """Removes the environments that the words stand for, one by one, and gives the key of each when it is gone.
+
+    Of one that cannot be removed also why not. Raises UsageError, and then removes nothing.
+    """
+    for key in dict.fromkeys([one_key(word, cache) for word in words]):
+        yield key, _failure_to_remove(key, cache, report)
 
 
 def prune(places: Places, wish: Wish, report: Reporter, *, dry_run: bool = False) -> Pruned:
-    """Removes what is wished away, and leftovers. Never what a live run uses."""
+    """Removes what is wished away, and leftovers. Never what a live run uses.
+
+    One that comes into use meanwhile, or cannot be removed, keeps none of the others.
+    """
     chosen = [one for one in listed(places) if _is_wished(one, wish)] if wish != Wish() else []
-    held = tuple(one.kept.key for one in chosen if one.kept.in_use)
-    going = tuple(one for one in chosen if not one.kept.in_use)
+    held = [one.kept.key for one in chosen if one.kept.in_use]
+    going = [one for one in chosen if not one.kept.in_use]
     left = tuple((path, inventory.size_of(path)) for path in inventory.leftovers(places.cache))
-    if not dry_run:
-        for one in going:
-            inventory.remove(places.cache, one.kept.key, report)
-        inventory.remove_leftovers(places.cache)
-    return Pruned(going, left, held)
+    if dry_run:
+        return Pruned(tuple(going), left, tuple(held))
+    gone, failed = [], []
+    for one in going:
+        failure = _failure_to_remove(one.kept.key, places.cache, report)
+        if failure is None:
+            gone.append(one)
+        elif isinstance(failure, inventory.InUse):
+            held.append(one.kept.key)
+        else:
+            failed.append((one.kept.key, failure))
+    inventory.remove_leftovers(places.cache)
+    return Pruned(tuple(gone), tuple(one for one in left if not one[0].exists()), tuple(held), tuple(failed))
+
+
+def _failure_to_remove(key: str, cache: Path, report: Reporter) -> EnvironmentFailure | None:
+    try:
+        inventory.remove(cache, key, report)
+    except EnvironmentFailure as failure:
+        return failure
+    return None
 
 
 def _is_wished(one: Listed, wish: Wish) -> bool:
@@ -214,9 +263,13 @@ def _is_wished(one: Listed, wish: Wish) -> bool:
         return False
     if wish.older_than is None:
         return True
-    used = one.kept.last_used
-    since = used if used is not None else one.kept.directory.stat().st_mtime
-    return time.time() - since > wish.older_than
+    since = one.kept.last_used
+    if since is None:
+        try:
+            since = one.kept.directory.stat().st_mtime
+        except OSError:  # another process removed it
+            return False
+    return time.time() - since >= wish.older_than
 
 
 def _of_run(store: Store, run: str) -> Meant:

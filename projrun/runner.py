@@ -172,6 +172,8 @@ def _request(live: Live, environment: Environment) -> Request:
         "PROJRUN_SEED": str(choice.seed),
         "PROJRUN_PARAMS_FILE": given.params_file,
     }
+    if live.means.thorough:  # Python runs what it kept before without reading the source
+        offered["PYTHONPYCACHEPREFIX"] = str(directory.bytecode)
     child = variables.child_variables(environment, choice.environment, offered)
     return Request(
         argv=command.render(choice.entry_point.command, choice.parameters, given),
@@ -227,4 +229,5 @@ def _execute(live: Live, request: Request) -> Outcome:
             request, live.recording.write, started=lambda: live.store.index.record(live.directory.path)
         )
     finally:
+        live.directory.drop_bytecode()
         live.directory.drop_parameters()  # the recipe has them, without secrets

@@ -25,28 +25,31 @@ def make_wheel(
     files: Mapping[str, str] | None = None,
     requires_python: str = "",
     licence: str = "",
+    record: str = "",
+    metadata: str = "",
 ) -> Path:
     """Writes a wheel into ``folder`` and returns its path.
 
     It holds a module ``name`` with ``VERSION``, a ``main()`` that prints name and version, and ``files``.
-    ``scripts`` are console scripts: name to ``module:function``; ``licence`` is a PEP 639 expression.
+    ``scripts`` are console scripts: name to ``module:function``; ``licence`` is a PEP 639 expression. ``record``
+    and ``metadata`` are more lines of these files. A surrogate stands for a byte that is not UTF-8 (PEP 383).
     """
     folder.mkdir(parents=True, exist_ok=True)
     module = name.replace("-", "_")
     info = f"{module}-{version}.dist-info"
     source = f"VERSION = {version!r}\n\n\ndef main():\n    print({name!r}, VERSION)\n"
     contents = {f"{module}/__init__.py": source, **(files or {})}
-    contents[f"{info}/METADATA"] = _metadata(name, version, requires, requires_python, licence)
+    contents[f"{info}/METADATA"] = _metadata(name, version, requires, requires_python, licence) + metadata
     contents[f"{info}/WHEEL"] = f"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: {tag}\n"
     if scripts:
         lines = "".join(f"{script} = {target}\n" for script, target in scripts.items())
         contents[f"{info}/entry_points.txt"] = f"[console_scripts]\n{lines}"
-    record = "".join(f"{path},sha256={_digest(text)},{len(text.encode())}\n" for path, text in contents.items())
-    contents[f"{info}/RECORD"] = f"{record}{info}/RECORD,,\n"
+    rows = "".join(f"{path},sha256={_digest(text)},{len(_bytes(text))}\n" for path, text in contents.items())
+    contents[f"{info}/RECORD"] = f"{rows}{record}{info}/RECORD,,\n"
     wheel = folder / f"{module}-{version}-{tag}.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
         for path, text in contents.items():
-            archive.writestr(zipfile.ZipInfo(path, _EPOCH), text)
+            archive.writestr(zipfile.ZipInfo(path, _EPOCH), _bytes(text))
     return wheel
 
 
@@ -102,6 +105,10 @@ def _metadata(
     return "\n".join(lines) + "\n"
 
 
+def _bytes(text: str) -> bytes:
+    return text.encode(errors="surrogateescape")
+
+
 def _digest(text: str) -> str:
-    digest = hashlib.sha256(text.encode()).digest()
+    digest = hashlib.sha256(_bytes(text)).digest()
     return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()

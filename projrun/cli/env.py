@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from projrun.cli.kept import cells, document, lines, pruned_document, when
+from projrun.cli.kept import cells, document, failed_document, lines, pruned_document, when
 from projrun.cli.options import (
     Age,
     allow_download_option,
@@ -26,7 +27,8 @@ from projrun.cli.screen import Screen
 from projrun.core.amounts import size
 
 if TYPE_CHECKING:
-    from projrun.environments import Places, Verified
+    from projrun.core.errors import EnvironmentFailure
+    from projrun.environments import Places, Pruned, Verified
 
 _FINDINGS_SHOWN = 20
 
@@ -100,17 +102,13 @@ def verify(  # noqa: PLR0913, PLR0917 - one parameter for each option of the com
 
     Each is hashed and compared with its RECORD and with what was written down when it was built; compiled bytecode
     is compared with its source. Of a run, the installed set is compared with the recorded one. Exits with 113 when
-    anything is missing, extra or altered.
+    anything is missing, extra or altered; then no run uses the environment any more, and the next builds it again.
     """
-    from projrun.environments import meant, verify_archives
+    from projrun.environments import meant
     from projrun.environments import verify as verified
 
     places, screen = _places(store, environment), _screen(as_json)
-    target = meant(which, places)
-    found = verified(target, places.cache, screen)
-    if archives:
-        more = verify_archives(target, means(offline=offline), screen)
-        found = dataclasses.replace(found, findings=(*found.findings, *more))
+    found = verified(meant(which, places), means(offline=offline), screen, archives=archives)
     _print_findings(found, as_json=as_json)
     ctx.exit(113 if found.findings else 0)
 
@@ -179,38 +177,62 @@ def explain(before: str, after: str | None, environment: str | None, as_json: bo
 @env.command()
 @click.argument("keys", nargs=-1, required=True, metavar="KEY...")
 @json_option
-def remove(keys: tuple[str, ...], as_json: bool) -> None:
-    """Remove environments. One that a live run uses is refused."""
+@click.pass_context
+def remove(ctx: click.Context, keys: tuple[str, ...], as_json: bool) -> None:
+    """Remove environments. One that a live run uses is refused, and the others are removed all the same."""
     from projrun.core.paths import cache_directory
     from projrun.environments import SHORT, removed
 
-    gone = []
-    for key in removed(keys, cache_directory(), _screen(as_json)):
+    gone, failed = [], []
+    for key, failure in removed(keys, cache_directory(), _screen(as_json)):
+        if failure is not None:
+            failed.append((key, failure))
+            continue
         gone.append(key)
         if not as_json:
             click.echo(f"removed {key[:SHORT]}")
     if as_json:
-        print_document({"removed": gone})
+        print_document({"removed": gone, "failed": [failed_document(*one) for one in failed]})
+    else:
+        _print_failures(failed)
+    ctx.exit(113 if failed else 0)
 
 
 @env.command()
-@single("--older-than", type=Age(), metavar="AGE", help="Those that no run used for so long: 30d, 12h, 2w.")
+@single(
+    "--older-than", type=Age(), metavar="AGE", help="Those that no run used for so long: 30d, 12h, 2w; 0s is all."
+)
 @click.option("--unused", is_flag=True, help="Those that no run of the store used.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
 @json_option
 @store_option
-def prune(older_than: float | None, unused: bool, dry_run: bool, as_json: bool, store: Path | None) -> None:
+@click.pass_context
+def prune(
+    ctx: click.Context,
+    older_than: float | None,
+    unused: bool,
+    dry_run: bool,
+    as_json: bool,
+    store: Path | None,
+) -> None:
     """Remove environments that are not needed, and what killed builders left.
 
     With both options, those that fit both; with none, only what was left behind. Never one that a live run uses.
     """
-    from projrun.environments import SHORT, Wish
+    from projrun.environments import Wish
     from projrun.environments import prune as pruned
 
     found = pruned(_places(store), Wish(older_than, unused), _screen(as_json), dry_run=dry_run)
     if as_json:
         print_document({"dry_run": dry_run, **pruned_document(found)})
-        return
+    else:
+        _print_pruned(found, dry_run=dry_run)
+    ctx.exit(113 if found.failed else 0)
+
+
+def _print_pruned(found: Pruned, *, dry_run: bool) -> None:
+    from projrun.environments import SHORT
+
     verb = "would remove" if dry_run else "removed"
     for one in found.removed:
         click.echo(f"{verb} {one.kept.key[:SHORT]}, {size(one.kept.size)}, last used {when(one.kept.last_used)}")
@@ -218,8 +240,17 @@ def prune(older_than: float | None, unused: bool, dry_run: bool, as_json: bool, 
         click.echo(f"{verb} {path.name[:30]}, {size(count)}, left behind")
     for key in found.held:
         click.echo(f"kept {key[:SHORT]}: a run uses it", err=True)
+    _print_failures(found.failed)
     total = sum(one.kept.size for one in found.removed) + sum(count for _, count in found.leftovers)
     click.echo(f"{verb} {len(found.removed) + len(found.leftovers)}, {size(total)}", err=True)
+
+
+def _print_failures(failed: Iterable[tuple[str, EnvironmentFailure]]) -> None:
+    from projrun.environments import SHORT
+
+    for key, failure in failed:
+        click.echo(f"kept {key[:SHORT]}: {printable(failure.what)}: {printable(failure.brief)}", err=True)
+        click.echo(f"  try: {printable(failure.hint)}", err=True)
 
 
 def _places(store: Path | None, environment: str | None = None) -> Places:
@@ -248,6 +279,7 @@ def _print_findings(found: Verified, *, as_json: bool) -> None:
     short = found.key[:12]
     if findings:
         count = f"{len(findings)} difference{'s' * (len(findings) != 1)}"
-        click.echo(f"{short}: {count}; the next run builds it again, or: projrun env remove {short}", err=True)
+        then = "; the next run builds it again" if found.unusable else ""
+        click.echo(f"{short}: {count}{then}", err=True)
     else:
         click.echo(f"{short}: {styled('as it was installed', fg='green')}, {found.files} files")

@@ -11,6 +11,7 @@ from projrun.cli.render import printable
 from projrun.core.amounts import size
 
 if TYPE_CHECKING:
+    from projrun.core.errors import EnvironmentFailure
     from projrun.environments import Listed, Pruned
 
 _INSTALLED_SHOWN = 40
@@ -80,7 +81,13 @@ def pruned_document(found: Pruned) -> dict[str, Any]:
         "removed": [{"key": one.kept.key, "size": one.kept.size} for one in found.removed],
         "leftovers": [{"path": str(path), "size": count} for path, count in found.leftovers],
         "in_use": list(found.held),
+        "failed": [failed_document(key, failure) for key, failure in found.failed],
     }
+
+
+def failed_document(key: str, failure: EnvironmentFailure) -> dict[str, Any]:
+    """Why one could not be removed, as data."""
+    return {"key": key, "what": failure.what, "why": failure.why, "hint": failure.hint}
 
 
 def when(seconds: float | None) -> str:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from projrun.environment.model import Means
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kMGT]?i?)B?", re.IGNORECASE)
-_AGE = re.compile(r"(\d{1,6})\s*([mhdw])")
-_SECONDS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_AGE = re.compile(r"(\d{1,6})\s*([smhdw])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 _LARGEST_SEED = 2**32 - 1
 _UNITS = {
     "": 1,
@@ -137,7 +137,7 @@ def clean(text: str, option: str) -> str:
 
 
 class Age(click.ParamType[float]):
-    """A time in seconds, above 0: ``30d``, ``12h``, ``2w``."""
+    """A time in seconds, 0 or more: ``30d``, ``12h``, ``2w``."""
 
     name = "AGE"
 

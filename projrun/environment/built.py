@@ -95,11 +95,14 @@ def look(directory: Path, key: str, depth: Depth) -> Built | str:
         if document["format"] != _FORMAT:
             return "it was built by another version of projrun"
         built, place = _built(document), document["place"]
+        found = document.get("damaged")
         reason = _interpreter_reason(directory, document)
     except (OSError, ValueError, KeyError, TypeError):
         return "its marker is missing: it was not built to the end"
     if built.key != key or place != os.path.realpath(directory):
         return "its marker does not fit its directory: it was moved or copied here"
+    if found is not None:
+        return f"it was found damaged: {found}"
     if reason is None and depth != "not":
         reason = damage.reason(directory, built.files, lock_of(directory), thorough=depth == "thorough")
     return reason or built
@@ -113,12 +116,39 @@ def told(directory: Path) -> Built | None:
         return None
 
 
+def mark_damaged(directory: Path, marker: bytes, found: str) -> None:
+    """Lets no run use the environment any more, for what was ``found``: the next one builds it again.
+
+    ``marker`` is what its marker held when it was looked at; with another one it was built anew since, and
+    nothing is done. Its lock is held by the caller. Raises OSError.
+    """
+    place = directory / MARKER
+    if place.read_bytes() == marker:
+        write_json(place, {"damaged": found, **read_json(place)})
+
+
+def interpreter_of(directory: Path) -> Path | None:
+    """The base interpreter of the environment in ``directory``; None when that was replaced."""
+    try:
+        document = read_json(directory / MARKER)
+        return None if _replaced(document) else Path(document["interpreter"]["path"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def was_whole(directory: Path) -> bool:
     """Whether an environment was built to the end in ``directory``, whatever has become of it."""
     return (directory / MARKER).exists()
 
 
 def _interpreter_reason(directory: Path, document: Any) -> str | None:
+    replaced = _replaced(document)
+    if replaced is None and os.path.realpath(directory / "bin" / "python") != document["interpreter"]["path"]:
+        return "its python does not lead to its interpreter"
+    return replaced
+
+
+def _replaced(document: Any) -> str | None:
     interpreter, library = document["interpreter"], document["library"]
     identity = identity_of(Path(interpreter["path"]))
     if identity is None:
@@ -127,8 +157,6 @@ def _interpreter_reason(directory: Path, document: Any) -> str | None:
         return f"its interpreter {interpreter['path']} was replaced since"
     if library is not None and identity_of(Path(library["path"])) != library["identity"]:
         return f"its interpreter's {Path(library['path']).name} was replaced since"
-    if os.path.realpath(directory / "bin" / "python") != interpreter["path"]:
-        return "its python does not lead to its interpreter"
     return None
 
 

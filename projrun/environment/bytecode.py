@@ -1,7 +1,8 @@
 """Whether the bytecode that Python keeps is what its sources say.
 
 Python runs a .pyc whose header fits its source without looking at what the source says (PEP 3147, PEP 552). So
-each one is compared with a fresh compilation, by the interpreter that would run it.
+each one is compared with a fresh compilation, by the base interpreter: what is in the environment is the
+suspect, and nothing of it is run.
 """
 
 from __future__ import annotations
@@ -53,7 +54,10 @@ for path in json.load(sys.stdin):
 
 
 def altered(directory: Path, python: Path) -> Iterator[str]:
-    """The paths of the bytecode in ``directory`` that ``python`` would run and that its source does not say."""
+    """The paths of the bytecode in ``directory`` that ``python`` would run and that its source does not say.
+
+    ``python`` lies outside of ``directory``.
+    """
     left = sorted(_kept(directory))
     while left:
         asked = json.dumps([str(directory / path) for path in left]).encode()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -28,6 +30,7 @@ _TROUBLES = (
     (("No space left on device", "Disk quota exceeded"), _MAKE_ROOM),
     (("No locks available",), "uv's own cache is where flock does not work: UV_CACHE_DIR=DIR, on a local disk"),
 )
+_PYTHON = re.compile(r"python(3(\.\d+)?)?")  # python3-config and its like may be anybody's
 _SHOWN = 10  # files named in an error
 
 
@@ -109,8 +112,8 @@ def _listed(made: Checked) -> str:
     entries = contents.entries_of(directory, paths)
     by_path = {entry.path: entry for entry in entries}
     faults = [
-        f"{damage.shown(row.path)} {fault}"
-        for row, fault in records.faults(directory, records.rows(directory, made.site_packages), by_path)
+        f"{fault.distribution}: {damage.shown(fault.path)} {fault.text}"
+        for fault in records.faults(directory, made.site_packages, by_path)
     ]
     if faults or odd:
         more = len(faults) - _SHOWN
@@ -127,14 +130,16 @@ def _listed(made: Checked) -> str:
 def _checked(plan: EnvironmentPlan, made: Made, lines: tuple[lock.LockLine, ...], version: str) -> Checked:
     """The marker of what was made. Raises EnvironmentFailure when it is not what the lock and the plan say."""
     interpreter = plan.interpreter
+    site_packages = installed.site_packages(made.directory, interpreter.version)
+    folder = site_packages.relative_to(made.directory).as_posix()
+    _refuse_replaced(made.directory, folder, interpreter.path)
     says = _version_of(made.directory / "bin" / "python")
     if says != interpreter.version:
         raise EnvironmentFailure(
             f"the environment's python is not {interpreter.version}",
             why=f"Asked for its version it says: {says}",
-            hint=f"try {interpreter.path} -m venv DIR; when that is wrong too, install Python again",
+            hint=f"{interpreter.path} -m venv DIR; when that is wrong too, install Python again",
         )
-    site_packages = installed.site_packages(made.directory, interpreter.version)
     there = installed.metadata([site_packages])
     found = installed.distributions(there)
     distributions = tuple(replace(one, archive=made.archives.get(one.name, "")) for one in found)
@@ -163,7 +168,21 @@ def _checked(plan: EnvironmentPlan, made: Made, lines: tuple[lock.LockLine, ...]
             for text in installed.unmet(there, interpreter.markers)
         ),
     )
-    return Checked(made.directory, marker, site_packages.relative_to(made.directory).as_posix())
+    return Checked(made.directory, marker, folder)
+
+
+def _refuse_replaced(directory: Path, folder: str, interpreter: Path) -> None:
+    """Raises EnvironmentFailure when a package put a program of its own in the place of python. Runs nothing."""
+    for python in sorted((directory / "bin").glob("python*")):
+        path = f"bin/{python.name}"
+        if not _PYTHON.fullmatch(python.name) or os.path.realpath(python) == str(interpreter):
+            continue
+        whose = records.owners(directory, folder, path)
+        raise EnvironmentFailure(
+            f"{' and '.join(whose) or 'a package'} put a program in the place of the environment's {python.name}",
+            why=f"{path} does not lead to {interpreter}.",
+            hint="the wheel is defective: lock another version, or do without it",
+        )
 
 
 def _refuse_unfit(plan: EnvironmentPlan, applying: list[lock.LockLine], unfit: dict[str, str]) -> None:

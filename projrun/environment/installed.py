@@ -8,12 +8,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from projrun.core.hashing import sha256_value
+from projrun.core.errors import EnvironmentFailure
+from projrun.core.hashing import sha256_bytes, sha256_value
 from projrun.environment.lock import LockLine, as_requirement, normalised
 from projrun.environment.model import Distribution
 
 # Written by the installer, not by the wheel: they differ between installers, places and times.
 _INSTALLERS = ("INSTALLER", "REQUESTED", "RECORD", "direct_url.json", "uv_cache.json", "uv_build.json")
+
+_READ = ("METADATA", "PKG-INFO", "RECORD", "requires.txt")
 
 
 @dataclass(frozen=True)
@@ -34,12 +37,22 @@ def site_packages(directory: Path, version: str) -> Path:
 
 
 def metadata(folders: Sequence[Path]) -> tuple[Metadata, ...]:
-    """The metadata of what is installed in ``folders``, in the order in which it is imported."""
-    return tuple(
-        found
-        for one in importlib.metadata.distributions(path=[str(folder) for folder in folders])
-        if (found := _metadata(one)) is not None
-    )
+    """The metadata of what is installed in ``folders``, in the order in which it is imported.
+
+    Raises EnvironmentFailure when some is not in UTF-8, as it has to be.
+    """
+    try:
+        return tuple(
+            found
+            for one in importlib.metadata.distributions(path=[str(folder) for folder in folders])
+            if (found := _metadata(one)) is not None
+        )
+    except UnicodeDecodeError as error:
+        raise EnvironmentFailure(
+            f"the metadata of {_undecodable(folders)} cannot be read",
+            why=f"It is not UTF-8: {error.reason} at byte {error.start}.",
+            hint="the wheel is defective: lock another version",
+        ) from error
 
 
 def distributions(found: Iterable[Metadata]) -> tuple[Distribution, ...]:
@@ -57,8 +70,14 @@ def read(folders: Sequence[Path]) -> tuple[Distribution, ...]:
 
 
 def record_digest(record: str) -> str:
-    """The digest of a RECORD's paths and hashes without what the installer added; "" when nothing is left."""
-    rows = [row[:2] for row in csv.reader(record.splitlines()) if len(row) >= 2 and not is_installers(row[0])]
+    """The digest of a RECORD's paths and hashes without what the installer added; "" when nothing is left.
+
+    Of one that is no table, that of its text.
+    """
+    try:
+        rows = [row[:2] for row in csv.reader(record.splitlines()) if len(row) >= 2 and not is_installers(row[0])]
+    except csv.Error:
+        return sha256_bytes(record.encode())
     return sha256_value(sorted(rows)) if rows else ""
 
 
@@ -111,6 +130,20 @@ def _contains(specifiers: str, version: str) -> bool:
         return SpecifierSet(specifiers).contains(version, prereleases=True)
     except InvalidSpecifier:  # metadata from before PEP 440, which installers pass over too
         return True
+
+
+def _undecodable(folders: Iterable[Path]) -> str:
+    """The distribution, by the name of its folder, whose metadata is not in UTF-8."""
+    for folder in folders:
+        for place in sorted((*folder.glob("*.dist-info/*"), *folder.glob("*.egg-info/*"))):
+            try:
+                if place.name in _READ:
+                    place.read_text(encoding="utf-8")
+            except UnicodeDecodeError:
+                return place.parent.name.rpartition(".")[0].replace("-", " ", 1)
+            except OSError:
+                continue
+    return "a distribution"
 
 
 def _metadata(one: importlib.metadata.Distribution) -> Metadata | None:

@@ -18,6 +18,10 @@ from projrun.environment.turns import turn
 _KEY = re.compile(r"[0-9a-f]{64}")
 
 
+class InUse(EnvironmentFailure):
+    """A live run uses the environment."""
+
+
 @dataclass(frozen=True)
 class Kept:
     """An environment in the cache.
@@ -59,17 +63,22 @@ def kept(cache: Path, key: str) -> Kept:
 
 
 def remove(cache: Path, key: str, report: Reporter) -> None:
-    """Removes an environment. Raises EnvironmentFailure when a live run uses it, or it cannot be removed."""
+    """Removes an environment, unless another process did.
+
+    Raises InUse when a live run uses it, EnvironmentFailure when it cannot be removed.
+    """
     directory = built.directory_of(cache, key)
     with turn(
         built.lock_of(directory), report, doing="has this environment", failed="the environment cannot be removed"
     ):
+        if not directory.exists():
+            return
         file = uses.file_of(directory)
         file.parent.mkdir(exist_ok=True)
         try:
             held = locks.take(file)
         except BlockingIOError:
-            raise EnvironmentFailure(
+            raise InUse(
                 f"the environment {key[:12]} is in use",
                 why="A run that goes on now imports from it.",
                 hint="projrun runs --all lists it; remove the environment when it has ended",

@@ -6,59 +6,103 @@ import base64
 import csv
 import hashlib
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from projrun.environment.manifest import CACHED, Entry
 
+# "sha256 or better" (PEP 427), of a fixed length.
+_COUNTING = {"sha256", "sha384", "sha512", "sha3_256", "sha3_384", "sha3_512", "blake2b", "blake2s"}
+_UNLIKE = "does not have the hash that its RECORD says"
 
-@dataclass(frozen=True)
-class Row:
-    """A line of a RECORD: ``path`` is relative to the environment, ``hash`` as it is written, ``sha256=...``.
 
-    ``record`` is the RECORD's own path.
+class Fault(NamedTuple):
+    """A line of a RECORD that does not fit its file, or a RECORD that cannot be read.
+
+    ``path`` is relative to the environment; ``text`` goes on from it: ``is missing``. ``distribution`` is the
+    name and version that the RECORD's folder has.
     """
 
     path: str
+    text: str
+    distribution: str
+
+
+class _Row(NamedTuple):
+    """A line of a RECORD: ``path`` is relative to the environment, ``hash`` as it is written, ``sha256=...``."""
+
+    path: str
     hash: str
-    record: str
 
 
-def rows(directory: Path, folder: str) -> Iterator[Row]:
-    """The lines of every RECORD in site-packages ``folder`` that have a hash, but for compiled bytecode."""
-    for place in sorted((directory / folder).glob("*.dist-info/RECORD")):
-        record = place.relative_to(directory).as_posix()
-        text = place.read_text(encoding="utf-8", errors="surrogateescape")
-        for row in csv.reader(text.splitlines()):
-            if len(row) > 1 and row[1] and CACHED not in row[0].split("/"):
-                yield Row(posixpath.normpath(posixpath.join(folder, row[0])), row[1], record)
+def faults(directory: Path, folder: str, entries: Mapping[str, Entry]) -> Iterator[Fault]:
+    """Where the RECORDs in site-packages ``folder`` and the files are at odds, but for compiled bytecode."""
+    for place in _records(directory, folder):
+        owner = _owner(place)
+        try:
+            rows = _rows(place, folder)
+        except (OSError, csv.Error) as error:
+            yield Fault(place.relative_to(directory).as_posix(), f"cannot be read: {error}", owner)
+            continue
+        for row in rows:
+            text = _fault(directory, row, entries.get(row.path)) if row.hash else None
+            if text is not None:
+                yield Fault(row.path, text, owner)
 
 
-def faults(directory: Path, rows: Iterable[Row], entries: Mapping[str, Entry]) -> Iterator[tuple[Row, str]]:
-    """The lines that do not fit the files, with what is wrong."""
-    for row in rows:
-        entry = entries.get(row.path)
-        if row.path.startswith(("../", "/")):
-            yield row, "lies outside the environment"
-        elif entry is None:
-            yield row, "is missing"
-        elif not fits(directory, row, entry):
-            yield row, "does not have the hash that its RECORD says"
+def owners(directory: Path, folder: str, path: str) -> tuple[str, ...]:
+    """The distributions whose RECORD has the file, by name and version."""
+    found = []
+    for place in _records(directory, folder):
+        try:
+            if any(row.path == path for row in _rows(place, folder)):
+                found.append(_owner(place))
+        except (OSError, csv.Error):
+            continue
+    return tuple(found)
 
 
-def fits(directory: Path, row: Row, entry: Entry) -> bool:
-    """Whether a file has the hash of its line, in whatever algorithm that is."""
+def _records(directory: Path, folder: str) -> list[Path]:
+    return sorted((directory / folder).glob("*.dist-info/RECORD"))
+
+
+def _owner(record: Path) -> str:
+    return record.parent.name.removesuffix(".dist-info").replace("-", " ", 1)
+
+
+def _rows(record: Path, folder: str) -> list[_Row]:
+    """All lines but those of bytecode. Raises OSError, csv.Error."""
+    text = record.read_text(encoding="utf-8", errors="surrogateescape")
+    return [
+        _Row(posixpath.normpath(posixpath.join(folder, row[0])), row[1])
+        for row in csv.reader(text.splitlines())
+        if len(row) > 1 and CACHED not in row[0].split("/")
+    ]
+
+
+def _fault(directory: Path, row: _Row, entry: Entry | None) -> str | None:
     algorithm, _, digest = row.hash.partition("=")
+    if row.path.startswith(("../", "/")):
+        return "lies outside the environment"
+    if entry is None:
+        return "is missing"
+    if algorithm not in _COUNTING:
+        return f"has a hash in its RECORD that does not count: {algorithm[:40]}"
+    same = _decoded(digest) == _digest(directory, algorithm, entry) != ""
+    return None if same else _UNLIKE
+
+
+def _digest(directory: Path, algorithm: str, entry: Entry) -> str | None:
     if algorithm == "sha256":
-        return decoded(digest) == entry.sha256
+        return entry.sha256
     try:
-        return decoded(digest) == hashlib.new(algorithm, (directory / row.path).read_bytes()).hexdigest()
-    except (ValueError, OSError):
-        return False
+        return hashlib.new(algorithm, (directory / entry.path).read_bytes()).hexdigest()
+    except OSError:
+        return None
 
 
-def decoded(digest: str) -> str:
+def _decoded(digest: str) -> str:
     """A digest as RECORD writes it (URL-safe base64 without padding) in hexadecimal; empty when it is none."""
     try:
         return base64.urlsafe_b64decode(f"{digest}==").hex()

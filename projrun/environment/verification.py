@@ -12,9 +12,13 @@ from projrun.core.hashing import sha256_bytes
 from projrun.core.report import Reporter
 from projrun.environment import built, bytecode, contents, installed, locked, manifest, records
 from projrun.environment.damage import shown
+from projrun.environment.key import key_of
 from projrun.environment.manifest import Entry
 from projrun.environment.model import Distribution, EnvironmentPlan, Means
 from projrun.environment.probe import Descriptions
+
+_SETTINGS = "pyvenv.cfg"
+_Tree = tuple[Path, Mapping[str, Entry]]  # a directory with what is in it
 
 
 @dataclass(frozen=True)
@@ -39,11 +43,17 @@ def verify(directory: Path, there: built.Built) -> Iterator[Finding]:
     yield from _against_list(directory, there, now)
     site_packages = _site_packages(directory, there)
     folder = site_packages.relative_to(directory).as_posix()
-    for row, fault in records.faults(directory, records.rows(directory, folder), now):
-        yield Finding("record", row.path, f"{shown(row.path)} {fault}")
-    yield from distribution_findings(there.installed, installed.read([site_packages]), "when it was built")
+    for fault in records.faults(directory, folder, now):
+        yield Finding("record", fault.path, f"{shown(fault.path)} {fault.text}")
+    try:
+        yield from distribution_findings(there.installed, installed.read([site_packages]), "when it was built")
+    except EnvironmentFailure as failure:
+        yield Finding("distribution", "", f"{failure.what}: {failure.why}")
     yield from _lock_findings(directory, there)
-    for path in bytecode.altered(directory, directory / "bin" / "python"):
+    interpreter = built.interpreter_of(
+        directory
+    )  # without it the first finding is that the environment is unusable
+    for path in bytecode.altered(directory, interpreter) if interpreter else ():
         yield Finding("bytecode", path, f"{shown(path)} is not what its source compiles to")
 
 
@@ -75,14 +85,44 @@ def verify_archives(directory: Path, there: built.Built, means: Means, report: R
     )
     now = entries_now(directory)
     with construction.made_aside(plan, directory.parent, means, report, fresh=True) as made:
-        for row in records.rows(made.directory, made.site_packages):
-            name = row.path.removeprefix(f"{made.site_packages}/")
-            if installed.is_installers(name) or row.path.startswith(("bin/", "../")):
-                continue  # by the installer, in its own manner
-            if row.path not in now:
-                yield Finding("archive", row.path, f"{name} is in the archive and not here")
-            elif not contents.is_same(contents.entry_of(made.directory, row.path), now[row.path]):
-                yield Finding("archive", row.path, f"{name} is not what the archive has")
+        others = made.marker.builder_version != there.builder_version
+        if others:
+            versions = f"{there.builder} {there.builder_version}, and {made.marker.builder_version} is here"
+            report.phase("environment", f"built with {versions}: programs and links in bin are not compared")
+        fresh = entries_now(made.directory)
+        for path in sorted(now.keys() | fresh.keys()):
+            fault = _against_fresh(path, (directory, now), (made.directory, fresh))
+            if fault and not (others and _in_own_manner(path, made.site_packages)):
+                yield Finding("archive", path, f"{shown(path)} {fault}")
+
+
+def _against_fresh(path: str, here: _Tree, fresh: _Tree) -> str | None:
+    """What is wrong with a file, link or directory; one that has something in it is told by that."""
+    for one, other, fault in ((fresh, here, "is in the archive and not here"), (here, fresh, "is in no archive")):
+        if path not in other[1]:
+            directory, entries = one
+            return None if entries[path].is_directory and manifest.names(directory, path) else fault
+    then, now = fresh[1][path], here[1][path]
+    same = (then.is_directory and now.is_directory) or contents.is_same(then, now)
+    if path == _SETTINGS and then.is_file and now.is_file:
+        same = _settings(fresh[0]) == _settings(here[0])
+    return None if same else "is not what the archive has"
+
+
+def _settings(directory: Path) -> list[bytes]:
+    """The lines of pyvenv.cfg but for the one in which virtualenv tells where it made it, which nothing reads."""
+    try:
+        lines = (directory / _SETTINGS).read_bytes().splitlines()
+    except OSError:
+        return []
+    return [line for line in lines if line.partition(b"=")[0].strip() != b"command"]
+
+
+def _in_own_manner(path: str, site_packages: str) -> bool:
+    """Whether it is what one version of a builder may write in another way than the next."""
+    name = path.removeprefix(f"{site_packages}/")
+    own = "/" not in path or path.startswith("bin/") or name.startswith("_virtualenv.")
+    return own or installed.is_installers(name)
 
 
 def _chosen(there: built.Built, kind: str) -> tuple[str, ...] | None:
@@ -146,6 +186,8 @@ def _against_list(directory: Path, there: built.Built, now: Mapping[str, Entry])
 
 
 def _lock_findings(directory: Path, there: built.Built) -> Iterator[Finding]:
+    if key_of(there.inputs) != there.key:
+        yield Finding("marker", built.MARKER, "what was written down of its key is not what the key was made of")
     try:
         text = lock_text(directory)
     except EnvironmentFailure as failure:

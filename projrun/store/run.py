@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +56,15 @@ class RunDirectory:
         """Removes params.json: it holds values as they were given."""
         with contextlib.suppress(OSError):
             (self.path / PARAMETERS).unlink()
+
+    @property
+    def bytecode(self) -> Path:
+        """Where the Python of a run for the record keeps bytecode: nothing is there before the run, nor after."""
+        return self.path / "bytecode"
+
+    def drop_bytecode(self) -> None:
+        """Removes what Python kept in :attr:`bytecode`."""
+        shutil.rmtree(self.bytecode, ignore_errors=True)
 
     def close(self) -> None:
         """Lets go of the run. Without an outcome it is LOST from now on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import marshal
 import os
 import signal
 import subprocess
@@ -82,7 +83,40 @@ def test_verifying_names_what_differs_and_exits_with_113(workspace: Workspace) -
     told = workspace.projrun("env", "verify", "--json", "--archives")
     assert (told.code, told.data["ok"]) == (113, False)
     kinds = [finding["kind"] for finding in told.data["findings"]]
-    assert {kind: kinds.count(kind) for kind in kinds} == {"altered": 1, "extra": 30, "record": 1, "archive": 1}
+    assert {kind: kinds.count(kind) for kind in kinds} == {
+        "marker": 1,  # that it was found damaged by the first
+        "altered": 1,
+        "extra": 30,
+        "record": 1,
+        "archive": 31,
+    }
+
+
+def test_what_is_found_damaged_is_used_by_no_run_and_built_again(workspace: Workspace) -> None:
+    key = built(workspace)["key"]
+    workspace.entry_point("python -c 'import tinydep'", environment=LOCKED)
+    workspace.run()
+    (bytecode,) = module_of(workspace, key).parent.glob("__pycache__/*.pyc")
+    bytecode.write_bytes(bytecode.read_bytes()[:16] + marshal.dumps(compile("X = 1", "x", "exec")))
+    assert workspace.projrun("run", "--dry-run", "--json").data["environment"]["reason"] is None
+    (workspace.root / "began").unlink(missing_ok=True)
+    process = started(workspace)
+    try:
+        done = workspace.projrun("env", "verify")
+        assert (done.code, f"{key[:12]}: 1 difference; the next run builds it again" in done.err) == (113, True)
+        message = f"it was found damaged: tinydep/__pycache__/{bytecode.name} is not what its source compiles to"
+        assert workspace.projrun("run", "--dry-run", "--json").data["environment"]["reason"] == message
+        workspace.entry_point("python -c 'import tinydep'", environment=LOCKED)
+        recipe = workspace.run()["recipe"]
+        assert not recipe["environment"]["reused"]
+        flags = {flag["code"]: flag["message"] for flag in recipe["flags"]}
+        assert message in flags["environment-rebuilt"]
+        assert len(list(environments(workspace).glob(".damaged-*"))) == 1, "the live run keeps what it uses"
+    finally:
+        process.terminate()
+        process.communicate()
+    assert workspace.projrun("env", "verify").code == 0
+    assert workspace.run()["recipe"]["environment"]["reused"]
 
 
 def test_verifying_a_run_compares_with_what_it_recorded(workspace: Workspace) -> None:
@@ -197,6 +231,30 @@ def test_what_a_live_run_uses_is_not_removed(workspace: Workspace, killed: bool)
     done = workspace.projrun("env", "remove", key[:10])
     assert (done.code, done.out) == (0, f"removed {key[:12]}\n")
     assert [path.name for path in environments(workspace).iterdir() if not path.name.startswith(".")] == []
+
+
+def test_one_that_cannot_be_removed_keeps_none_of_the_others(workspace: Workspace, tmp_path: Path) -> None:
+    used = built(workspace)["key"]
+    process = started(workspace)
+    try:
+        keys = [used]
+        for name in ("first", "second"):
+            relock(workspace, tmp_path / "archives", name)
+            keys.append(built(workspace)["key"])
+        done = workspace.projrun("env", "remove", *keys[:2], keys[0])
+        assert (done.code, done.out) == (113, f"removed {keys[1][:12]}\n")
+        assert f"kept {used[:12]}: the environment {used[:12]} is in use" in done.err
+        told = workspace.projrun("env", "remove", "--json", used, keys[2])
+        assert (told.code, told.data["removed"]) == (113, [keys[2]])
+        assert [one["key"] for one in told.data["failed"]] == [used]
+        unknown = workspace.projrun("env", "remove", used, "ffff")
+        assert (unknown.code, unknown.out) == (2, "")
+        pruned = workspace.projrun("env", "prune", "--older-than", "0s", "--json")
+        assert (pruned.code, pruned.data["in_use"], pruned.data["failed"]) == (0, [used], [])
+    finally:
+        process.terminate()
+        process.communicate()
+    assert workspace.projrun("env", "prune", "--older-than", "0s").out.startswith(f"removed {used[:12]}, ")
 
 
 def test_pruning_takes_what_is_old_or_unused_and_what_was_left_behind(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import marshal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -178,6 +179,35 @@ def test_what_is_in_order_runs_in_a_private_checkout(workspace: Workspace) -> No
     assert source["snapshot"] is None
     assert state(workspace) == before
     assert all(one["object"] for one in document["outcome"]["outputs"])
+
+
+def test_bytecode_that_was_put_into_the_environment_is_not_run(workspace: Workspace) -> None:
+    """Python trusts a .pyc whose header fits, so a run for the record takes none that was there before."""
+    assert "training with 1.5" in workspace.projrun("run").out
+    (bytecode,) = workspace.home.rglob("site-packages/tinydep/__pycache__/*.pyc")
+    code = compile("VERSION = 'replaced'", "tinydep", "exec")
+    bytecode.write_bytes(bytecode.read_bytes()[:16] + marshal.dumps(code))
+    assert "training with replaced" in workspace.projrun("run").out
+    document = workspace.run("--strict")
+    log = workspace.projrun("logs", "-s", "stdout").out
+    assert log == "training with 1.5\n"
+    run = workspace.store / "runs" / document["run"]
+    assert document["recipe"]["variables"]["base"]["PYTHONPYCACHEPREFIX"] == str(run / "bytecode")
+    assert not (run / "bytecode").exists(), "it is removed when the program has ended"
+    verified = workspace.projrun("env", "verify", "--json")
+    assert [finding["kind"] for finding in verified.data["findings"]] == ["bytecode"]
+    assert bytecode.name in verified.data["findings"][0]["path"]
+
+
+def test_the_spec_cannot_lead_a_strict_run_to_kept_bytecode(workspace: Workspace) -> None:
+    variables = "{PYTHONPYCACHEPREFIX: kept, PYTHONDONTWRITEBYTECODE: '1'}"
+    text = (workspace.root / "ProjectSpec.yaml").read_text()
+    workspace.spec(text.replace("lock: requirements.lock", f"lock: requirements.lock, variables: {variables}"))
+    commit_only(workspace)
+    document = workspace.run("--strict", "--allow-unpushed")
+    recorded = document["recipe"]["variables"]["set"]
+    assert recorded["PYTHONPYCACHEPREFIX"].endswith(f"/{document['run']}/bytecode")
+    assert recorded["PYTHONDONTWRITEBYTECODE"] == "1"
 
 
 def test_a_commit_on_no_remote_can_be_allowed_and_is_kept(workspace: Workspace) -> None:

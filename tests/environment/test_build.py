@@ -10,11 +10,12 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from projrun.core.errors import EnvironmentFailure
-from projrun.environment import built
+from projrun.environment import built, verification
 from projrun.environment.build import ensure
 from projrun.environment.builder import BuildRequest, Made
 from projrun.environment.builders import BUILDERS
@@ -379,3 +380,55 @@ def test_what_a_builder_made_wrong_is_refused_and_not_kept(
 def remains(project: Project) -> list[str]:
     """What is in the folder of environments, but for the locks."""
     return [path.name for path in (project.cache / "environments").iterdir() if path.name != ".locks"]
+
+
+DEFECTIVE: dict[str, dict[str, Any]] = {
+    "unknown hash in RECORD": {"record": "alpha/__init__.py,shake_128=AAAA,1\n"},
+    "weak hash in RECORD": {"record": "alpha/__init__.py,md5=AAAA,1\n"},
+    "endless RECORD": {"record": "x" * 140_000 + ",sha256=AAAA,1\n"},
+    "no UTF-8": {"metadata": "Summary: \udcff\n"},
+}
+
+
+@pytest.mark.parametrize("defect", DEFECTIVE)
+@pytest.mark.parametrize("builder", ["uv", "pip"])
+def test_a_wheel_that_describes_itself_badly_is_refused_or_mended(
+    project: Project, builder: str, defect: str
+) -> None:
+    """uv writes a RECORD of its own; pip takes over what the wheel says, and ends at what it cannot read."""
+    project.lock(make_wheel(project.archives, "alpha", **DEFECTIVE[defect]))
+    asked = project.having(builder=builder)
+    if builder == "uv" and "RECORD" in defect:
+        directory = asked.ensure().bin.parent
+        there = built.told(directory)
+        assert there is not None
+        assert list(verification.verify(directory, there)) == []
+        return
+    with pytest.raises(EnvironmentFailure) as raised:
+        asked.ensure()
+    if defect != "endless RECORD":  # of that pip tells no more than that it failed
+        assert "alpha" in f"{raised.value.what} {raised.value.why}"
+    assert remains(project) == []
+
+
+@pytest.mark.parametrize(
+    ("builder", "place"),
+    [
+        *(("pip", f"scripts/{name}") for name in ("python", "python3", f"python3.{sys.version_info[1]}")),
+        *(("uv", f"{folder}/python") for folder in ("scripts", "data/bin")),
+    ],
+)
+def test_a_package_that_replaces_the_python_is_refused_and_nothing_of_it_run(
+    project: Project, builder: str, place: str
+) -> None:
+    trace = project.root / "was-run"
+    files = {f"alpha-1.0.data/{place}": f"#!/bin/sh\ntouch {trace}\necho {THIS_PYTHON}\n"}
+    project.lock(make_wheel(project.archives, "alpha", files=files), make_wheel(project.archives, "beta"))
+    with pytest.raises(EnvironmentFailure) as raised:
+        project.having(builder=builder).ensure()
+    name = place.rpartition("/")[2]
+    own = "requirements.lock:1: alpha==1.0 cannot be installed"  # uv refuses it itself
+    ours = f"alpha 1.0 put a program in the place of the environment's {name}"
+    assert raised.value.what == (own if builder == "uv" else ours)
+    assert not trace.exists()
+    assert remains(project) == []

@@ -245,6 +245,16 @@ def claim_a_file_elsewhere(folder: Path) -> None:
         file.write("../../../../../elsewhere,sha256=AAAA,1\n")
 
 
+def hash_weakly(folder: Path) -> None:
+    with (folder / "alpha-1.0.dist-info/RECORD").open("a") as file:
+        file.write("alpha/__init__.py,shake_128=AAAA,1\n")
+
+
+def claim_endlessly(folder: Path) -> None:
+    with (folder / "alpha-1.0.dist-info/RECORD").open("a") as file:
+        file.write("x" * 140_000 + ",sha256=AAAA,1\n")
+
+
 def name_a_file_over_two_lines(folder: Path) -> None:
     (folder / "alpha/two\nlines").touch()
 
@@ -255,6 +265,8 @@ def name_a_file_over_two_lines(folder: Path) -> None:
         (edit, "alpha/__init__.py does not have the hash that its RECORD says"),
         (lose_a_file, "alpha/__init__.py is missing"),
         (claim_a_file_elsewhere, "../../elsewhere lies outside the environment"),
+        (hash_weakly, "alpha 1.0: alpha/__init__.py has a hash in its RECORD that does not count: shake_128"),
+        (claim_endlessly, "alpha 1.0: alpha-1.0.dist-info/RECORD cannot be read"),
         (name_a_file_over_two_lines, "has a line break in its name"),
     ],
 )
@@ -282,6 +294,18 @@ def test_a_damaged_environment_stays_aside_while_a_run_uses_it(project: Project)
         held.close()
     construction.remove_leftovers(environments)
     assert not list(environments.glob(".damaged-*"))
+
+
+def test_what_was_built_anew_since_it_was_verified_is_not_marked_damaged(project: Project) -> None:
+    ready(project)
+    directory = directory_of(project)
+    marker = (directory / built.MARKER).read_bytes()
+    shutil.rmtree(directory)
+    project.ensure()
+    built.mark_damaged(directory, marker, "that was before")
+    assert project.ensure().reused
+    built.mark_damaged(directory, (directory / built.MARKER).read_bytes(), "a \udcff was added")
+    assert project.plan().reason == "it was found damaged: a \udcff was added"
 
 
 def test_an_environment_that_was_removed_meanwhile_is_said_so(project: Project) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from projrun.core.errors import EnvironmentFailure
+from projrun.core.files import read_json, write_json
 from projrun.core.hashing import sha256_bytes
 from projrun.environment import built, manifest, verification
 from projrun.environment.model import Environment
@@ -104,6 +105,31 @@ def lead_python_elsewhere(folder: Path) -> None:
     python.symlink_to(f"//{target}")
 
 
+def replace_python(folder: Path) -> None:
+    """With a program that leaves a trace when it is run, and says that all bytecode is as it should be."""
+    python = folder.parent.parent.parent / "bin/python"
+    python.unlink()
+    python.write_text(f"#!/bin/sh\ntouch {folder.parent.parent.parent.parent}/was-run\nyes true | head -n 1000\n")
+    python.chmod(0o755)
+
+
+def with_record_line(line: str) -> Callable[[Path], None]:
+    def spoil(folder: Path) -> None:
+        record = folder / "beta-1.0.dist-info/RECORD"
+        record.write_text(record.read_text() + line + "\n")
+
+    return spoil
+
+
+def spoil_metadata(folder: Path) -> None:
+    with (folder / "beta-1.0.dist-info/METADATA").open("ab") as file:
+        file.write(b"Summary: \xff\n")
+
+
+OTHER_RECORD = [
+    ("altered", "beta-1.0.dist-info/RECORD was altered"),
+    ("distribution", "beta is installed as 1.0, and was with another RECORD when it was built"),
+]
 EDITED = [("altered", "beta/__init__.py was altered")]
 WRONG_RECORD = ("record", "beta/__init__.py does not have the hash that its RECORD says")
 
@@ -145,6 +171,44 @@ WRONG_RECORD = ("record", "beta/__init__.py does not have the hash that its RECO
             ],
         ),
         (lead_python_elsewhere, [("altered", "bin/python was altered")]),
+        *(
+            (
+                with_record_line(f"beta/__init__.py,{algorithm}=AAAA,1"),
+                [
+                    OTHER_RECORD[0],
+                    ("record", f"beta/__init__.py has a hash in its RECORD that does not count: {algorithm}"),
+                    OTHER_RECORD[1],
+                ],
+            )
+            for algorithm in ("shake_128", "md5", "sha1", "nonsense")
+        ),
+        (
+            with_record_line("beta/__init__.py,sha512=AAAA,1"),
+            [OTHER_RECORD[0], WRONG_RECORD, OTHER_RECORD[1]],
+        ),
+        (
+            with_record_line("x" * 140_000 + ",sha256=AAAA,1"),
+            [
+                OTHER_RECORD[0],
+                ("record", "beta-1.0.dist-info/RECORD cannot be read: field larger than field limit (131072)"),
+                OTHER_RECORD[1],
+            ],
+        ),
+        (
+            spoil_metadata,
+            [
+                ("altered", "beta-1.0.dist-info/METADATA was altered"),
+                ("record", "beta-1.0.dist-info/METADATA does not have the hash that its RECORD says"),
+                ("distribution", "the metadata of beta 1.0 cannot be read: It is not UTF-8"),
+            ],
+        ),
+        (
+            replace_python,
+            [
+                ("marker", "the environment cannot be used: its python does not lead to its interpreter"),
+                ("altered", "bin/python was altered"),
+            ],
+        ),
     ],
 )
 def test_what_differs_is_named(
@@ -156,6 +220,7 @@ def test_what_differs_is_named(
     for (kind, message), (its_kind, beginning) in zip(found, expected, strict=True):
         assert kind == its_kind
         assert message.startswith(beginning)
+    assert not (environment.bin.parent.parent / "was-run").exists(), "nothing of a suspect is run"
 
 
 def test_what_was_written_down_is_itself_looked_at(environment: Environment) -> None:
@@ -213,24 +278,69 @@ def test_bytecode_that_is_never_run_does_not_count(environment: Environment) -> 
     assert [kind for kind, _ in found_in(environment)] == ["bytecode"]
 
 
-def test_every_file_is_compared_with_the_archives(project: Project, environment: Environment) -> None:
-    def compared() -> list[tuple[str, str]]:
-        directory = environment.bin.parent
-        return told(
-            list(verification.verify_archives(directory, marker(environment), project.means, project.report))
-        )
+def compared(project: Project, environment: Environment) -> list[tuple[str, str]]:
+    directory, there = environment.bin.parent, marker(environment)
+    return told(list(verification.verify_archives(directory, there, project.means, project.report)))
 
+
+def test_every_file_is_compared_with_the_archives(project: Project, environment: Environment) -> None:
     before = len(project.index.requests)
-    assert compared() == []
+    assert compared(project, environment) == []
     asked = [path for path in project.index.requests[before:] if path.startswith("/files/")]
     assert len(asked) == 2, "the archives are fetched anew"
     edit(folder_of(environment))
     remove_one(folder_of(environment))
-    assert compared() == [
+    assert compared(project, environment) == [
         ("archive", "alpha/part.py is in the archive and not here"),
         ("archive", "beta/__init__.py is not what the archive has"),
     ]
     assert not list((project.cache / "environments").glob(".building-*"))
+
+
+def forge(environment: Environment) -> None:
+    """Writes the list of the files and the marker's digest of it as the files are now."""
+    directory = environment.bin.parent
+    digest = manifest.write(directory, verification.entries_now(directory).values())
+    document = read_json(directory / built.MARKER)
+    write_json(directory / built.MARKER, {**document, "files": digest})
+
+
+@pytest.mark.parametrize("builder", ["uv", "pip"])
+def test_what_was_forged_along_with_its_list_is_found_by_the_archives(project: Project, builder: str) -> None:
+    wheel = make_wheel(project.archives, "alpha", scripts={"say-alpha": "alpha:main"})
+    project.lock(wheel)
+    environment = project.having(builder=builder).ensure()
+    assert compared(project, environment) == []
+    folder = folder_of(environment)
+    (folder / "evil.pth").write_text("import os\n")
+    (folder / "namespace").mkdir()
+    script = environment.bin / "say-alpha"
+    script.write_text(script.read_text() + "import os\n")
+    (environment.bin / "git").symlink_to("say-alpha")
+    settings = environment.bin.parent / "pyvenv.cfg"
+    settings.write_text(settings.read_text().replace("packages = false", "packages = true"))
+    forge(environment)
+    assert {kind for kind, _ in found_in(environment)} <= {"record"}
+    expected = [
+        ("archive", "bin/git is in no archive"),
+        ("archive", "bin/say-alpha is not what the archive has"),
+        ("archive", "evil.pth is in no archive"),
+        ("archive", "namespace is in no archive"),
+        ("archive", "pyvenv.cfg is not what the archive has"),
+    ]
+    assert compared(project, environment) == expected
+    document = read_json(environment.bin.parent / built.MARKER)
+    write_json(environment.bin.parent / built.MARKER, {**document, "builder_version": "0.1"})
+    assert compared(project, environment) == expected[2:4], (
+        "another version of the builder writes scripts otherwise"
+    )
+
+
+def test_the_key_is_that_of_what_was_written_down_of_it(environment: Environment) -> None:
+    place = environment.bin.parent / built.MARKER
+    document = read_json(place)
+    write_json(place, {**document, "inputs": {**document["inputs"], "builder": "pip"}})
+    assert [kind for kind, _ in found_in(environment)] == ["marker"]
 
 
 def test_a_damaged_cache_of_uv_is_found_when_it_is_built(project: Project, hostile_environment: Path) -> None:
