@@ -66,9 +66,9 @@ def not_installed(found: Diagnosis, request: BuildRequest) -> EnvironmentFailure
 def not_resolved(found: Diagnosis, request: ResolutionRequest, command: str) -> EnvironmentFailure:
     """The error of requirements that could not be resolved. ``command`` is the tool's, for people to try it."""
     return EnvironmentFailure(
-        f"the requirements in {request.file} cannot be resolved",
+        f"the requirements in {request.asked.file} cannot be resolved",
         why=request.as_named(found.reason),
-        hint=_network_hint(found) or f"change {request.file}, or try: {command} {request.file}",
+        hint=_network_hint(found) or f"change {request.asked.file}, or try: {command} {request.asked.file}",
     )
 
 

@@ -78,7 +78,13 @@ class Uv:
         if request.previous:
             lock.write_text(request.previous, encoding="utf-8")
         words = ("pip", "compile", "--quiet", "--generate-hashes", "--no-header", "--no-sources", *_asked(request))
-        places = (*uv.places, *_python(request.interpreter.path), "--output-file", lock, request.requirements)
+        places = (
+            *uv.places,
+            *_python(request.interpreter.path),
+            "--output-file",
+            lock,
+            request.asked.write(request.folder),
+        )
         code, output = uv.run(*words, *places)
         if code:
             command = f"uv pip compile --python-version {request.python or request.interpreter.version}"
@@ -135,8 +141,7 @@ def _asked(request: ResolutionRequest) -> list[str]:
     """The words that say what of the requirements is resolved, for what, and what may change."""
     words = ["--only-binary", ":all:"]
     words += [word for name in request.source_distributions for word in ("--no-binary", name)]
-    words += [word for name in request.extras for word in ("--extra", name)]
-    words += [word for name in request.groups for word in ("--group", f"{request.requirements}:{name}")]
+    words += ["--prerelease", "allow"] if request.asked.pre else []
     words += ["--upgrade"] if request.upgrade_all else []
     words += [word for wish in request.upgrade for word in ("--upgrade-package", wish)]
     words += ["--universal"] if request.universal or request.platforms else []
