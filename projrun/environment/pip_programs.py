@@ -64,7 +64,7 @@ class PipPrograms:
             settings = settings.offline()
         self._offline = offline
         self._log = folder / "pip.log"
-        self._tool = Tool(folder, variables(settings, folder), settings.passwords, write)
+        self._tool = Tool(folder, variables(settings, folder), configuration.secrets(), write)
 
     def virtualenv(self, python: Path, directory: Path) -> tuple[int, str]:
         words = ("--quiet", "--no-seed", "--no-vcs-ignore", "--activators", "", "--python", python, directory)
@@ -112,10 +112,7 @@ class PipPrograms:
 
     def _passed_over(self, error: str, found: tuple[LockLine, ...]) -> tuple[list[str], list[str]]:
         """What pip's log tells of the archives that were not good enough for it, and of pages it could not get."""
-        try:
-            log = self._log.read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return [], []
+        log = self._tool.log(self._log)
         missing = {normalised(name) for name in _NO_MATCH.findall(error)}
         versions = {line.version for line in found}
         skipped = [

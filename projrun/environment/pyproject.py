@@ -41,7 +41,7 @@ def dependencies(text: str, file: str, extras: Collection[str], groups: Collecti
 
 
 def name(text: str, file: str) -> str:
-    """The project's name, normalised; "" when it has none. Raises EnvironmentFailure for a broken pyproject.toml."""
+    """The project's name, normalised; "" when it has none. Raises EnvironmentFailure for broken TOML."""
     project = _document(text, file).get("project")
     return normalised(str(project.get("name", ""))) if isinstance(project, dict) else ""
 
