@@ -53,7 +53,7 @@ class Settings:
 
     @property
     def secrets(self) -> frozenset[str]:
-        """What is masked wherever it occurs: passwords and tokens, as written, as meant and as tools write them."""
+        """What is masked wherever it occurs: passwords and tokens, as written, meant and written by tools."""
         from urllib.parse import quote, unquote
 
         proxies = (os.environ.get(name, "") for name in _PROXIES)
