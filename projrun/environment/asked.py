@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,8 +41,8 @@ class Asked:
         includes = []
         for number, part in enumerate(self._parts()):
             name = _PART.format(number)
-            rows = (_written(line.text) for line in self.lines if _part_of(line) == part)
-            (folder / name).write_text("".join(f"{row}\n" for row in rows), encoding="utf-8")
+            rows = [line for line in self.lines if _part_of(line) == part]
+            (folder / name).write_text(_text(rows), encoding="utf-8")
             includes.append(f"{'-c' if part[1] else '-r'} {name}\n")
         whole = folder / _WHOLE
         whole.write_text("".join(includes), encoding="utf-8")
@@ -68,6 +69,16 @@ class Asked:
 
 def _part_of(line: RequirementLine) -> tuple[str, bool, str]:
     return line.file, line.constraint, line.group
+
+
+def _text(lines: Iterable[RequirementLine]) -> str:
+    """The requirements, each in the line in which the user has it, for tools name lines in their errors."""
+    text, row = "", 0
+    for line in sorted(lines, key=lambda one: one.line):
+        before = max(line.line - row - 1, 0)
+        text += "\n" * before + f"{_written(line.text)}\n"
+        row += before + 1
+    return text
 
 
 def _written(text: str) -> str:

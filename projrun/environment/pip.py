@@ -48,14 +48,14 @@ class Pip:
         words += ["--no-cache-dir"] if request.fresh else []
         code, output = pip.install(directory, *wheels_only(request.source_distributions, request.lines), *words)
         if code:
-            raise not_installed(pip.diagnosis(output, request.lines), request)
+            raise not_installed(pip.diagnosis(output, request.lines), request, "uv")
         relocation.make_relocatable(directory, request.interpreter.version)
         return Made(directory, _archives(json.loads(report.read_bytes())))
 
     def resolve(self, request: ResolutionRequest, write: Callable[[bytes], None]) -> str:
         _check_asked(request)
         _check_python(request.interpreter, COMPILERS)
-        pip = PipPrograms(request.folder, write, offline=request.offline)
+        pip = PipPrograms(request.folder, write, offline=request.offline, named=request.as_named)
         lock = request.folder / "requirements.lock"
         if request.previous:
             lock.write_text(request.previous, encoding="utf-8")

@@ -38,6 +38,7 @@ _TARGETS = {
 }
 _NO_WHEEL = ("no wheels with a matching", "no usable wheels", "building from source is disabled", "no wheels are")
 _NOT_THERE = ("was not found in the package registry", "there is no version of", "not found in the provided")
+_INVALID = ("has invalid metadata", "The wheel is invalid", "Invalid package version", "Failed to parse metadata")
 _LOGIN = ("lack of valid authentication credentials (401", "401 Unauthorized")
 _COMPUTED = re.compile(r"Computed: (\w+:[0-9a-f]+)")
 _UNREACHABLE = ("Failed to fetch", "error sending request", "Could not connect")
@@ -69,7 +70,7 @@ class Uv:
         places = (*uv.places, *_python(directory / "bin" / "python"), lock)
         code, output = uv.run(*words, *wheels_only(request.source_distributions, request.lines), *places)
         if code:
-            raise not_installed(_diagnosis(output, request), request)
+            raise not_installed(_diagnosis(output, request), request, "pip")
         return Made(directory, _archives(uv, request, directory))
 
     def resolve(self, request: ResolutionRequest, write: Callable[[bytes], None]) -> str:
@@ -174,6 +175,7 @@ def _diagnosis(output: str, request: BuildRequest | None = None) -> Diagnosis:
     signs = {
         Cause.HASH: ("Hash mismatch",),
         Cause.OFFLINE: ("network was disabled", "Network connectivity is disabled"),
+        Cause.INVALID: _INVALID,
         Cause.LOGIN: _LOGIN,
         Cause.NO_WHEEL: _NO_WHEEL,
         Cause.NOT_THERE: _NOT_THERE,

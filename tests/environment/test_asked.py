@@ -113,11 +113,18 @@ def test_no_arrangement_of_words_gets_an_option_to_a_tool(text: str) -> None:
         written = {path.name: path.read_text(encoding="utf-8") for path in Path(name).iterdir()}
     whole = written.pop("projrun-asked.in")
     assert whole == "".join(f"-r {name}\n" for name in written)
-    for row in "".join(written.values()).split("\n")[:-1]:
+    for row in filter(None, "".join(written.values()).split("\n")):
         assert lock.as_requirement(row)
         assert row.splitlines() == [row]
         assert not any(word.startswith("-") for word in row.split())
         assert "${" not in row
+
+
+def test_each_requirement_is_in_the_line_in_which_the_user_has_it(tmp_path: Path) -> None:
+    text = "# first\n\nalpha \\\n  >=1\n--pre\nbeta\n"
+    files = (RequirementsFile("a.in", text),)
+    Asked("a.in", requirements.lines_of(files)).write(tmp_path)
+    assert (tmp_path / "projrun-asked-0.in").read_text() == "\n\nalpha>=1\n\n\nbeta\n"
 
 
 def test_a_line_that_was_not_judged_reaches_no_tool(tmp_path: Path) -> None:
