@@ -17,7 +17,7 @@ from projrun.environment.requirements import RequirementLine
 
 _WHOLE = "projrun-asked.in"
 _PART = "projrun-asked-{}.in"
-_IN_COMMENT = re.compile(r"(?:(-[rc]) )?(?:\./)?projrun-asked(?:-(\d+))?\.in")
+_IN_COMMENT = re.compile(r"(?:(-[rc]) )?(?:[^\s'\"`(]*/)?projrun-asked(?:-(\d+))?\.in")
 
 
 @dataclass(frozen=True)

@@ -68,9 +68,9 @@ class RequirementLine(NamedTuple):
 
 
 class _Statement(NamedTuple):
-    """What a logical line says: a file that it includes, or ``--pre``, or a requirement; or why it is ``refused``.
+    """What a logical line says: a file that it includes, or ``--pre``, or a requirement.
 
-    ``refused`` is a message and what mends it.
+    ``refused`` is why it cannot be locked, and what mends it.
     """
 
     requirement: str = ""
@@ -90,7 +90,7 @@ def collect(root: Path, relative: str) -> tuple[RequirementsFile, ...]:
 def lines_of(
     files: Iterable[RequirementsFile], extras: Collection[str] = (), groups: Collection[str] = ()
 ) -> tuple[RequirementLine, ...]:
-    """Every requirement of the files, options left out; of a pyproject.toml with those ``extras`` and ``groups``.
+    """Every requirement of the files, without options; of a pyproject.toml with those ``extras`` and ``groups``.
 
     Raises EnvironmentFailure for a broken pyproject.toml, and for an extra or group that it does not have.
     """
@@ -122,7 +122,8 @@ def unlockable(files: Iterable[RequirementsFile], asked: Iterable[RequirementLin
     ``asked`` are the requirements of the ``files``.
     """
     found = [problem for file in files for problem in _refused(file)]
-    for line in asked:
+    told = {(problem.file, problem.line) for problem in found}
+    for line in (line for line in asked if (line.file, line.line) not in told):
         requirement = lock.as_requirement(line.text)
         if requirement is None or requirement.url:
             text = without_userinfo(line.text)
@@ -234,15 +235,14 @@ def _statement(content: str) -> _Statement:
     """What a logical line says. All of it counts: pip reads any number of options on one line."""
     variable = _VARIABLE.search(content)
     if variable:
-        mend = "write what it stands for, unless that is nobody's business"
-        return _Statement(refused=(f"{variable[0]}: requirements are the same on every machine", mend))
+        message = f"{variable[0]}: requirements are the same on every machine, and take none of its variables"
+        return _Statement(refused=(message, "write out what it stands for"))
     if not content.startswith("-"):
         option = next((word for word in content.split() if word.startswith("-")), "")
-        return _Statement(refused=_why_refused(option)) if option else _Statement(requirement=content)
-    import shlex
-
+        requirement = content.partition(option)[0].strip() if option else content
+        return _Statement(requirement, refused=_why_refused(option) if option else None)
     try:
-        words = shlex.split(content)
+        words = _words(content)
     except ValueError as error:
         return _Statement(refused=(f"{without_userinfo(content)}: {error}", "close the quotation"))
     option, value, rest = _option(words)
@@ -252,6 +252,15 @@ def _statement(content: str) -> _Statement:
         return _Statement(include=value, constraints=_INCLUDES[option])
     more = next((word for word in rest if word.startswith("-")), "")
     return _Statement(refused=_why_refused(more if option in (*_INCLUDES, _PRE) and more else option))
+
+
+def _words(content: str) -> list[str]:
+    """The words of a line as pip cuts it. Raises ValueError for a quotation that does not end."""
+    if not any(mark in content for mark in "\"'\\"):
+        return content.split()
+    import shlex
+
+    return shlex.split(content)
 
 
 def _option(words: list[str]) -> tuple[str, str, list[str]]:
@@ -268,12 +277,14 @@ def _option(words: list[str]) -> tuple[str, str, list[str]]:
 
 def _why_refused(option: str) -> tuple[str, str]:
     """Why a line with this option is refused, and what mends it."""
-    name = option.partition("=")[0]
+    name = without_userinfo(option.partition("=")[0])
     name = name if name.startswith("--") else name[:2]
-    for names, message, mend in _REFUSED:
-        if any(one.startswith(name) if name.startswith("--") else one == name for one in names):
-            return f"{name}: {message}", mend
-    return f"{name}: {_OTHERWISE[0]}", _OTHERWISE[1]
+    if len(name) > 2 and name not in (*_INCLUDES, _PRE):
+        known = (row for row in _REFUSED if any(one.startswith(name) for one in row[0]))
+    else:
+        known = (row for row in _REFUSED if name in row[0])
+    _, message, mend = next(known, ((), *_OTHERWISE))
+    return f"{name}: {message}", mend
 
 
 def _is_toml(file: RequirementsFile) -> bool:

@@ -85,6 +85,30 @@ def test_a_line_of_anything_but_one_requirement_or_one_inclusion_is_refused_whol
     assert problem.startswith("a.in:2:1 ")
 
 
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("--pre alpha", "--pre: a requirement, -r FILE, -c FILE and --pre are all that a line can be"),
+        ("--pre --no-bin alpha", "--no-bin: wheels or source distributions are chosen in ProjectSpec.yaml"),
+        ("-r a.in --extra https://me:s3cret@host.invalid", "--extra: requirements name no package index"),
+        ("alpha --hash=sha256:00", "--hash: hashes belong into the lock"),
+        ("alpha --https://me:s3cret@host.invalid", "--https://host.invalid: a requirement"),
+        ("-- alpha", "--: a requirement"),
+    ],
+)
+def test_what_is_wrong_with_a_line_is_said_without_its_secrets(line: str, message: str) -> None:
+    (problem,) = refused(f"{line}\n")
+    assert problem.startswith(f"a.in:1:1 {message}")
+    assert "s3cret" not in problem
+
+
+def test_a_lock_is_compared_with_a_requirement_that_has_options_too() -> None:
+    files = (RequirementsFile("a.in", "alpha>2 --hash=sha256:00\n"),)
+    pins = lock.parse(f"alpha==1 --hash=sha256:{'0' * 64}\n", "a.lock")
+    (problem,) = requirements.out_of_step(pins, "a.lock", requirements.lines_of(files), {}, "projrun lock")
+    assert problem.message == "alpha>2 is asked for, but a.lock:1 pins 1"
+
+
 @pytest.mark.parametrize("line", ["-r more.in", "-rmore.in", "--requirement=more.in", "--requirement 'more.in'"])
 def test_a_file_is_included_however_it_is_spelt(project: Project, line: str) -> None:
     project.write("more.in", "beta ; os_name == '-'\n")
