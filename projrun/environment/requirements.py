@@ -42,7 +42,7 @@ _REFUSED = (
         "remove it; a file in which all is pinned and hashed is environment.lock itself",
     ),
 )
-_OTHERWISE = "a requirement, -r FILE, -c FILE and --pre are all that a line can be", "take it out of the line"
+_OTHERWISE = "a line is one requirement, -r FILE, -c FILE or --pre, and nothing more", "take it out of the line"
 
 
 class RequirementsFile(NamedTuple):

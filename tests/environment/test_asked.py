@@ -88,12 +88,12 @@ def test_a_line_of_anything_but_one_requirement_or_one_inclusion_is_refused_whol
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("--pre alpha", "--pre: a requirement, -r FILE, -c FILE and --pre are all that a line can be"),
+        ("--pre alpha", "--pre: a line is one requirement, -r FILE, -c FILE or --pre, and nothing more"),
         ("--pre --no-bin alpha", "--no-bin: wheels or source distributions are chosen in ProjectSpec.yaml"),
         ("-r a.in --extra https://me:s3cret@host.invalid", "--extra: requirements name no package index"),
         ("alpha --hash=sha256:00", "--hash: hashes belong into the lock"),
-        ("alpha --https://me:s3cret@host.invalid", "--https://host.invalid: a requirement"),
-        ("-- alpha", "--: a requirement"),
+        ("alpha --https://me:s3cret@host.invalid", "--https://host.invalid: a line is one requirement"),
+        ("-- alpha", "--: a line is one requirement"),
     ],
 )
 def test_what_is_wrong_with_a_line_is_said_without_its_secrets(line: str, message: str) -> None:
