@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from projrun.core.errors import ProjrunError
 from tests.repositories import Repository
 from tests.schemas import validate_store
 
@@ -39,6 +41,25 @@ def hostile_environment(
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     yield home
     validate_store(home / "store")  # every document that the suite makes projrun write is as the schema says
+
+
+@pytest.fixture(autouse=True)
+def every_error_says_what_to_type_next(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fails a test in which projrun made an error without a hint: many are put together from what a tool said."""
+    made: list[ProjrunError] = []
+    begin = ProjrunError.__init__
+
+    def begun(self: ProjrunError, what: str, *, why: str = "", hint: str = "") -> None:
+        begin(self, what, why=why, hint=hint)
+        frame = sys._getframe(1)
+        while frame.f_code.co_name == "__init__" and frame.f_back:
+            frame = frame.f_back
+        if frame.f_globals["__name__"].startswith("projrun."):
+            made.append(self)
+
+    monkeypatch.setattr(ProjrunError, "__init__", begun)
+    yield
+    assert [one.what for one in made if not (one.hint or vars(one).get("problems"))] == []
 
 
 @pytest.fixture

@@ -17,12 +17,16 @@ from tests.wheels import sha256_of
 
 
 class Index:
-    """The running index. ``requests`` are the paths asked for; ``stall`` holds every archive back until set."""
+    """The running index. ``requests`` are the paths asked for; ``stall`` holds every archive back until set.
+
+    ``yanked`` are the file names of archives that were withdrawn (PEP 592).
+    """
 
     def __init__(self, folder: Path, port: int, scheme: str = "http") -> None:
         self.folder = folder
         self.url = f"{scheme}://127.0.0.1:{port}/simple/"
         self.requests: list[str] = []
+        self.yanked: set[str] = set()
         self.asked_for_archive = threading.Event()
         self.may_send = threading.Event()
         self.may_send.set()
@@ -34,7 +38,8 @@ class Index:
     def page(self, project: str) -> str | None:
         """The project's page, or None when the index has no such project."""
         links = [
-            f'<a href="/files/{archive.name}#sha256={sha256_of(archive)}">{archive.name}</a>'
+            f'<a href="/files/{archive.name}#sha256={sha256_of(archive)}"'
+            f"{' data-yanked=broken' if archive.name in self.yanked else ''}>{archive.name}</a>"
             for archive in sorted(self.folder.iterdir())
             if archive.is_file() and normalised(archive.name.split("-")[0]) == project
         ]

@@ -7,7 +7,7 @@ import hashlib
 import io
 import tarfile
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 # The earliest time a zip file can hold: the same wheel has the same digest each time it is made.
@@ -50,6 +50,17 @@ def make_wheel(
     with zipfile.ZipFile(wheel, "w") as archive:
         for path, text in contents.items():
             archive.writestr(zipfile.ZipInfo(path, _EPOCH), _bytes(text))
+    return wheel
+
+
+def remake(wheel: Path, change: Callable[[dict[str, bytes]], None]) -> Path:
+    """Writes a wheel again, with what ``change`` makes of its files (name to content)."""
+    with zipfile.ZipFile(wheel) as archive:
+        contents = {name: archive.read(name) for name in archive.namelist()}
+    change(contents)
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for name, data in contents.items():
+            archive.writestr(zipfile.ZipInfo(name, _EPOCH), data)
     return wheel
 
 

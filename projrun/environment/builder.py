@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from projrun.environment import lock
+from projrun.environment.asked import Asked
 from projrun.environment.lock import LockLine
 from projrun.environment.model import Interpreter
 
@@ -48,23 +48,19 @@ class Made:
 
 @dataclass(frozen=True)
 class ResolutionRequest:
-    """Requirements to be resolved. ``folder`` is empty and ours alone; ``file`` is how the user knows them.
+    """Requirements to be resolved. ``folder`` is empty and ours alone.
 
-    ``extras`` and ``groups`` are those of a pyproject.toml. ``previous`` is the text of a lock whose versions are
-    kept, but for ``upgrade`` (``NAME`` or ``NAME==V``) and unless ``upgrade_all``. ``universal``: for every
-    platform and every Python from ``python`` on, with markers; with ``platforms`` (names of
-    :mod:`projrun.environment.platforms`) for those alone. ``python`` is the version to resolve for when it is not
-    the interpreter's own. ``annotate``: comments say who needs what.
+    ``previous`` is the text of a lock whose versions are kept, but for ``upgrade`` (``NAME`` or ``NAME==V``) and
+    unless ``upgrade_all``. ``universal``: for every platform and every Python from ``python`` on, with markers;
+    with ``platforms`` (names of :mod:`projrun.environment.platforms`) for those alone. ``python`` is the version
+    to resolve for when it is not the interpreter's own. ``annotate``: comments say who needs what.
     """
 
     folder: Path
     interpreter: Interpreter
-    requirements: Path
-    file: str
+    asked: Asked
     source_distributions: tuple[str, ...] = ()
     offline: bool = False
-    extras: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
     previous: str = ""
     upgrade_all: bool = False
     upgrade: tuple[str, ...] = ()
@@ -74,9 +70,8 @@ class ResolutionRequest:
     python: str = ""
 
     def as_named(self, text: str) -> str:
-        """The text of a lock with the project's files called as the user calls them."""
-        root = os.fspath(self.requirements).removesuffix(self.file)
-        return text.replace(root, "").replace(f"{os.path.relpath(root, self.folder)}/", "")
+        """What a tool wrote, with the project's files called as the user calls them."""
+        return self.asked.as_named(text, self.folder)
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,11 @@ def of_pip() -> Settings:
     )
 
 
+def secrets() -> frozenset[str]:
+    """What nothing that a tool writes may show, of all that uv and pip are told. Raises EnvironmentFailure."""
+    return of_uv().secrets | of_pip().secrets
+
+
 def pip_network() -> dict[str, str]:
     """pip's other settings of how to fetch and where to keep it, as its variables."""
     told = {**_pip_files(), **_pip_variables()}

@@ -52,25 +52,28 @@ class Settings:
         return replace(self, index="", extra=(), links=links, no_index=True)
 
     @property
-    def passwords(self) -> tuple[str, ...]:
-        """What is masked wherever it occurs: passwords and tokens, as written and as meant, longest first."""
-        from urllib.parse import unquote
+    def secrets(self) -> frozenset[str]:
+        """What is masked wherever it occurs: passwords and tokens, as written, meant and written by tools."""
+        from urllib.parse import quote, unquote
 
         proxies = (os.environ.get(name, "") for name in _PROXIES)
         texts = (self.index, *self.extra, *self.links, self.proxy, *proxies)
         found = {value for name, value in os.environ.items() if _NAMED_PASSWORD.fullmatch(name) and value}
         for match in (match for text in texts for match in USERINFO.finditer(text)):
-            user, colon, password = match["userinfo"].partition(":")
-            secret, least = (password, _PASSWORD) if colon else (user, _TOKEN)
-            found |= {form for form in (secret, unquote(secret)) if len(form) >= least}
-        return tuple(sorted(found, key=len, reverse=True))
+            user, _, password = match["userinfo"].partition(":")
+            for secret, least in ((user, _TOKEN), (password, _PASSWORD)):
+                forms = (secret, unquote(secret), quote(unquote(secret), safe=""))
+                found |= {form for form in forms if len(form) >= least}
+        return frozenset(found)
 
 
-def masked(text: str, passwords: Iterable[str]) -> str:
-    """``text`` without ``passwords`` and without the userinfo of any address."""
-    for password in passwords:
-        text = text.replace(password, MASK)
-    return USERINFO.sub(rf"\g<scheme>://{MASK}@", text)
+def masked(text: str, secrets: Iterable[str]) -> str:
+    """``text`` without ``secrets`` and without the userinfo of any address."""
+    # Addresses first: a secret that is masked in one could hide where its userinfo begins or ends.
+    text = USERINFO.sub(rf"\g<scheme>://{MASK}@", text)
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    return text
 
 
 def with_userinfo(address: str, user: str, password: str) -> str:

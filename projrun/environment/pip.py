@@ -10,7 +10,6 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from projrun.core.errors import EnvironmentFailure
@@ -20,7 +19,6 @@ from projrun.environment.lock import normalised
 from projrun.environment.model import Interpreter
 from projrun.environment.pip_programs import COMPILERS, PipPrograms
 from projrun.environment.refusal import not_installed, not_resolved, plain, shortened, wheels_only
-from projrun.environment.text import parse_toml
 
 
 class Pip:
@@ -50,18 +48,19 @@ class Pip:
         words += ["--no-cache-dir"] if request.fresh else []
         code, output = pip.install(directory, *wheels_only(request.source_distributions, request.lines), *words)
         if code:
-            raise not_installed(pip.diagnosis(output, request.lines), request)
+            raise not_installed(pip.diagnosis(output, request.lines), request, "uv")
         relocation.make_relocatable(directory, request.interpreter.version)
         return Made(directory, _archives(json.loads(report.read_bytes())))
 
     def resolve(self, request: ResolutionRequest, write: Callable[[bytes], None]) -> str:
         _check_asked(request)
         _check_python(request.interpreter, COMPILERS)
-        pip = PipPrograms(request.folder, write, offline=request.offline)
+        pip = PipPrograms(request.folder, write, offline=request.offline, named=request.as_named)
         lock = request.folder / "requirements.lock"
         if request.previous:
             lock.write_text(request.previous, encoding="utf-8")
-        code, output = pip.compile(request.interpreter, *_asked(request), "-o", lock.name, _source(request))
+        source = request.asked.write(request.folder)
+        code, output = pip.compile(request.interpreter, *_asked(request), "-o", lock.name, source.name)
         if code:
             raise not_resolved(pip.diagnosis(output), request, "pip-compile")
         return _normal(lock.read_text(encoding="utf-8"), request)
@@ -74,32 +73,16 @@ def _asked(request: ResolutionRequest) -> list[str]:
     words += ["--no-emit-trusted-host", "--annotate" if request.annotate else "--no-annotate"]
     words += ["--unsafe-package", ""]  # pip and setuptools are packages like all others
     words += ["--cache-dir", configuration.pip_network().get("PIP_CACHE_DIR") or _user_cache()]
+    words += ["--pre"] if request.asked.pre else []
     words += ["--upgrade"] if request.upgrade_all else []
     words += [word for wish in request.upgrade for word in ("--upgrade-package", wish)]
     sources = "".join(f" --no-binary={name}" for name in request.source_distributions)
     return [*words, "--pip-args", f"--only-binary=:all:{sources} --log=pip.log"]
 
 
-def _source(request: ResolutionRequest) -> str | Path:
-    """The file that is compiled: the requirements, or those of a pyproject.toml written out."""
-    if request.requirements.suffix != ".toml":
-        return request.requirements
-    from projrun.environment import pyproject
-
-    text = request.requirements.read_text(encoding="utf-8")
-    asked = pyproject.dependencies(text, request.file, request.extras, request.groups)
-    written = request.folder / "pyproject.in"
-    written.write_text("".join(f"{requirement}\n" for _, requirement in asked), encoding="utf-8")
-    return written.name
-
-
 def _normal(text: str, request: ResolutionRequest) -> str:
     """The lock as uv writes it: without markers that hold anyway, and with files called as the user calls them."""
-    if request.requirements.suffix == ".toml":
-        project = parse_toml(request.requirements.read_text(encoding="utf-8")).get("project") or {}
-        text = text.replace("-r pyproject.in", f"{project.get('name', '')} ({request.file})".lstrip())
-    text = request.as_named(text)
-    return re.sub(r"(?m)^([^\s#]+==\S+) ; .*? \\$", r"\1 \\", text)
+    return re.sub(r"(?m)^([^\s#]+==\S+) ; .*? \\$", r"\1 \\", request.as_named(text))
 
 
 def _check_asked(request: ResolutionRequest) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from projrun.core.errors import EnvironmentFailure
 from projrun.core.nearest import did_you_mean
@@ -15,23 +15,35 @@ from projrun.environment.lock import as_requirement, normalised
 from projrun.environment.text import parse_toml
 
 
-def dependencies(
-    text: str, file: str, extras: Collection[str], groups: Collection[str]
-) -> Iterator[tuple[int, str]]:
-    """The requirements of a pyproject.toml, each with its line (0: not found).
+class Dependency(NamedTuple):
+    """A requirement with its line (0: not found), and the dependency group that it is from ("": none)."""
+
+    line: int
+    text: str
+    group: str = ""
+
+
+def dependencies(text: str, file: str, extras: Collection[str], groups: Collection[str]) -> Iterator[Dependency]:
+    """The requirements of a pyproject.toml.
 
     Raises EnvironmentFailure when it is broken, or has no extra or group of a name.
     """
     document = _document(text, file)
     project = document.get("project")
     project = project if isinstance(project, dict) else {}
-    found = [str(one) for one in _list(project.get("dependencies"))]
+    found = [(str(one), "") for one in _list(project.get("dependencies"))]
     seen: set[str] = set()
-    for name in extras:
-        found += _extra(project, normalised(name), file, seen)
+    for extra in extras:
+        found += [(one, "") for one in _extra(project, normalised(extra), file, seen)]
     found += _of_groups(document, groups, file)
     rows = text.splitlines()
-    yield from ((_place(rows, one), one) for one in dict.fromkeys(found))
+    yield from (Dependency(_place(rows, one), one, group) for one, group in dict.fromkeys(found))
+
+
+def name(text: str, file: str) -> str:
+    """The project's name, normalised; "" when it has none. Raises EnvironmentFailure for broken TOML."""
+    project = _document(text, file).get("project")
+    return normalised(str(project.get("name", ""))) if isinstance(project, dict) else ""
 
 
 def is_dynamic(text: str, file: str) -> bool:
@@ -62,7 +74,7 @@ def _extra(project: Mapping[str, Any], name: str, file: str, seen: set[str]) -> 
             yield text
 
 
-def _of_groups(document: Mapping[str, Any], groups: Collection[str], file: str) -> list[str]:
+def _of_groups(document: Mapping[str, Any], groups: Collection[str], file: str) -> list[tuple[str, str]]:
     if not groups:
         return []
     from packaging.dependency_groups import DependencyGroupResolver
@@ -80,7 +92,7 @@ def _of_groups(document: Mapping[str, Any], groups: Collection[str], file: str) 
             )
     try:
         resolver = DependencyGroupResolver(declared)
-        return [str(one) for name in groups for one in resolver.resolve(name)]
+        return [(str(one), name) for name in groups for one in resolver.resolve(name)]
     except ExceptionGroup as error:
         reasons = "\n".join(str(one) for one in error.exceptions)
     except (ValueError, TypeError, LookupError) as error:
@@ -90,8 +102,8 @@ def _of_groups(document: Mapping[str, Any], groups: Collection[str], file: str) 
 
 def _place(rows: list[str], text: str) -> int:
     """The line of a requirement: where its text is, else where its name begins a text."""
-    name = re.match(r"[\w.-]+", text)
-    begins = re.compile(rf"[\"']{re.escape(name[0])}(?![\w.-])") if name else None
+    named = re.match(r"[\w.-]+", text)
+    begins = re.compile(rf"[\"']{re.escape(named[0])}(?![\w.-])") if named else None
     whole = (number for number, row in enumerate(rows, 1) if text in row)
     part = (number for number, row in enumerate(rows, 1) if begins and begins.search(row))
     return next(whole, next(part, 0))

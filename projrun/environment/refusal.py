@@ -12,6 +12,8 @@ from projrun.environment.builder import BuildRequest, ResolutionRequest
 from projrun.environment.lock import LockLine, normalised
 
 _REASON_LINES = 12
+_PINNED = re.compile(r"([A-Za-z0-9][\w.-]*)==([\w.!+-]+)")
+_ARCHIVE = re.compile(r"[\w.+!-]+\.(?:whl|tar\.gz|zip)")
 
 
 class Cause(enum.Enum):
@@ -20,6 +22,7 @@ class Cause(enum.Enum):
     HASH = "an archive is not the one that was locked"
     NO_WHEEL = "there is no wheel for this platform and interpreter, and building is not allowed"
     NOT_THERE = "the package index does not have it"
+    INVALID = "the metadata of a distribution is invalid"
     LOGIN = "the package index wants another user or password"
     UNREACHABLE = "the package index cannot be asked"
     OFFLINE = "the network would be needed, and was not to be used"
@@ -41,12 +44,12 @@ class Diagnosis:
     computed: str = ""
 
 
-def not_installed(found: Diagnosis, request: BuildRequest) -> EnvironmentFailure:
-    """The error of a lock that could not be installed."""
+def not_installed(found: Diagnosis, request: BuildRequest, other: str) -> EnvironmentFailure:
+    """The error of a lock that could not be installed. ``other`` is the other builder's name."""
     lock, name = request.lock_file, found.culprits[0].name if found.culprits else ""
     places = [f"{lock}:{line.line}: {line.name}=={line.version}" for line in found.culprits]
     what = f"{places[0]} cannot be installed" if places else f"{lock} cannot be installed"
-    why, hint = found.reason, _network_hint(found)
+    why, hint = found.reason, _network_hint(found) or _other_version(name, request, other)
     if places and found.cause is Cause.HASH:
         why = _other_hash(found.computed, found.culprits[0]) or why
         what = f"{places[0]}: the archive is not the one that was locked"
@@ -60,15 +63,17 @@ def not_installed(found: Diagnosis, request: BuildRequest) -> EnvironmentFailure
     elif places and found.cause is Cause.NOT_THERE:
         what = f"{places[0]} is not on the package index"
         hint = "compile the lock against the index of this machine (UV_DEFAULT_INDEX or PIP_INDEX_URL)"
+    elif places and found.cause is Cause.INVALID:
+        what = f"{places[0]} has invalid metadata"
     return EnvironmentFailure(what, why=why, hint=hint)
 
 
 def not_resolved(found: Diagnosis, request: ResolutionRequest, command: str) -> EnvironmentFailure:
     """The error of requirements that could not be resolved. ``command`` is the tool's, for people to try it."""
     return EnvironmentFailure(
-        f"the requirements in {request.file} cannot be resolved",
+        f"the requirements in {request.asked.file} cannot be resolved",
         why=request.as_named(found.reason),
-        hint=_network_hint(found) or f"change {request.file}, or try: {command} {request.file}",
+        hint=_network_hint(found) or f"change {request.asked.file}, or try: {command} {request.asked.file}",
     )
 
 
@@ -83,11 +88,19 @@ def not_looked_up(found: Diagnosis) -> EnvironmentFailure:
 
 def culprits(error: str, lines: Sequence[LockLine]) -> tuple[LockLine, ...]:
     """The lock's lines that a tool's error speaks of, in its order."""
-    found = []
-    for match in re.finditer(r"([A-Za-z0-9][\w.-]*)==([\w.!+-]+)", error):
-        name = normalised(match[1])
-        found += [line for line in lines if line.name == name and line.version == match[2]]
-    return tuple(found or (line for line in lines if re.search(rf"[/`']{re.escape(line.name)}[/`']", error)))
+    releases = [(normalised(name), version.rstrip(".")) for name, version in _PINNED.findall(error)]
+    releases += [release_of(archive) for archive in _ARCHIVE.findall(error)]
+    found = [line for name, version in releases for line in lines if (line.name, line.version) == (name, version)]
+    if not found:
+        found = [line for line in lines if re.search(rf"[/`']{re.escape(line.name)}[/`']", error)]
+    return tuple(dict.fromkeys(found))
+
+
+def release_of(archive: str) -> tuple[str, str]:
+    """Name, normalised, and version of a wheel or source distribution by its file name."""
+    stem = re.sub(r"\.(whl|tar\.gz|zip)$", "", archive)
+    name, _, rest = stem.partition("-") if archive.endswith(".whl") else stem.rpartition("-")
+    return normalised(name), rest.partition("-")[0]
 
 
 def plain(rows: Iterable[str]) -> list[str]:
@@ -108,6 +121,12 @@ def wheels_only(source_distributions: Sequence[str], lines: Sequence[LockLine]) 
 def shortened(rows: Sequence[str], otherwise: str) -> str:
     """The rows of a reason, as many as are read; ``otherwise`` when there are none."""
     return "\n".join(rows[:_REASON_LINES]) or otherwise
+
+
+def _other_version(name: str, request: BuildRequest, other: str) -> str:
+    """What to try when the tool's own reason is all that is known."""
+    which = f"another version of {name}" if name else "other versions"
+    return f"lock {which} ({request.compile_command}), or let the other builder try: --builder {other}"
 
 
 def _other_hash(computed: str, line: LockLine) -> str:

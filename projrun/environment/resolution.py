@@ -12,6 +12,7 @@ from projrun.core.cache import keep, recall
 from projrun.core.hashing import sha256_value
 from projrun.core.report import BUILD, Reporter
 from projrun.environment import key, lock, requirements
+from projrun.environment.asked import Asked
 from projrun.environment.model import Interpreter, Means
 from projrun.environment.turns import aside, left_behind, turn
 from projrun.spec.model import EnvironmentSpec
@@ -38,6 +39,11 @@ class Unlocked:
     def asked(self) -> tuple[requirements.RequirementLine, ...]:
         """All that is asked for. Raises EnvironmentFailure for a broken pyproject.toml."""
         return requirements.lines_of(self.files, self.spec)
+
+    def as_asked(self) -> Asked:
+        """What a tool gets of it. Raises EnvironmentFailure as ``asked`` does."""
+        pre = requirements.asks_for_pre_releases(self.files)
+        return Asked(self.name, self.asked, requirements.project_of(self.files[0]), pre)
 
     @property
     def digest(self) -> str:
@@ -119,26 +125,21 @@ def resolve_now(unlocked: Unlocked, wishes: Wishes, means: Means, report: Report
     from projrun.environment.builder import ResolutionRequest
     from projrun.environment.builders import builder_named
 
-    spec, name = unlocked.spec, unlocked.name
-    root = unlocked.root.absolute()
+    spec = unlocked.spec
     for left in list(leftovers(means.cache, unlocked.digest)):
         shutil.rmtree(left, ignore_errors=True)
     with aside(means.cache / _FOLDER, _ASIDE, unlocked.digest) as folder:
-        text = builder_named(spec.builder).resolve(
+        return builder_named(spec.builder).resolve(
             ResolutionRequest(
                 folder=folder,
                 interpreter=unlocked.interpreter,
-                requirements=root / name,
-                file=name,
+                asked=unlocked.as_asked(),
                 source_distributions=spec.source_distributions,
                 offline=means.offline,
-                extras=(spec.extras or ()) if name.endswith(".toml") else (),
-                groups=(spec.groups or ()) if name.endswith(".toml") else (),
                 **wishes._asdict(),
             ),
             lambda data: report.write(BUILD, data),
         )
-    return text.replace(f"{root}/", "")  # comments name the files as the project does
 
 
 def _file(unlocked: Unlocked, cache: Path) -> Path:

@@ -38,6 +38,7 @@ _TARGETS = {
 }
 _NO_WHEEL = ("no wheels with a matching", "no usable wheels", "building from source is disabled", "no wheels are")
 _NOT_THERE = ("was not found in the package registry", "there is no version of", "not found in the provided")
+_INVALID = ("has invalid metadata", "The wheel is invalid", "Invalid package version", "Failed to parse metadata")
 _LOGIN = ("lack of valid authentication credentials (401", "401 Unauthorized")
 _COMPUTED = re.compile(r"Computed: (\w+:[0-9a-f]+)")
 _UNREACHABLE = ("Failed to fetch", "error sending request", "Could not connect")
@@ -69,7 +70,7 @@ class Uv:
         places = (*uv.places, *_python(directory / "bin" / "python"), lock)
         code, output = uv.run(*words, *wheels_only(request.source_distributions, request.lines), *places)
         if code:
-            raise not_installed(_diagnosis(output, request), request)
+            raise not_installed(_diagnosis(output, request), request, "pip")
         return Made(directory, _archives(uv, request, directory))
 
     def resolve(self, request: ResolutionRequest, write: Callable[[bytes], None]) -> str:
@@ -78,7 +79,13 @@ class Uv:
         if request.previous:
             lock.write_text(request.previous, encoding="utf-8")
         words = ("pip", "compile", "--quiet", "--generate-hashes", "--no-header", "--no-sources", *_asked(request))
-        places = (*uv.places, *_python(request.interpreter.path), "--output-file", lock, request.requirements)
+        places = (
+            *uv.places,
+            *_python(request.interpreter.path),
+            "--output-file",
+            lock,
+            request.asked.write(request.folder),
+        )
         code, output = uv.run(*words, *places)
         if code:
             command = f"uv pip compile --python-version {request.python or request.interpreter.version}"
@@ -135,8 +142,7 @@ def _asked(request: ResolutionRequest) -> list[str]:
     """The words that say what of the requirements is resolved, for what, and what may change."""
     words = ["--only-binary", ":all:"]
     words += [word for name in request.source_distributions for word in ("--no-binary", name)]
-    words += [word for name in request.extras for word in ("--extra", name)]
-    words += [word for name in request.groups for word in ("--group", f"{request.requirements}:{name}")]
+    words += ["--prerelease", "allow"] if request.asked.pre else []
     words += ["--upgrade"] if request.upgrade_all else []
     words += [word for wish in request.upgrade for word in ("--upgrade-package", wish)]
     words += ["--universal"] if request.universal or request.platforms else []
@@ -169,6 +175,7 @@ def _diagnosis(output: str, request: BuildRequest | None = None) -> Diagnosis:
     signs = {
         Cause.HASH: ("Hash mismatch",),
         Cause.OFFLINE: ("network was disabled", "Network connectivity is disabled"),
+        Cause.INVALID: _INVALID,
         Cause.LOGIN: _LOGIN,
         Cause.NO_WHEEL: _NO_WHEEL,
         Cause.NOT_THERE: _NOT_THERE,

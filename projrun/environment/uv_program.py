@@ -50,7 +50,7 @@ class UvProgram:
             # Ends uv's search for the configuration of a project: this folder may lie inside one.
             (folder / "uv.toml").touch()
         self._options = (*(("--offline",) if offline else ()), *(("--no-cache",) if fresh else ()))
-        self._tool = Tool(folder, passed_on, merged.passwords, write)
+        self._tool = Tool(folder, passed_on, configuration.secrets(), write)
         self.places = ("--no-index",) if merged.no_index and not own.no_index else ()
 
     def run(self, *words: str | Path) -> tuple[int, str]:

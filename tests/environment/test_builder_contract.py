@@ -22,10 +22,12 @@ from projrun.cli.lock import lock as lock_verb
 from projrun.cli.run import run
 from projrun.core.errors import EnvironmentFailure
 from projrun.environment import installed, lock
+from projrun.environment.asked import Asked
 from projrun.environment.builder import Builder, BuildRequest, ResolutionRequest
 from projrun.environment.builders import BUILDERS
 from projrun.environment.interpreters import find
 from projrun.environment.pip import Pip
+from projrun.environment.requirements import RequirementLine
 from projrun.environment.uv import Uv
 from tests.environment.conftest import THIS_PYTHON, Project
 from tests.wheels import lock_of, make_source_distribution, make_wheel, sha256_of
@@ -42,6 +44,10 @@ def build_request(project: Project, text: str, *source_distributions: str) -> Bu
         lines=lock.parse(text, "some.lock"),
         source_distributions=source_distributions,
     )
+
+
+def asked_for(name: str) -> Asked:
+    return Asked("requirements.in", (RequirementLine("requirements.in", 1, name, constraint=False),))
 
 
 def discard(data: bytes) -> None:
@@ -124,20 +130,16 @@ def test_without_the_network_it_is_said_what_to_do_even_when_all_but_the_archive
     builder: Builder, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PIP_TRUSTED_HOST", "127.0.0.1")  # of others pip keeps nothing that came without TLS
-    project.write("requirements.in", "alpha\n")
     text = lock_of(make_wheel(project.archives, "alpha"))
     request = build_request(project, text)
-    asked = ResolutionRequest(
-        request.folder, request.interpreter, project.root / "requirements.in", "requirements.in"
-    )
+    asked = ResolutionRequest(request.folder, request.interpreter, asked_for("alpha"))
     assert builder.resolve(asked, discard) == text
     before = len(project.index.requests)
     with pytest.raises(EnvironmentFailure, match=r"some\.lock:1: alpha==1\.0 cannot be installed") as raised:
         builder.create(replace(request, offline=True), discard)
     assert ("PIP_FIND_LINKS=" if builder.name == "pip" else "without --offline") in raised.value.hint
-    project.write("requirements.in", "beta\n")
     with pytest.raises(EnvironmentFailure, match="cannot be resolved") as raised:
-        builder.resolve(replace(asked, offline=True), discard)
+        builder.resolve(replace(asked, asked=asked_for("beta"), offline=True), discard)
     assert ("PIP_FIND_LINKS=" if builder.name == "pip" else "without --offline") in raised.value.hint
     assert len(project.index.requests) == before
 

@@ -12,6 +12,7 @@ from projrun.environment import configuration, pip_programs, uv_program
 from projrun.environment.build import ensure
 from projrun.environment.index import Settings, masked
 from projrun.environment.model import Means
+from projrun.environment.tool import Tool
 from tests.environment.conftest import Project
 from tests.index_server import Identity, Index, make_identity, serving
 from tests.wheels import make_wheel
@@ -178,6 +179,53 @@ def test_a_password_is_in_no_error(
     assert not any(b"swordfish" in text for text in contents(elsewhere.cache))
 
 
+TOKEN = "tok3n-0123456789"
+
+
+@both_builders
+@pytest.mark.parametrize("userinfo", [f"{TOKEN}:", TOKEN])
+def test_a_token_in_place_of_a_user_is_seen_nowhere(
+    elsewhere: Project, monkeypatch: pytest.MonkeyPatch, builder: str, userinfo: str
+) -> None:
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    login = f"{TOKEN}:" if userinfo.endswith(":") else "another:one"  # it is refused the second time
+    with serving(elsewhere.archives, login=login) as index:
+        monkeypatch.setenv("PIP_INDEX_URL", index.url.replace("://", f"://{userinfo}@"))
+        errors = []
+        elsewhere.lock(text=f"missing==1.0 --hash=sha256:{'0' * 64}\n")
+        with pytest.raises(EnvironmentFailure) as raised:
+            names(elsewhere, builder=builder)
+        errors.append(str(vars(raised.value)))
+        if login.startswith(TOKEN):
+            elsewhere.lock(elsewhere.archives / "alpha-1.0-py3-none-any.whl")
+            assert names(elsewhere, builder=builder) == ["alpha"]
+        else:
+            assert "401" in errors[0]
+    told = [elsewhere.report.output, *(text.encode() for text in (*errors, *elsewhere.report.phases))]
+    assert not any(b"tok3n" in text for text in (*told, *contents(elsewhere.cache)))
+
+
+def test_what_is_masked_is_known_in_every_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "https://someone:p%40ss%2Fword@host.invalid/")
+    monkeypatch.setenv("PIP_FIND_LINKS", f"https://{TOKEN}+%2B:@host.invalid/ https://{TOKEN[::-1]}@host.invalid/")
+    monkeypatch.setenv("PIP_PROXY", "http://me:p@ss:word@proxy.invalid:1")
+    known = configuration.secrets()
+    assert known >= {"p%40ss%2Fword", "p@ss/word", f"{TOKEN}+%2B", f"{TOKEN}++", f"{TOKEN}%2B%2B", TOKEN[::-1]}
+    assert known >= {"p@ss:word", "p%40ss%3Aword"}
+
+
+@pytest.mark.parametrize("length", [1, 65_530, 65_536, 140_000])
+def test_a_secret_is_masked_wherever_it_is_in_the_output(tmp_path: Path, length: int) -> None:
+    told: list[bytes] = []
+    tool = Tool(tmp_path, {}, frozenset({TOKEN}), told.append)
+    (tmp_path / "text").write_text(f"{'x ' * length}{TOKEN} {'y ' * length}http://{TOKEN}:@host\n{TOKEN}")
+    ended = tool.call(["/bin/cat", tmp_path / "text"])
+    for text in (ended.output, b"".join(told).decode(), tool.log(tmp_path / "text")):
+        assert not any(TOKEN[start : start + 8] in text for start in range(8))
+        assert text.rstrip().endswith("***")
+    assert len(ended.output) <= 65_536
+
+
 @both_builders
 def test_a_password_in_netrc_is_used(
     elsewhere: Project, guarded: Index, monkeypatch: pytest.MonkeyPatch, hostile_environment: Path, builder: str
@@ -197,10 +245,10 @@ def test_a_proxy_told_to_one_tool_is_used_by_both(monkeypatch: pytest.MonkeyPatc
     told = Settings(proxy="http://me:secret@proxy:8080")
     assert uv_program.variables(Settings(), told)["HTTPS_PROXY"] == told.proxy
     assert pip_programs.variables(told, tmp_path)["PIP_PROXY"] == told.proxy
-    assert told.passwords == ("secret",)
+    assert told.secrets == {"secret"}
     monkeypatch.setenv("https_proxy", "http://me:hidden@other:1")
     assert "HTTPS_PROXY" not in uv_program.variables(Settings(), told)  # what the variables say goes first
-    assert set(told.passwords) == {"secret", "hidden"}
+    assert told.secrets == {"secret", "hidden"}
 
 
 @pytest.mark.parametrize(
@@ -218,7 +266,7 @@ def test_addresses_are_shown_without_userinfo(text: str, told: str) -> None:
 
 def test_what_is_masked_everywhere_is_long_enough_not_to_occur_by_chance() -> None:
     settings = Settings(index="https://me:abc@host", extra=("https://token@host", f"https://{'t' * 16}@host"))
-    assert settings.passwords == ("t" * 16,)
+    assert settings.secrets == {"t" * 16}
 
 
 def test_pips_files_are_read_as_pip_reads_them(hostile_environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -260,7 +308,7 @@ def test_uvs_file_is_read_as_uv_reads_it(
     found = configuration.of_uv()
     assert (found.index, found.extra) == ("https://me:p%3Aw@a/simple", ("https://b",))
     assert (found.links, found.trusted) == (("https://d", "file:///wheels"), ("h",))
-    assert "p:w" not in masked("p:w p%3Aw", (*found.passwords, "p:w"))
+    assert "p:w" not in masked("p:w p%3Aw", (*found.secrets, "p:w"))
     file.write_text("no = toml = at all")
     with pytest.raises(EnvironmentFailure, match="is not a configuration that uv can read"):
         configuration.of_uv()

@@ -14,6 +14,8 @@ from projrun.environment import lock
 from projrun.environment.builder import Builder, ResolutionRequest
 from projrun.environment.interpreters import find
 from projrun.environment.pip import Pip
+from projrun.environment.requirements import collect
+from projrun.environment.resolution import Unlocked
 from projrun.environment.uv import Uv
 from tests.environment.conftest import THIS_PYTHON, Project
 from tests.wheels import lock_of, make_source_distribution, make_wheel
@@ -35,15 +37,23 @@ def discard(data: bytes) -> None:
     pass
 
 
-def resolution(project: Project, text: str, file: str = "requirements.in", **asked: Any) -> ResolutionRequest:
+def resolution(
+    project: Project,
+    text: str,
+    file: str = "requirements.in",
+    extras: tuple[str, ...] = (),
+    groups: tuple[str, ...] = (),
+    **asked: Any,
+) -> ResolutionRequest:
     """A request for what ``text`` says, in the file of that name."""
     folder = project.root.parent / "aside"
     for path in folder.glob("*"):
         path.unlink()
     folder.mkdir(exist_ok=True)
     project.write(file, text)
-    request = ResolutionRequest(folder, find(THIS_PYTHON, project.cache), project.root / file, file)
-    return replace(request, **asked)
+    spec = replace(project.spec, extras=extras, groups=groups)
+    unlocked = Unlocked(project.root, collect(project.root, file), find(THIS_PYTHON, project.cache), spec)
+    return replace(ResolutionRequest(folder, unlocked.interpreter, unlocked.as_asked()), **asked)
 
 
 def test_requirements_resolve_to_a_lock_without_addresses_or_paths(builder: Builder, project: Project) -> None:
@@ -79,8 +89,8 @@ def test_extras_and_groups_of_a_project_are_asked_for_by_name(builder: Builder, 
     assert builder.resolve(asked, discard) == lock_of(alpha, beta, delta, gamma)
     unknown: dict[str, Any]
     for unknown in ({"extras": ("none",)}, {"groups": ("none",)}):
-        with pytest.raises(EnvironmentFailure, match=r"none|cannot be resolved"):
-            builder.resolve(resolution(project, PYPROJECT, "pyproject.toml", **unknown), discard)
+        with pytest.raises(EnvironmentFailure, match="'none'"):
+            resolution(project, PYPROJECT, "pyproject.toml", **unknown)
 
 
 def test_comments_say_who_needs_what_without_a_path(builder: Builder, project: Project) -> None:
@@ -147,6 +157,18 @@ def test_what_is_being_resolved_is_told_while_it_is(builder: Builder, project: P
     finally:
         project.index.may_send.set()
         resolves.join()
+
+
+def test_pre_releases_will_do_when_a_line_says_so(builder: Builder, project: Project) -> None:
+    make_wheel(project.archives, "alpha")
+    newer = make_wheel(project.archives, "alpha", "2.0b1")
+    assert builder.resolve(resolution(project, "--pre\nalpha\n"), discard) == lock_of(newer)
+
+
+def test_what_a_file_limits_and_asks_for_as_well_does_both(builder: Builder, project: Project) -> None:
+    alpha = make_wheel(project.archives, "alpha")
+    project.write("more.in", "alpha\n")
+    assert builder.resolve(resolution(project, "-c more.in\n-r more.in\n"), discard) == lock_of(alpha)
 
 
 def test_uv_locks_for_every_platform_and_for_some(project: Project) -> None:
