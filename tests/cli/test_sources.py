@@ -21,6 +21,8 @@ from tests.git_servers import http_server, ssh_server
 from tests.repositories import Repository
 from tests.source.checkouts import needs_lfs
 
+pytestmark = pytest.mark.slow
+
 SAY = "print('{}')\n"
 LFS = shutil.which("git-lfs")
 # Everything that a run must leave as it was.

@@ -11,6 +11,8 @@ import pytest
 from tests.cli.conftest import Done, Workspace
 from tests.repositories import Repository
 
+pytestmark = pytest.mark.slow
+
 
 def test_declared_data_in_a_repository_of_its_own_comes_along(workspace: Workspace) -> None:
     workspace.repository.git("rm", "-q", "-r", "data")

@@ -15,6 +15,8 @@ from tests.cli.test_sources import checkouts, state
 from tests.repositories import Repository
 from tests.wheels import lock_of, make_wheel
 
+pytestmark = pytest.mark.slow
+
 EXACT = f"{{path: data/table.csv, sha256: {hashlib.sha256(TABLE.encode()).hexdigest()}}}"
 
 

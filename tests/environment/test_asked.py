@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -49,12 +50,13 @@ WORDS = [
 ]
 
 
+def lines_of(files: Sequence[RequirementsFile]) -> tuple[RequirementLine, ...]:
+    return requirements.lines_of(files, EnvironmentSpec())
+
+
 def refused(text: str) -> list[str]:
     files = (RequirementsFile("a.in", text),)
-    return [
-        f"{one.place} {one.message}"
-        for one in requirements.unlockable(files, requirements.lines_of(files, EnvironmentSpec()))
-    ]
+    return [f"{one.place} {one.message}" for one in requirements.unlockable(files, lines_of(files))]
 
 
 @pytest.mark.parametrize(
@@ -109,9 +111,7 @@ def test_what_is_wrong_with_a_line_is_said_without_its_secrets(line: str, messag
 def test_a_lock_is_compared_with_a_requirement_that_has_options_too() -> None:
     files = (RequirementsFile("a.in", "alpha>2 --hash=sha256:00\n"),)
     pins = lock.parse(f"alpha==1 --hash=sha256:{'0' * 64}\n", "a.lock")
-    (problem,) = requirements.out_of_step(
-        pins, "a.lock", requirements.lines_of(files, EnvironmentSpec()), {}, "projrun lock"
-    )
+    (problem,) = requirements.out_of_step(pins, "a.lock", lines_of(files), {}, "projrun lock")
     assert problem.message == "alpha>2 is asked for, but a.lock:1 pins 1"
 
 
@@ -120,11 +120,11 @@ def test_a_file_is_included_however_it_is_spelt(project: Project, line: str) -> 
     project.write("more.in", "beta ; os_name == '-'\n")
     project.write("main.in", f"{line}  # for all\n--pre\nalpha\n")
     files = requirements.collect(project.root, "main.in")
-    assert [one.text for one in requirements.lines_of(files, EnvironmentSpec())] == [
+    assert [one.text for one in lines_of(files)] == [
         "alpha",
         "beta ; os_name == '-'",
     ]
-    assert requirements.unlockable(files, requirements.lines_of(files, EnvironmentSpec())) == ()
+    assert requirements.unlockable(files, lines_of(files)) == ()
 
 
 @pytest.mark.parametrize("line", ["-r ../outside.in", "-r /etc/hostname", "-c ../../etc/hostname"])
@@ -138,7 +138,7 @@ def test_no_file_outside_the_project_is_read(project: Project, line: str) -> Non
 @given(st.lists(st.sampled_from(WORDS) | st.text(max_size=4), max_size=8).map("".join))
 def test_no_arrangement_of_words_gets_an_option_to_a_tool(text: str) -> None:
     files = (RequirementsFile("a.in", text),)
-    lines = requirements.lines_of(files, EnvironmentSpec())
+    lines = lines_of(files)
     if requirements.unlockable(files, lines):
         return
     with tempfile.TemporaryDirectory() as name:
@@ -156,7 +156,7 @@ def test_no_arrangement_of_words_gets_an_option_to_a_tool(text: str) -> None:
 def test_each_requirement_is_in_the_line_in_which_the_user_has_it(tmp_path: Path) -> None:
     text = "# first\n\nalpha \\\n  >=1\n--pre\nbeta\n"
     files = (RequirementsFile("a.in", text),)
-    Asked("a.in", requirements.lines_of(files, EnvironmentSpec())).write(tmp_path)
+    Asked("a.in", lines_of(files)).write(tmp_path)
     assert (tmp_path / "projrun-asked-0.in").read_text() == "\n\nalpha>=1\n\n\nbeta\n"
 
 
