@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,27 +73,6 @@ class Listed:
 
 
 @dataclass(frozen=True)
-class Wish:
-    """Which environments are to go: not used for so many seconds, and (``unused``) by no run of the store."""
-
-    older_than: float | None = None
-    unused: bool = False
-
-
-@dataclass(frozen=True)
-class Pruned:
-    """What goes, or would: environments, and what was left behind.
-
-    ``held`` are in use, and stay; ``failed`` could not be removed, key and reason.
-    """
-
-    removed: tuple[Listed, ...]
-    leftovers: tuple[tuple[Path, int], ...]
-    held: tuple[str, ...] = ()
-    failed: tuple[tuple[str, EnvironmentFailure], ...] = ()
-
-
-@dataclass(frozen=True)
 class Wanted:
     """An environment to be built: that of the project around ``directory``, of that name, with that builder."""
 
@@ -160,11 +138,12 @@ def verify(target: Meant, means: Means, report: Reporter, *, archives: bool = Fa
     directory, there = _told(target, means.cache)
     marker = (directory / built.MARKER).read_bytes()
     report.phase("environment", f"reading every file of {target.key[:SHORT]}")
-    damage = tuple(verification.verify(directory, there))
-    if archives:
-        damage += _unlike_archives(target, means, report)
-    unusable = bool(damage) and _made_unusable(directory, marker, damage, report)
-    found = damage
+    found = tuple(verification.verify(directory, there))
+    try:
+        if archives and verification.is_of_its_key(there):
+            found += _unlike_archives(target, means, report)
+    finally:  # whether the archives can be had or not
+        unusable = bool(found) and _made_unusable(directory, marker, found, report)
     if target.recipe is not None:
         recorded = verification.of_recipe(target.recipe["environment"])
         found += tuple(verification.distribution_findings(recorded, there.installed, f"in run {target.run}"))
@@ -213,63 +192,6 @@ def shown(target: Meant, places: Places) -> Listed:
 def explained(before: Meant, after: Meant, cache: Path) -> tuple[comparison.Change, ...]:
     """Which inputs of the key differ, and which lines of the lock. Raises EnvironmentFailure."""
     return comparison.changes(_side(before, cache), _side(after, cache))
-
-
-def removed(
-    words: Sequence[str], cache: Path, report: Reporter
-) -> Iterator[tuple[str, EnvironmentFailure | None]]:
-    """Removes the environments that the words stand for, one by one, and gives the key of each when it is gone.
-
-    Of one that cannot be removed also why not. Raises UsageError, and then removes nothing.
-    """
-    for key in dict.fromkeys([one_key(word, cache) for word in words]):
-        yield key, _failure_to_remove(key, cache, report)
-
-
-def prune(places: Places, wish: Wish, report: Reporter, *, dry_run: bool = False) -> Pruned:
-    """Removes what is wished away, and leftovers. Never what a live run uses.
-
-    One that comes into use meanwhile, or cannot be removed, keeps none of the others.
-    """
-    chosen = [one for one in listed(places) if _is_wished(one, wish)] if wish != Wish() else []
-    held = [one.kept.key for one in chosen if one.kept.in_use]
-    going = [one for one in chosen if not one.kept.in_use]
-    left = tuple((path, inventory.size_of(path)) for path in inventory.leftovers(places.cache))
-    if dry_run:
-        return Pruned(tuple(going), left, tuple(held))
-    gone, failed = [], []
-    for one in going:
-        failure = _failure_to_remove(one.kept.key, places.cache, report)
-        if failure is None:
-            gone.append(one)
-        elif isinstance(failure, inventory.InUse):
-            held.append(one.kept.key)
-        else:
-            failed.append((one.kept.key, failure))
-    inventory.remove_leftovers(places.cache)
-    return Pruned(tuple(gone), tuple(one for one in left if not one[0].exists()), tuple(held), tuple(failed))
-
-
-def _failure_to_remove(key: str, cache: Path, report: Reporter) -> EnvironmentFailure | None:
-    try:
-        inventory.remove(cache, key, report)
-    except EnvironmentFailure as failure:
-        return failure
-    return None
-
-
-def _is_wished(one: Listed, wish: Wish) -> bool:
-    if wish.unused and one.runs:
-        return False
-    if wish.older_than is None:
-        return True
-    since = one.kept.last_used
-    if since is None:
-        try:
-            since = one.kept.directory.stat().st_mtime
-        except OSError:  # another process removed it
-            return False
-    return time.time() - since >= wish.older_than
 
 
 def _of_run(store: Store, run: str) -> Meant:

@@ -28,7 +28,8 @@ from projrun.core.amounts import size
 
 if TYPE_CHECKING:
     from projrun.core.errors import EnvironmentFailure
-    from projrun.environments import Places, Pruned, Verified
+    from projrun.environments import Places, Verified
+    from projrun.removing import Pruned
 
 _FINDINGS_SHOWN = 20
 
@@ -181,7 +182,8 @@ def explain(before: str, after: str | None, environment: str | None, as_json: bo
 def remove(ctx: click.Context, keys: tuple[str, ...], as_json: bool) -> None:
     """Remove environments. One that a live run uses is refused, and the others are removed all the same."""
     from projrun.core.paths import cache_directory
-    from projrun.environments import SHORT, removed
+    from projrun.environments import SHORT
+    from projrun.removing import removed
 
     gone, failed = [], []
     for key, failure in removed(keys, cache_directory(), _screen(as_json)):
@@ -219,8 +221,8 @@ def prune(
 
     With both options, those that fit both; with none, only what was left behind. Never one that a live run uses.
     """
-    from projrun.environments import Wish
-    from projrun.environments import prune as pruned
+    from projrun.removing import Wish
+    from projrun.removing import prune as pruned
 
     found = pruned(_places(store), Wish(older_than, unused), _screen(as_json), dry_run=dry_run)
     if as_json:

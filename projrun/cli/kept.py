@@ -12,7 +12,8 @@ from projrun.core.amounts import size
 
 if TYPE_CHECKING:
     from projrun.core.errors import EnvironmentFailure
-    from projrun.environments import Listed, Pruned
+    from projrun.environments import Listed
+    from projrun.removing import Pruned
 
 _INSTALLED_SHOWN = 40
 

@@ -60,7 +60,7 @@ def verify(directory: Path, there: built.Built) -> Iterator[Finding]:
 def verify_archives(directory: Path, there: built.Built, means: Means, report: Reporter) -> Iterator[Finding]:
     """What differs from the archives of the same lock, fetched anew and installed aside. The key's lock is held.
 
-    Raises EnvironmentFailure when that cannot be done.
+    Raises EnvironmentFailure when that cannot be done. ``there`` is of its key.
     """
     from projrun.environment import construction
 
@@ -185,9 +185,15 @@ def _against_list(directory: Path, there: built.Built, now: Mapping[str, Entry])
             yield Finding("extra", path, f"{shown(path)} was added")
 
 
+def is_of_its_key(there: built.Built) -> bool:
+    """Whether what was written down of the key's inputs is what the key was made of."""
+    return key_of(there.inputs) == there.key
+
+
 def _lock_findings(directory: Path, there: built.Built) -> Iterator[Finding]:
-    if key_of(there.inputs) != there.key:
+    if not is_of_its_key(there):
         yield Finding("marker", built.MARKER, "what was written down of its key is not what the key was made of")
+        return
     try:
         text = lock_text(directory)
     except EnvironmentFailure as failure:

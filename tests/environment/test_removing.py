@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from projrun import environments
+from projrun import environments, removing
 from projrun.core import locks
 from projrun.core.report import Silent
 from projrun.environment import built, uses
-from projrun.environments import Listed, Places, Wish
+from projrun.environments import Listed, Places
+from projrun.removing import Wish
 
 KEYS = ["a" * 64, "b" * 64, "c" * 64, "d" * 64]
 USED, STUCK, GONE, LAST = KEYS
@@ -42,13 +43,13 @@ def meanwhile(places: Places, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
             built.directory_of(places.cache, GONE).rmdir()
             return found
 
-        monkeypatch.setattr(environments, "listed", listed)
+        monkeypatch.setattr(removing, "listed", listed)
         yield
 
 
 @pytest.mark.usefixtures("meanwhile")
 def test_pruning_goes_on_past_what_came_into_use_or_cannot_be_removed(places: Places) -> None:
-    pruned = environments.prune(places, Wish(unused=True), Silent())
+    pruned = removing.prune(places, Wish(unused=True), Silent())
     assert pruned.held == (USED,)
     assert [key for key, _ in pruned.failed] == [STUCK]
     assert LAST in [one.kept.key for one in pruned.removed]
@@ -57,7 +58,7 @@ def test_pruning_goes_on_past_what_came_into_use_or_cannot_be_removed(places: Pl
 
 
 def test_removing_by_name_goes_on_past_what_cannot_be_removed(places: Places) -> None:
-    outcome = dict(environments.removed([STUCK[:8], GONE[:8], GONE[:9], LAST], places.cache, Silent()))
+    outcome = dict(removing.removed([STUCK[:8], GONE[:8], GONE[:9], LAST], places.cache, Silent()))
     assert {key: failure is None for key, failure in outcome.items()} == {STUCK: False, GONE: True, LAST: True}
     failure = outcome[STUCK]
     assert failure is not None
