@@ -251,8 +251,9 @@ def _written(line: LockLine) -> str:
 def _pinned(text: str) -> Requirement | tuple[str, str]:
     """A requirement of exactly one released version, or what is wrong with the text and what mends it."""
     stray = re.search(r"\s(--?[a-z][\w-]*)", text)
-    if stray:
-        return f"{stray.group(1)} is an option that no line of a lock has", _COMPILE_AGAIN
+    if stray or "${" in text:  # in a marker, say: pip would put a variable of the caller's in its place
+        variable = "'${' begins a variable for some tools, and nothing that is pinned"
+        return f"{stray[1]} is an option that no line of a lock has" if stray else variable, _COMPILE_AGAIN
     if _ADDRESS.match(text) or (" @ " not in text and text.endswith((".whl", ".tar.gz", ".zip"))):
         place = without_userinfo(text.split(maxsplit=1)[0])
         return f"{place!r} is an address or a path, which no hash pins", _NAME_A_VERSION

@@ -66,6 +66,7 @@ def test_a_compiled_lock_is_read_line_by_line() -> None:
         ("--no-binary :all:", "chosen in ProjectSpec.yaml"),
         ("--pre", "--pre is no line of a lock"),
         (f"alpha==1 {HASH} --global-option=x", "--global-option is an option that no line of a lock has"),
+        (f"alpha==1 ; os_name == '${{SECRET}}' {HASH}", "begins a variable for some tools"),
         (f"al pha==1 {HASH}", "is not a requirement"),
         (f"alpha==1 ; python_version {HASH}", "is not a requirement"),
         ("[[package]]", "not a lock of requirements lines"),
