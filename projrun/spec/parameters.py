@@ -186,7 +186,8 @@ def _read_file(file: Path) -> _Settings:
         why = "\n".join(f"{problem.place}: {problem.message}" for problem in error.problems)
         hints = [problem.hint for problem in error.problems if problem.hint]
         what = f"the parameters file {str(file)!r} cannot be read"
-        raise UsageError(what, why=why or error.why, hint=hints[0] if hints else error.hint) from None
+        hint = next(iter([*hints, error.hint]), "") or "write it as YAML or JSON: a mapping of names to values"
+        raise UsageError(what, why=why or error.why, hint=hint) from None
     if found.value is None:
         return (), ()
     if not isinstance(found.value, dict):

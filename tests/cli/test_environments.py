@@ -10,6 +10,8 @@ import pytest
 from tests.cli.conftest import THIS_PYTHON, Workspace
 from tests.wheels import lock_of, make_wheel
 
+pytestmark = pytest.mark.slow
+
 SPEC = f"""\
 version: 1
 name: several

@@ -15,6 +15,8 @@ import pytest
 from tests.cli.conftest import Workspace
 from tests.cli.test_stopping import run_directory, wait_for
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_stop_after_the_program_ended_does_not_undo_what_it_did(workspace: Workspace) -> None:
     script = "open('huge.bin', 'wb').truncate(20_000_000_000); raise SystemExit(4)"

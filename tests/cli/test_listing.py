@@ -12,6 +12,8 @@ import pytest
 
 from tests.cli.conftest import Workspace
 
+pytestmark = pytest.mark.slow
+
 OTHER = "version: 1\nname: other\nenvironment: {system: true}\nentry_points: {main: echo hi}\n"
 
 

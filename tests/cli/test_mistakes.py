@@ -10,6 +10,8 @@ import pytest
 
 from tests.cli.conftest import Workspace
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("words", "code", "said"),

@@ -13,6 +13,8 @@ import pytest
 
 from tests.repositories import Repository
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def address(repository: Repository, tmp_path: Path) -> str:

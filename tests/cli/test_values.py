@@ -9,6 +9,8 @@ import pytest
 
 from tests.cli.conftest import THIS_PYTHON, Workspace
 
+pytestmark = pytest.mark.slow
+
 PRINT_ARGV = "import json, sys; print(json.dumps(sys.argv[1:]))"
 
 TEXTS = [

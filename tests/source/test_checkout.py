@@ -26,6 +26,8 @@ from tests.repositories import Repository
 from tests.source.checkouts import at, check_out, git, git_directory, needs_lfs, pointer_to, with_submodule
 from tests.source.trees import contents, everything
 
+pytestmark = pytest.mark.slow
+
 
 def varied(repository: Repository) -> None:
     repository.write(

@@ -23,6 +23,8 @@ from tests.source.checkouts import check_out, needs_lfs, pointer_to, with_submod
 from tests.source.test_hostile import armed
 from tests.source.trees import contents, everything
 
+pytestmark = pytest.mark.slow
+
 REMOTE = Address("https", "https://host.invalid/org/a.git", "https://host.invalid/org/a.git")
 
 

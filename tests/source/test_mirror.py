@@ -19,6 +19,8 @@ from projrun.source.resolving import resolve
 from tests.git_servers import HttpServer, SshServer, http_server, ssh_server
 from tests.repositories import Repository
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -18,6 +18,8 @@ from tests.git_servers import HttpServer, http_server
 from tests.repositories import Repository
 from tests.source.trees import everything
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def bare(repository: Repository, tmp_path: Path) -> Path:
