@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from projrun.choice import Options
-from projrun.core.errors import ProjrunError, SourceError, SpecError
+from projrun.core.errors import ProjrunError, SourceError, SpecError, system_reason
 from projrun.core.locks import exclusive, is_held, take
 from projrun.core.report import FETCH, Reporter
 from projrun.finding import Found, find, find_head
@@ -196,7 +196,7 @@ def _folder(cache: Path, telling: _Telling) -> Iterator[Path]:
     except OSError as error:
         raise SourceError(
             f"no private checkout can be made in {checkouts}",
-            why=f"{error.filename or checkouts}: {error.strerror or error}",
+            why=system_reason(error, checkouts),
             hint="make room or get the right to write there, or choose another folder: PROJRUN_CACHE=DIR",
         ) from error
     try:

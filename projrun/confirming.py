@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 
 from projrun.choice import Options
 from projrun.core.errors import SourceError
@@ -53,7 +54,7 @@ def confirm(options: Options, source: Source, report: Reporter) -> Confirmed:
     for path, commit, found in _asked(options, source, report):
         if found.held is not True:
             lost.add(path)
-            flags.append(_flag(f"{commit[:10]}{f' of submodule {path}' if path else ''}", commit, found))
+            flags.append(_flag(path, commit, found))
     return Confirmed(frozenset(lost), tuple(flags))
 
 
@@ -85,10 +86,12 @@ def _of_submodule(worktree: Path, submodule: Submodule) -> Source | None:
     return replace(inner, commit=submodule.commit)
 
 
-def _flag(shown: str, commit: str, found: Publication) -> Flag:
+def _flag(path: str, commit: str, found: Publication) -> Flag:
+    shown = f"{commit[:10]}{f' of submodule {path}' if path else ''}"
     if found.held is None:
         message = f"whether commit {shown} is still on {found.where or 'its remote'} cannot be told: {found.why}"
         return Flag("unpushed", message, "--offline goes by what was known when the remote was last asked")
     # As a branch of its own it is in nobody's way, whatever became of the one it was on.
-    mend = f"git push {found.where} {commit}:refs/heads/kept-{commit[:10]}"
+    place = f"git -C {quote(path)}" if path else "git"
+    mend = f"{place} push {quote(found.where or 'ADDRESS')} {commit}:refs/heads/kept-{commit[:10]}"
     return Flag("unpushed", f"commit {shown} is no longer on {found.where}: {found.why}", mend)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -9,8 +10,8 @@ from typing import Any
 
 from projrun.core.copying import make_parents
 from projrun.core.errors import DataError, system_reason
-from projrun.core.files import check_free
-from projrun.core.paths import escape_reason
+from projrun.core.files import check_free, clear
+from projrun.core.paths import escape_reason, is_below
 from projrun.spec.load import project_around
 from projrun.store.outputs import write_output
 from projrun.store.run import MOVED, RunRecord
@@ -31,19 +32,20 @@ def restore_outputs(store: Path, run: str, destination: Path) -> tuple[str, ...]
     if not kept:
         raise _nothing(record)
     check_free(destination)
+    made = not destination.exists()
     try:
         destination.mkdir(parents=True, exist_ok=True)
         for output in kept:
             _write(opened, record, output, destination)
-    except OSError as error:
-        _discard(destination)
-        raise DataError(
-            f"the outputs of run {record.id} cannot be written to {destination}",
-            why=system_reason(error, destination),
-            hint="make room or name another directory",
-        ) from error
-    except BaseException:
-        _discard(destination)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            clear(destination, whole=made)  # an empty directory of the user's stays
+        if isinstance(error, OSError):
+            raise DataError(
+                f"the outputs of run {record.id} cannot be written to {destination}",
+                why=system_reason(error, destination),
+                hint="make room or name another directory",
+            ) from error
         raise
     return tuple(str(output["path"]) for output in kept)
 
@@ -54,8 +56,7 @@ def _kept(record: RunRecord) -> Iterator[Mapping[str, Any]]:
     outputs = record.outcome["outputs"] if record.outcome else ()
     for output in sorted(outputs, key=lambda one: str(one["path"])):
         path = str(output["path"])
-        inside = any(path.startswith(f"{directory}/") for directory in taken)
-        if not inside and (output["object"] or _moved(record, path).exists()):
+        if not is_below(path, taken) and (output["object"] or _moved(record, path).exists()):
             taken.append(path)
             yield output
 
@@ -85,7 +86,3 @@ def _nothing(record: RunRecord) -> DataError:
         where = record.recipe["source"]["directory"]
         return DataError(what, why=f"it ran in place, and left them in {where}", hint=f"ls {where}")
     return DataError(what, why="it wrote none that are declared", hint=_SHOW)
-
-
-def _discard(destination: Path) -> None:
-    shutil.rmtree(destination, ignore_errors=True)

@@ -53,6 +53,19 @@ def check_free(place: Path) -> None:
         )
 
 
+def clear(place: Path, *, whole: bool) -> None:
+    """Removes what is in a directory, and with ``whole`` the directory as well. Raises OSError."""
+    import shutil  # only after a failure
+
+    for entry in list(place.iterdir()):
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+    if whole:
+        place.rmdir()
+
+
 def read_regular(path: Path, limit: int) -> bytes:
     """At most ``limit`` bytes of a file. Raises OSError, also for a pipe or device: those can have no end."""
     if kind := irregular(path):

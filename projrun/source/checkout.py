@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from projrun.core.errors import SourceError
+from projrun.core.errors import SourceError, system_reason
 from projrun.core.report import Reporter
 from projrun.source import lfs, submodules, worktree, written
 from projrun.source.model import Address, Submodule
@@ -79,7 +79,7 @@ def checkout(  # noqa: PLR0913 - what to write, where to, and how to reach what 
         with contextlib.suppress(SourceError):
             discard(destination)
         if isinstance(error, OSError):
-            why = f"{error.filename or destination}: {error.strerror or error}"
+            why = system_reason(error, destination)
             raise SourceError(
                 f"commit {commit} cannot be checked out to {destination}", why=why, hint=_PLACE
             ) from error
@@ -110,7 +110,7 @@ def discard(destination: Path) -> None:
     except OSError as error:
         raise SourceError(
             f"the checkout {destination} cannot be removed",
-            why=f"{os.fsdecode(error.filename or destination)}: {error.strerror}",
+            why=system_reason(error, destination),
             hint=f"rm -rf {shlex.quote(str(destination))}",
         ) from error
 

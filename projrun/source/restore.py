@@ -10,12 +10,11 @@ import contextlib
 import hashlib
 import os
 import re
-import shutil
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 from projrun.core.errors import SourceError, system_reason
-from projrun.core.files import check_free
+from projrun.core.files import check_free, clear
 from projrun.core.paths import absolute
 
 _BLOCK = 1 << 20
@@ -46,7 +45,7 @@ def restore(sources_git: Path, commit: str, destination: Path) -> None:
         with _reading(sources_git.absolute()) as read:
             _write_files(read, commit, os.fsencode(destination))
     except BaseException as error:
-        _clear(destination, whole=made)
+        clear(destination, whole=made)
         if isinstance(error, OSError):
             raise SourceError(
                 f"the snapshot cannot be restored to {destination}",
@@ -66,16 +65,6 @@ def _take_place(destination: Path) -> None:
             why=system_reason(error, destination),
             hint="name a directory where you may write",
         ) from error
-
-
-def _clear(destination: Path, *, whole: bool) -> None:
-    for entry in list(destination.iterdir()):
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
-        else:
-            entry.unlink()
-    if whole:
-        destination.rmdir()
 
 
 @contextlib.contextmanager

@@ -157,6 +157,9 @@ def test_a_damaged_object_is_never_given_out(workspace: Workspace, tmp_path: Pat
     assert done.code == 125
     assert sha256 in done.err
     assert not (tmp_path / "back").exists()
+    (tmp_path / "own").mkdir()
+    assert workspace.projrun("restore", "last", str(tmp_path / "own"), "--outputs").code == 125
+    assert list((tmp_path / "own").iterdir()) == []
 
 
 def test_a_list_that_leads_out_is_refused(workspace: Workspace, tmp_path: Path) -> None:

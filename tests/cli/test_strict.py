@@ -406,6 +406,8 @@ def test_a_submodule_whose_remote_lost_its_commit_is_refused(workspace: Workspac
     (reason,) = done.data["error"]["reasons"]
     assert reason["code"] == "unpushed"
     assert "of submodule lib is no longer on" in reason["message"]
+    subprocess.run(reason["mend"], shell=True, cwd=workspace.root, check=True)
+    assert workspace.projrun("run", "--strict").code == 0
     assert state(workspace) == before
 
 
