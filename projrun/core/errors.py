@@ -110,6 +110,10 @@ class EnvironmentFailure(ProjrunError):
     kind = "environment"
 
 
+class EngineFailure(EnvironmentFailure):
+    """The container engine is not there, cannot be used, or could not do what it was asked for."""
+
+
 class DataError(ProjrunError):
     """A declared input is missing, unreadable or not what its pin says."""
 

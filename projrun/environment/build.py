@@ -61,8 +61,8 @@ def _ready(plan: EnvironmentPlan, directory: Path, depth: built.Depth) -> Enviro
     if isinstance(there, str):
         return None
     return Environment(
-        plan=replace(plan, interpreter=replace(plan.interpreter, path=there.interpreter, library=there.library)),
-        bin=directory / "bin",
+        plan=replace(plan, python=replace(plan.interpreter, path=there.interpreter, library=there.library)),
+        programs=directory / "bin",
         installed=there.installed,
         reused=True,
         settings={"VIRTUAL_ENV": str(directory)},

@@ -91,7 +91,7 @@ def _lock_plan(spec: EnvironmentSpec, means: Means, interpreter: Interpreter, fo
         kind="lock",
         key="",
         inputs={},
-        interpreter=interpreter,
+        python=interpreter,
         directory=None,
         builder=spec.builder,
         lock_text=found.text,
@@ -125,7 +125,7 @@ def _lock_plan(spec: EnvironmentSpec, means: Means, interpreter: Interpreter, fo
         return replace(known, reason=there)
     # Another installation of the same version may have been found now: tell the one that will run.
     interpreter = replace(interpreter, path=there.interpreter, library=there.library)
-    return replace(known, interpreter=interpreter, reason=None, flags=(*known.flags, *there.flags))
+    return replace(known, python=interpreter, reason=None, flags=(*known.flags, *there.flags))
 
 
 def _check_lock(found: _Lock, known: EnvironmentPlan) -> None:

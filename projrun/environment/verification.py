@@ -74,7 +74,7 @@ def verify_archives(directory: Path, there: built.Built, means: Means, report: R
         kind="lock",
         key=there.key,
         inputs=there.inputs,
-        interpreter=described.interpreter,
+        python=described.interpreter,
         directory=directory,
         builder=there.builder,
         lock_text=text,

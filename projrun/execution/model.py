@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from projrun.environment.model import Container
+
 
 @dataclass(frozen=True)
 class Request:
@@ -12,7 +14,8 @@ class Request:
 
     ``variables`` is its whole environment but for ``secrets``: names whose values the executor takes from
     its own environment at the last moment, so that a request can be stored. ``timeout`` is in seconds.
-    ``terminals`` names the streams (``stdout``, ``stderr``) that the child should find to be terminals.
+    ``terminals`` names the streams (``stdout``, ``stderr``) that the child should find to be terminals. With a
+    ``container`` it runs in there: ``cwd``, ``argv`` and ``variables`` are as it sees them inside.
     """
 
     argv: tuple[str, ...]
@@ -21,6 +24,7 @@ class Request:
     secrets: tuple[str, ...] = ()
     timeout: float | None = None
     terminals: tuple[str, ...] = ()
+    container: Container | None = None
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from projrun.spec.model import (
     DEFAULT_ENVIRONMENT,
     Command,
     DataEntry,
+    DockerSpec,
     EntryPoint,
     EnvironmentSpec,
     Parameter,
@@ -102,7 +103,14 @@ def _environment(name: str, node: Mapping[str, Any]) -> EnvironmentSpec:
     """An environment, with defaults for what is left out."""
     lists = ("extras", "groups", "source_distributions", "inherit", "secrets")
     keys: dict[str, Any] = {key: tuple(value) if key in lists else value for key, value in node.items()}
+    if "docker" in keys:
+        keys["docker"] = _docker(keys["docker"])
     return EnvironmentSpec(name, **keys)
+
+
+def _docker(node: Mapping[str, Any]) -> DockerSpec:
+    keys: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in node.items()}
+    return DockerSpec(**keys)
 
 
 def _data(name: str, node: Any) -> DataEntry:

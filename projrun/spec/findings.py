@@ -19,6 +19,7 @@ from projrun.spec.model import (
     DATA_PREFIX,
     DEFAULT_ENVIRONMENT,
     DataEntry,
+    DockerSpec,
     EntryPoint,
     EnvironmentSpec,
     Parameter,
@@ -156,12 +157,12 @@ def _read_paths(declared: Declared) -> Iterator[tuple[Place, str]]:
 
 
 def _environment_paths(here: Place, environment: EnvironmentSpec) -> Iterator[tuple[Place, str]]:
-    docker = environment.docker or {}
+    docker = environment.docker or DockerSpec()
     named = {
         ("lock",): environment.lock,
         ("requirements",): environment.requirements,
-        ("docker", "file"): docker.get("file"),
-        ("docker", "context"): docker.get("context"),
+        ("docker", "file"): docker.file,
+        ("docker", "context"): docker.context if environment.docker else None,
     }
     yield from (((*here, *keys), path) for keys, path in named.items() if path)
 

@@ -90,6 +90,41 @@ class EntryPoint:
 
 
 @dataclass(frozen=True)
+class DockerMount:
+    """A file or directory from outside: ``source`` (relative ones to the project) is seen at ``target``."""
+
+    source: str
+    target: str
+    writable: bool = False
+
+
+@dataclass(frozen=True)
+class DockerSpec:
+    """A declared container: of an image that is built from ``file``, or of ``image``. One of them is None.
+
+    ``file`` and ``context`` are paths relative to the project. ``secrets`` names variables of the caller that the
+    build gets. The others are how a program runs: ``memory`` and ``shm_size`` in bytes, ``cpus`` in processors,
+    ``gpus`` ``all``, how many, or their names; None: as the engine has it.
+    """
+
+    file: str | None = None
+    image: str | None = None
+    context: str = "."
+    target: str | None = None
+    args: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
+    platform: str | None = None
+    build_network: str = "default"
+    gpus: str | int | tuple[str, ...] | None = None
+    network: str | None = None
+    memory: int | None = None
+    cpus: float | None = None
+    shm_size: int | None = None
+    mounts: tuple[DockerMount, ...] = ()
+    user: str | None = None
+
+
+@dataclass(frozen=True)
 class EnvironmentSpec:
     """A declared environment: a lock (or requirements), a Dockerfile or image, or the caller's interpreter.
 
@@ -108,7 +143,7 @@ class EnvironmentSpec:
     builder: str = "uv"
     source_distributions: tuple[str, ...] = ()
     system: bool = False
-    docker: Mapping[str, Any] | None = None
+    docker: DockerSpec | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
     inherit: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()

@@ -283,7 +283,7 @@ def test_the_version_is_known_as_declared_as_found_and_as_told_in_there(project:
 def test_another_version_in_there_than_was_found_stops_the_run(project: Project) -> None:
     project.lock(make_wheel(project.archives, "alpha"))
     planned = project.plan()
-    wrong = replace(planned, interpreter=replace(planned.interpreter, version="3.99.0"))
+    wrong = replace(planned, python=replace(planned.interpreter, version="3.99.0"))
     with pytest.raises(EnvironmentFailure, match=r"python is not 3\.99\.0") as raised:
         ensure(wrong, project.means, project.report)
     assert THIS_PYTHON in raised.value.why

@@ -75,7 +75,7 @@ ENVIRONMENT = Environment(
         kind="lock",
         key="c" * 64,
         inputs={"format": 1, "lock": SHA},
-        interpreter=Interpreter(
+        python=Interpreter(
             Path("/usr/bin/python3.11"), "3.11.7", "cpython", "cpython-311", "linux-x86_64", {"os_name": "posix"}
         ),
         directory=Path("/cache/env"),
@@ -86,7 +86,7 @@ ENVIRONMENT = Environment(
         requirements_text="demo\n",
         declared="3.11",
     ),
-    bin=Path("/cache/env/bin"),
+    programs=Path("/cache/env/bin"),
     installed=(Distribution("demo", "1.0", SHA), Distribution("bare", "2", "")),
     reused=False,
     settings={"VIRTUAL_ENV": "/cache/env"},

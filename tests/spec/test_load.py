@@ -14,7 +14,7 @@ import pytest
 from projrun.core.errors import SpecError
 from projrun.core.paths import cache_directory
 from projrun.spec.load import find_project, projects_below
-from projrun.spec.model import Parameter, Value
+from projrun.spec.model import DockerSpec, Parameter, Value
 from tests.spec.specs import BIKES, HEAD, entry, load, write
 
 
@@ -139,10 +139,7 @@ def test_a_docker_environment_loads(tmp_path: Path) -> None:
         + "entry_points: {main: ls}"
     )
     docker = load(write(tmp_path, text)).environments["default"].docker
-    assert docker == {
-        "file": "Dockerfile",
-        "args": {"V": "1.50"},
-    }
+    assert docker == DockerSpec(file="Dockerfile", args={"V": "1.50"})
 
 
 def test_load_refuses_with_every_problem_but_missing_files(tmp_path: Path) -> None:

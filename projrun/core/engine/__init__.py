@@ -1,0 +1,1 @@
+"""A container engine: the Docker Engine API (https://docs.docker.com/reference/api/engine/), Podman's too."""
