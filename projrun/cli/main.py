@@ -24,6 +24,7 @@ VERBS = {
     "check": "List every problem of a project's ProjectSpec.yaml.",
     "runs": "List runs.",
     "show": "Show everything that is known of one run.",
+    "diff": "Show what differs between two runs.",
     "logs": "Print the log of a run.",
     "restore": "Write the source of a run, as it was, or its outputs into a new directory.",
     "env": "Look after the environments that were built.",
