@@ -130,7 +130,7 @@ def variables(documents: Documents) -> Facts:
     found: dict[str, Any] = {name: {"value": None, "from": "secret"} for name in recipe["variables"]["secrets"]}
     for group in ("set", "inherited", "base"):
         for name, value in recipe["variables"][group].items():
-            if name not in _OF_EACH_RUN or group != "base":
+            if group != "base" or not (name in _OF_EACH_RUN or _is_seed(name, value, recipe)):
                 found[name] = {"value": _placeless(value, recipe), "from": group}
     return dict(sorted(found.items()))
 
@@ -182,6 +182,11 @@ def result(documents: Documents) -> Facts:
     }
 
 
+def _is_seed(name: str, value: str, recipe: Mapping[str, Any]) -> bool:
+    """Whether a variable only says the seed again."""
+    return name == "PYTHONHASHSEED" and value == str(recipe["seed"])
+
+
 def _recipe(documents: Documents) -> Mapping[str, Any]:
     assert documents.recipe is not None
     return documents.recipe
@@ -196,6 +201,8 @@ def _by_name(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
     """Facts of a list; a name that is there again is counted."""
     found: dict[str, Any] = {}
     for name, value in pairs:
+        if not isinstance(name, str):
+            raise TypeError(f"{type(name).__name__} in place of a name")
         count, own = 1, name
         while own in found:
             count += 1

@@ -69,7 +69,7 @@ def declare(value: Mapping[str, Any], texts: Mapping[Path, str]) -> Declared:
 
     ``texts`` holds the source text of plain scalars by path.
     """
-    reader = _Reader(texts)
+    reader = _Reader(texts, tuple(value.get("seeding", ())))
     entry_points = value.get("entry_points", {})
     return Declared(
         _environments(value),
@@ -138,8 +138,9 @@ def _paths(node: Any) -> tuple[str, ...]:
 
 
 class _Reader:
-    def __init__(self, texts: Mapping[Path, str]) -> None:
+    def __init__(self, texts: Mapping[Path, str], seeding: tuple[str, ...]) -> None:
         self.texts = texts
+        self.seeding = seeding
         self.faults: list[Fault] = []
         self.unread: set[Path] = set()
 
@@ -159,7 +160,7 @@ class _Reader:
     def entry_point(self, name: str, node: Any) -> EntryPoint:
         here: Path = ("entry_points", name)
         if not isinstance(node, dict):
-            return EntryPoint(name, self.command(here, node, shell=False))
+            return EntryPoint(name, self.command(here, node, shell=False), seeding=self.seeding)
         declared = {}
         for key, below in node.get("parameters", {}).items():
             place = (*here, "parameters", key)
@@ -185,6 +186,7 @@ class _Reader:
             metrics=_paths(node.get("metrics", ())),
             timeout=timeout,
             environment=node.get("environment"),
+            seeding=tuple(node.get("seeding", self.seeding)),
         )
 
     def command(self, path: Path, node: str | Sequence[str], *, shell: bool) -> Command:

@@ -70,7 +70,8 @@ class Command:
 class EntryPoint:
     """What can be run. ``timeout`` is in seconds; paths are relative to the project with forward slashes.
 
-    ``environment`` is the name of the one it asks for.
+    ``environment`` is the name of the one it asks for; ``seeding`` names what is seeded when the program imports
+    it: ``python``, ``numpy``, ``torch``.
     """
 
     name: str
@@ -82,6 +83,7 @@ class EntryPoint:
     metrics: tuple[str, ...] = ()
     timeout: float | None = None
     environment: str | None = None
+    seeding: tuple[str, ...] = ()
 
     @property
     def products(self) -> tuple[str, ...]:
