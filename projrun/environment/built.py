@@ -18,6 +18,8 @@ from projrun.environment.model import Distribution, Means
 from projrun.environment.probe import identity_of
 
 MARKER = "projrun-environment.json"
+IMAGE_MARKER = "projrun-image.json"  # of an environment that is an image: see docker.marker
+MARKERS = (MARKER, IMAGE_MARKER)
 LOCK = "projrun-lock"  # the text of the lock it was built from
 _FORMAT = 2
 
