@@ -15,10 +15,13 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from projrun.core.engine import wire
+from projrun.core.engine import failures, wire
+
+if TYPE_CHECKING:
+    from projrun.core.engine.client import Engine
 
 HEALTH = "/grpc.health.v1.Health/Check"
 SECRET = "/moby.buildkit.secrets.v1.Secrets/GetSecret"  # noqa: S105
@@ -63,12 +66,12 @@ def answers(secrets: Mapping[str, str], credentials: Callable[[str], tuple[str, 
 class Session:
     """A session with an engine, served by a thread while this is entered; ``id`` names it to the engine.
 
-    ``api`` is a client of the docker package. Raises OSError when the engine does not take it.
+    Raises EngineFailure when the engine does not take it.
     """
 
-    def __init__(self, api: Any, given: Answers) -> None:
+    def __init__(self, engine: Engine, given: Answers) -> None:
         self.id = uuid.uuid4().hex
-        self._api = api
+        self._api = engine.api
         self._answers = given
         self._socket: Any = None
         self._response: Any = None
@@ -84,7 +87,7 @@ class Session:
         }
         response = self._api.post(self._api._url("/session"), headers=headers, stream=True)
         if response.status_code != 101:
-            raise OSError(f"the engine refuses a session: {response.text.strip()}")
+            raise failures.refused(response.status_code, response.text, "opening a session for a build")
         self._response = response  # a response that is collected closes its connection
         raw = self._api._get_raw_response_socket(response)
         self._socket = getattr(raw, "_sock", raw)
@@ -125,7 +128,7 @@ class Server:
         self._write = write
         self._answers = given
         self._calls: dict[int, _Call] = {}
-        self._h2 = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
+        self._h2 = H2Connection(H2Configuration(client_side=False, header_encoding=None))
 
     def serve(self) -> None:
         """Answers until the connection ends or breaks."""
@@ -152,8 +155,8 @@ class Server:
         from h2 import events
 
         if isinstance(event, events.RequestReceived):
-            headers = dict(event.headers or ())
-            self._calls[event.stream_id or 0] = _Call(str(headers.get(":path", "")), bytearray())
+            path = next((value for name, value in event.headers or () if name == b":path"), b"")
+            self._calls[event.stream_id or 0] = _Call(path.decode(errors="replace"), bytearray())
         elif isinstance(event, events.DataReceived):
             self._receive(event.stream_id or 0, bytes(event.data or b""), event.flow_controlled_length or 0)
         elif isinstance(event, events.StreamEnded):

@@ -6,6 +6,7 @@ and Podman stream their output and the states of layers that are pulled.
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,7 +17,12 @@ from projrun.core.engine import wire
 Say = Callable[[bytes], object]
 
 TAIL = 12  # lines of a step's output that an error shows
+_LONGEST_SHOWN = 1000  # characters of each
 _LONGEST_LINE = 1 << 20
+_COLOUR = re.compile("\x1b\\[[0-9;]*m")
+_STDERR = ("\x1b[91m", "\x1b[0m")  # around what a program wrote there, by the classic builder
+_OF_CLASSIC = re.compile(r" ---> |Removing intermediate container [0-9a-f]+$|--> [0-9a-f]+$")
+_CLASSIC_STEP = re.compile(r"(?:\[\d+/\d+\] )?(?:Step|STEP) (\d+/\d+) ?: (.+)")
 
 
 @dataclass(frozen=True)
@@ -63,9 +69,7 @@ def read(data: bytes) -> Progress:
             Vertex(one.text(1), one.text(3), one.time(5), one.time(6), bool(one.number(4)), one.text(7))
             for one in parts[1]
         ),
-        tuple(
-            Status(one.text(1), one.text(2), one.number(4), one.number(5), one.time(8)) for one in parts[2]
-        ),
+        tuple(Status(one.text(1), one.text(2), one.number(4), one.number(5), one.time(8)) for one in parts[2]),
         tuple((one.text(1), one.content(4)) for one in parts[3]),
         tuple((one.text(1), one.content(3)) for one in parts[4]),
     )
@@ -136,10 +140,10 @@ class BuildKitLines:
             self._begun(vertex)
         for status in progress.statuses:
             self._arrived(status)
-        for digest, data in progress.logs:
-            self._output(digest, data)
-        for digest, data in progress.warnings:
-            self._line(self._step(digest), b"WARNING: " + data)
+        for digest, output in progress.logs:
+            self._output(digest, output)
+        for digest, warning in progress.warnings:
+            self._line(self._step(digest), b"WARNING: " + warning)
         for vertex in progress.vertexes:
             self._ended(vertex)
 
@@ -180,7 +184,7 @@ class BuildKitLines:
 
     def _tell(self, step: _Step, line: bytes) -> None:
         shown = self._mask(line.rstrip(b"\r"))
-        step.tail.append(shown[:1000].decode(errors="replace"))
+        step.tail.append(shown[:_LONGEST_SHOWN].decode(errors="replace"))
         self._line(step, shown)
 
     def _ended(self, vertex: Vertex) -> None:
@@ -214,6 +218,8 @@ class ClassicLines:
     def take(self, message: Mapping[str, Any]) -> None:
         """Tells what is new in a message."""
         if isinstance(output := message.get("stream"), str):
+            for colour in _STDERR:
+                output = output.replace(colour, "")
             self._say(output.encode("utf-8", "replace"))
             self._keep(output)
         elif isinstance(state := message.get("status"), str):
@@ -228,22 +234,13 @@ class ClassicLines:
     def _keep(self, output: str) -> None:
         *lines, self._text = (self._text + output).split("\n")
         self._text = self._text[-_LONGEST_LINE:]
-        for line in lines:
-            step = _instruction(line)
-            if step:
-                self.step = step
+        for coloured in lines:
+            line = _COLOUR.sub("", coloured[:_LONGEST_SHOWN]).rstrip()
+            if found := _CLASSIC_STEP.match(line):
+                self.step = f"[{found[1]}] {found[2]}"
                 self.tail.clear()
-            elif line.strip():
-                self.tail.append(line[:1000].rstrip("\r"))
-
-
-def _instruction(line: str) -> str:
-    """``[2/4] RUN make`` of the line with which a builder begins a step, "" for another line."""
-    word, _, rest = line.partition(" ")
-    if word not in ("Step", "STEP"):
-        return ""
-    number, _, text = rest.partition(":")
-    return f"[{number.strip()}] {text.strip()}" if "/" in number and text.strip() else ""
+            elif line and not _OF_CLASSIC.match(line):
+                self.tail.append(line)
 
 
 def _size(count: int) -> str:

@@ -1,4 +1,4 @@
-"""The wire format of protocol buffers (https://protobuf.dev/programming-guides/encoding/), for BuildKit's messages.
+"""The wire format of protocol buffers (https://protobuf.dev/programming-guides/encoding/), for BuildKit's calls.
 
 Fields of messages, strings and bytes are all of one wire type: who reads a field knows which it is.
 """
