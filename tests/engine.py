@@ -100,7 +100,7 @@ def private_engine() -> Iterator[Engine]:
     """Another engine for one test, which may kill it (``os.kill(engine.pid, ...)``). A second or two each."""
     shared_engine()  # skips where there is none
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_place()))
-    with _locked(folder / "alive"), _bridge(os.getpid() + 1) as bridge, _running(folder, bridge) as engine:
+    with _locked(folder / "alive"), _bridge(os.getpid()) as bridge, _running(folder, bridge) as engine:
         yield engine
 
 
