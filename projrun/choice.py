@@ -12,8 +12,8 @@ from pathlib import Path
 from projrun.core.errors import SpecError, UsageError
 from projrun.core.nearest import nearest
 from projrun.core.paths import is_below
-from projrun.core.redaction import Redactor
 from projrun.environment.model import Means
+from projrun.recipe.redaction import Redactor
 from projrun.spec import command, load, parameters
 from projrun.spec.model import (
     DATA_PREFIX,

@@ -8,10 +8,10 @@ from pathlib import Path
 from types import TracebackType
 
 from projrun.core.errors import StoreError
-from projrun.core.redaction import Redactor
 from projrun.core.report import OURS, Reporter
 from projrun.placing import Naming
 from projrun.recipe.model import Phase
+from projrun.recipe.redaction import Redactor
 from projrun.store.log import RunLog
 
 

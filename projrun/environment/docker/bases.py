@@ -20,10 +20,14 @@ _PINNED = re.compile(r".+@sha256:[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Found:
-    """An image that is named, and its digest: "" when it is not here and nothing else tells it."""
+    """An image that is named, and its digest: "" when it is not here and nothing else tells it.
+
+    ``unpublished``: no registry knows it by that, which is its id.
+    """
 
     named: Named
     digest: str
+    unpublished: bool = False
 
     @property
     def base(self) -> Base:
@@ -43,7 +47,10 @@ def found(named: Named, engine: Engine, platform: str | None) -> Found:
     if _ID.fullmatch(named.reference):
         return Found(named, f"sha256:{named.reference.removeprefix('sha256:')}")
     image = here(named.reference, engine, named.platform or platform)
-    return Found(named, digest_of(named.reference, image) if image else "")
+    if image is None:
+        return Found(named, "")
+    digest = digest_of(named.reference, image)
+    return Found(named, digest, digest == image.id)
 
 
 def here(reference: str, engine: Engine, platform: str | None) -> Image | None:
@@ -100,15 +107,20 @@ def check_unmoved(before: Iterable[Base], look: Callable[[str], Image | None]) -
 def flag_of(one: Found, file: str | None) -> Flag:
     """That an image is named by what can stand for another tomorrow. ``file`` is the Dockerfile's name, if any."""
     reference = one.named.reference
-    pin = f"{reference}@{one.digest}" if one.digest else f"{reference}@sha256:..."
-    written = one.named.written.format(pin)
+    text = f"{reference} is a name that can stand for another image tomorrow"
     if file is None:
-        where = "under environment.docker in ProjectSpec.yaml"
-        message = f"image {reference} is a name that can stand for another image tomorrow"
-        return Flag("image-unpinned", message, f"{written} {where}{_how(one)}")
+        pin = one.digest if one.unpublished else f"{reference}@{one.digest or 'sha256:...'}"
+        return Flag("image-unpinned", f"image {text}", f"{_line(one, pin)} in ProjectSpec.yaml{_how(one)}")
     place = f"{file}:{one.named.line}"
-    message = f"{place}: {reference} is a name that can stand for another image tomorrow"
-    return Flag("base-unpinned", message, f"{written} in {place}{_how(one)}")
+    if one.unpublished:
+        mend = f"docker push it to a registry, and write the digest that this tells in {place}"
+        return Flag("base-unpinned", f"{place}: {text}, and no registry has it", mend)
+    line = _line(one, f"{reference}@{one.digest or 'sha256:...'}")
+    return Flag("base-unpinned", f"{place}: {text}", f"{line} in {place}{_how(one)}")
+
+
+def _line(one: Found, pin: str) -> str:
+    return one.named.written.format(pin)
 
 
 def _how(one: Found) -> str:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from projrun.core.engine.model import KEY_LABEL, Image, ImageRequest
 from projrun.core.errors import EnvironmentFailure
-from projrun.core.redaction import Redactor
 from projrun.core.report import BUILD
 from projrun.environment import construction
 from projrun.environment.docker import bases, context, inside, marker
@@ -91,14 +90,8 @@ def _had(named: Named, task: Task) -> Image:
 
 
 def _built(task: Task, folder: Path) -> Image:
-    spec, about = task.spec, task.engine.about
+    spec = task.spec
     secrets = secret_values(spec)
-    if secrets and not about.buildkit:
-        raise EnvironmentFailure(
-            "environment.docker.secrets cannot be given to this engine's builder",
-            why=f"{about.name} {about.version} at {about.address} builds without BuildKit.",
-            hint="unset DOCKER_BUILDKIT; or use an engine with BuildKit, Docker 18.09 or later",
-        )
     seen = context.look(task.image.root, spec, task.means)
     if (seen.text, seen.sha256) != (task.image.dockerfile, task.image.context):
         raise EnvironmentFailure(
@@ -121,30 +114,27 @@ def _built(task: Task, folder: Path) -> Image:
         network="none" if task.means.offline else spec.build_network,
         labels={KEY_LABEL: task.plan.key},
     )
-    with _logged(task, folder, secrets) as say, _explained(seen):
+    with _logged(task, folder) as say, _explained(seen):
         return task.engine.build(request, say)
 
 
 @contextlib.contextmanager
-def _logged(task: Task, folder: Path, secrets: Mapping[str, str]) -> Iterator[Callable[[bytes], None]]:
-    """Gives what takes the builder's output: it goes to the log and to the run's, without secrets.
+def _logged(task: Task, folder: Path) -> Iterator[Callable[[bytes], None]]:
+    """Gives what takes the builder's output: it goes to the environment's log and to the run's.
 
     The log of a build that fails is kept, and the error says where.
     """
-    place, masked = folder / marker.LOG, Redactor(secrets.values())
+    place = folder / marker.LOG
     with place.open("wb") as file:
 
-        def write(data: bytes) -> None:
+        def say(data: bytes) -> None:
             file.write(data)
             task.report.write(BUILD, data)
 
         try:
-            yield lambda data: write(masked.feed(BUILD, data))
-            write(masked.flush(BUILD))
+            yield say
         except EnvironmentFailure as failure:
-            write(masked.flush(BUILD))
             file.flush()
-            failure.what, failure.why = masked.text(failure.what), masked.text(failure.why)
             kept = log_of_failure(task.directory)
             with contextlib.suppress(OSError):
                 kept.parent.mkdir(exist_ok=True)

@@ -8,7 +8,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projrun.core.redaction import Redactor
+from projrun.recipe.redaction import Redactor
 
 
 def mask_by_the_book(data: bytes, secrets: list[bytes]) -> bytes:
