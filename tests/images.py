@@ -31,13 +31,13 @@ from typing import Any
 
 import pytest
 
-from tests.engine import ROOT, Engine
+from tests.engine import Engine
 
 SLIM = "projrun-test/slim:1"
 DEBIAN = "projrun-test/debian:1"
 PYTHON = "projrun-test/python:1"
 
-_CACHE = ROOT / ".pytest_cache" / "images"
+_CACHE = Path(__file__).resolve().parent.parent / ".pytest_cache" / "images"
 _PROGRAMS = (
     *("sh", "basename", "cat", "chmod", "chown", "cp", "cut", "date", "dd", "df", "dirname", "du", "echo", "env"),
     *("false", "find", "grep", "head", "hostname", "id", "kill", "ln", "ls", "md5sum", "mkdir", "mkfifo", "mv"),
