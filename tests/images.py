@@ -3,6 +3,7 @@
     slim(engine)      a shell, a few programs of coreutils, their libraries: a few MB. What most tests want.
     debian(engine)    slim with dpkg-query and a database of the packages that its files are of. Skips elsewhere.
     python(engine)    slim with the Python that runs the tests, and pip; named python:X.Y.Z-slim too.
+    indexed(engine, tag)   python, whose pip finds the package index that this machine's pip finds
     derived(engine, base, tag, files=..., config=...)   any of them with files, an entrypoint, a user, variables
 
 Each gives the image's id, does its work once per engine, and takes ``tags`` to name it by. What is in an image
@@ -11,6 +12,7 @@ does not change from call to call. The layers are kept in .pytest_cache/images, 
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import fcntl
 import hashlib
@@ -31,13 +33,13 @@ from typing import Any
 
 import pytest
 
-from tests.engine import ROOT, Engine
+from tests.engine import Engine
 
 SLIM = "projrun-test/slim:1"
 DEBIAN = "projrun-test/debian:1"
 PYTHON = "projrun-test/python:1"
 
-_CACHE = ROOT / ".pytest_cache" / "images"
+_CACHE = Path(__file__).resolve().parent.parent / ".pytest_cache" / "images"
 _PROGRAMS = (
     *("sh", "basename", "cat", "chmod", "chown", "cp", "cut", "date", "dd", "df", "dirname", "du", "echo", "env"),
     *("false", "find", "grep", "head", "hostname", "id", "kill", "ln", "ls", "md5sum", "mkdir", "mkfifo", "mv"),
@@ -50,6 +52,8 @@ _NOT_WANTED = re.compile(
     r"(site|dist)-packages|tests?|idlelib|lib2to3|turtledemo|tkinter|ensurepip|config-.*"
     r"|_tkinter\..*|_test.*\.so|EXTERNALLY-MANAGED|.*\.opt-[12]\.pyc|.*\.(a|exe)"
 )
+# As it was before the tests' own defaults.
+_CALLER = dict(os.environ)
 _EPOCH = 315532800  # 1980
 
 
@@ -85,6 +89,26 @@ def python(engine: Engine, *tags: str) -> str:
     names = (PYTHON, f"python:{version}-slim", *tags)
     layers = [_layer("slim", _slim()), _layer("python", _python())]
     return _load(engine, names, layers, _config({"Cmd": ["python3"], "Env": [f"PYTHON_VERSION={version}"]}))
+
+
+def indexed(engine: Engine, tag: str) -> str:
+    """``python`` with the certificates and the index of this machine's pip: for builds in the host's network."""
+    pip = (sys.executable, "-m", "pip", "config", "list")
+    listed = subprocess.run(pip, env=_CALLER, check=True, capture_output=True, text=True).stdout
+    said = dict(line.split("=", 1) for line in listed.splitlines())
+    settings = {name.split(".")[-1]: str(ast.literal_eval(value)) for name, value in said.items()}
+    if index := _CALLER.get("UV_DEFAULT_INDEX") or _CALLER.get("UV_INDEX_URL"):
+        settings.setdefault("index-url", index)
+    if certificates := _CALLER.get("SSL_CERT_FILE"):
+        settings.setdefault("cert", certificates)
+    kept = {name: settings[name] for name in ("index-url", "trusted-host", "proxy", "cert") if name in settings}
+    files: dict[str, str | bytes] = {
+        "/etc/pip.conf": "[global]\n" + "".join(f"{n} = {v}\n" for n, v in kept.items())
+    }
+    if "cert" in kept:
+        files[kept["cert"]] = Path(kept["cert"]).read_bytes()
+    python(engine)
+    return derived(engine, PYTHON, tag, files)
 
 
 def derived(

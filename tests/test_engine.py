@@ -15,7 +15,7 @@ import pytest
 from docker.errors import APIError
 
 from tests import images
-from tests.engine import ROOT, Engine, private_engine
+from tests.engine import Engine, private_engine
 from tests.registry_server import registry
 
 pytestmark = pytest.mark.slow
@@ -126,7 +126,7 @@ def test_the_engine_is_gone_when_the_tests_were_killed(
     words = ["-p", "no:cacheprovider", *workers, f"--rootdir={tmp_path}", str(test)]
     run = subprocess.Popen(
         [sys.executable, "-m", "pytest", *words],
-        cwd=ROOT,
+        cwd=Path(__file__).resolve().parent.parent,
         env=env,
         start_new_session=True,
         stdout=subprocess.DEVNULL,
