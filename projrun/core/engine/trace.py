@@ -143,7 +143,7 @@ class BuildKitLines:
         for digest, output in progress.logs:
             self._output(digest, output)
         for digest, warning in progress.warnings:
-            self._line(self._step(digest), b"WARNING: " + warning)
+            self._line(self._step(digest), b"WARNING: " + self._mask(b" ".join(warning.split())))
         for vertex in progress.vertexes:
             self._ended(vertex)
 
