@@ -16,6 +16,7 @@ from projrun.spec.model import (
     DEFAULT_ENVIRONMENT,
     Command,
     DataEntry,
+    DockerMount,
     DockerSpec,
     EntryPoint,
     EnvironmentSpec,
@@ -39,6 +40,8 @@ _CONSTRAINTS = (
 _BOUNDS = (("minimum", "maximum"), ("minLength", "maxLength"), ("minItems", "maxItems"))
 _KINDS = {bool: "bool", int: "int", float: "float", str: "str"}
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+_POWERS = ("", "k", "m", "g", "t")
+_AMOUNT = re.compile(r"(\d+)([kmgt]?)i?b?")  # as Docker has it: powers of 1024, however it is spelled
 
 NO_COMMAND = Command((), "")
 
@@ -110,7 +113,17 @@ def _environment(name: str, node: Mapping[str, Any]) -> EnvironmentSpec:
 
 def _docker(node: Mapping[str, Any]) -> DockerSpec:
     keys: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in node.items()}
+    for key in ("memory", "shm_size"):
+        if key in keys:
+            keys[key] = _bytes(keys[key])
+    keys["mounts"] = tuple(DockerMount(**mount) for mount in keys.get("mounts", ()))
     return DockerSpec(**keys)
+
+
+def _bytes(node: int | str) -> int:
+    found = _AMOUNT.fullmatch(str(node).lower())
+    assert found is not None, node  # the schema has seen it
+    return int(found[1]) << _POWERS.index(found[2]) * 10
 
 
 def _data(name: str, node: Any) -> DataEntry:

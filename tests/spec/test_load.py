@@ -14,7 +14,7 @@ import pytest
 from projrun.core.errors import SpecError
 from projrun.core.paths import cache_directory
 from projrun.spec.load import find_project, projects_below
-from projrun.spec.model import DockerSpec, Parameter, Value
+from projrun.spec.model import DockerMount, DockerSpec, Parameter, Value
 from tests.spec.specs import BIKES, HEAD, entry, load, write
 
 
@@ -140,6 +140,21 @@ def test_a_docker_environment_loads(tmp_path: Path) -> None:
     )
     docker = load(write(tmp_path, text)).environments["default"].docker
     assert docker == DockerSpec(file="Dockerfile", args={"V": "1.50"})
+
+
+def test_how_a_container_is_run_is_read_as_the_engine_has_it(tmp_path: Path) -> None:
+    text = """{docker: {image: demo:1, memory: 512m, shm_size: 2GiB, cpus: 1.5, gpus: ["0"], network: none,
+      mounts: [{source: /data, target: /d}]}}"""
+    spec = HEAD.replace("{system: true}", text) + "entry_points: {main: ls}"
+    assert load(write(tmp_path, spec)).environments["default"].docker == DockerSpec(
+        image="demo:1",
+        memory=512 * 1024**2,
+        shm_size=2 * 1024**3,
+        cpus=1.5,
+        gpus=("0",),
+        network="none",
+        mounts=(DockerMount("/data", "/d"),),
+    )
 
 
 def test_load_refuses_with_every_problem_but_missing_files(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ REQUEST = ImageRequest(Path("context.tar"), "Dockerfile", "projrun:x", target="l
             False,
         ),
         (
-            "failed to solve: x:1: failed to resolve source metadata for far.example/x:1: not found: manifest unknown",
+            "failed to solve: failed to resolve source metadata for far.example/x:1: not found: manifest unknown",
             "[internal] load metadata for far.example/x:1",
             "the image build fails: pulling far.example/x:1: there is no such image",
             True,
