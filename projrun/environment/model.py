@@ -131,19 +131,12 @@ class BuiltImage:
 class EnvironmentPlan:
     """An environment that is known but perhaps not built.
 
-        ``kind``: ``lock``, ``system`` or ``docker``. ``key`` is the digest of all that goes into it; ``inputs`` is
-        that very document. ``lock_origin``: ``file``, ``resolved`` (from requirements, now or earlier) or None.
-    <<<<<<< HEAD
-        ``reason`` says why it must be built, or None when ``directory`` holds it, ready; ``flags`` then are the built one's too.
-        ``compile_command`` is what to type to compile its lock again; ``extras`` and ``groups`` are the spec's, and
-        ``declared`` is the Python version that it asks for, as it is written there. Of an image, which may have any
-        Python or none, ``python`` is None and ``image`` is not.
-    =======
-        ``reason`` says why it must be built, or None when ``directory`` holds it, ready; ``flags`` then are the built
-        one's too. ``compile_command`` is what to type to compile its lock again; ``extras`` and ``groups`` are the
-        spec's, and ``declared`` is the Python version that it asks for, as it is written there. Of an image, which may
-        have any Python or none, ``python`` is None and ``image`` is not.
-    >>>>>>> b16928a5b3264237f868c6bfb6129212b93a39e9
+    ``kind``: ``lock``, ``system`` or ``docker``. ``key`` is the digest of all that goes into it; ``inputs`` is
+    that very document. ``lock_origin``: ``file``, ``resolved`` (from requirements, now or earlier) or None.
+    ``reason`` says why it must be built, or None when ``directory`` holds it, ready; ``flags`` then are the built
+    one's too. ``compile_command`` is what to type to compile its lock again; ``extras`` and ``groups`` are the
+    spec's, and ``declared`` is the Python version that it asks for, as it is written there. Of an image, which may
+    have any Python or none, ``python`` is None and ``image`` is not.
     """
 
     kind: str

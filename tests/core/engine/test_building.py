@@ -29,7 +29,7 @@ from tests.engine import private_engine
 
 pytestmark = pytest.mark.slow
 
-FROM = f"FROM {images.SLIM}"
+FROM = f"FROM {images.SLIM} AS first"
 TAG = "projrun-test/built:1"
 HERE = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
 ELSEWHERE = "linux/arm64" if HERE == "amd64" else "linux/amd64"
@@ -102,10 +102,10 @@ def test_an_image_is_built_as_it_was_asked_for(builder: Engine, build: Callable[
         "ARG colour=none",
         "COPY a.txt /a.txt",
         'RUN cat /proc/sys/kernel/random/uuid >/id && echo "colour: $colour"',
-        "FROM 0",
+        "FROM first",
         "RUN echo not wanted && exit 9",
     )
-    asked = {"target": "0", "arguments": {"colour": "blue & red"}, "labels": {"projrun.key": "k"}}
+    asked = {"target": "first", "arguments": {"colour": "blue & red"}, "labels": {"projrun.key": "k"}}
     image, output = build(*lines, **asked, platform=f"linux/{HERE}")
     assert "colour: blue & red\n" in output
     assert "not wanted" not in output.replace("RUN echo not wanted", "")
@@ -123,8 +123,9 @@ def test_an_image_is_built_as_it_was_asked_for(builder: Engine, build: Callable[
 def test_a_step_that_fails_is_named_with_its_exit_code_and_its_last_words(
     builder: Engine, build: Callable[..., Built]
 ) -> None:
-    error = _failure(build, "RUN echo fine", "RUN seq 40000; echo lost >&2; exit 7", labels={"projrun.test": "1"})
-    assert error.what == "the image build fails at [3/3] RUN seq 40000; echo lost >&2; exit 7: exit code 7"
+    error = _failure(build, "RUN echo fine", "RUN seq 40000; echo lost; exit 7", labels={"projrun.test": "1"})
+    assert error.what.startswith("the image build fails at [3/")
+    assert error.what.endswith("] RUN seq 40000; echo lost; exit 7: exit code 7")
     assert "40000\nlost\n" in error.why
     assert len(error.why.splitlines()) <= 13
     assert builder.containers("projrun.test") == ()
@@ -140,8 +141,8 @@ def test_a_file_that_is_not_in_the_context_is_told(build: Callable[..., Built]) 
     error = _failure(build, "COPY data/gone.csv /")
     assert error.what.endswith("COPY data/gone.csv /: data/gone.csv is not in the build context")
     assert error.hint.startswith("git check-ignore -v data/gone.csv ")
-    error = _failure(build, "FROM 0", "COPY --from=0 /gone.csv /")
-    assert error.what.endswith("COPY --from=0 /gone.csv /: /gone.csv is not in 0")
+    error = _failure(build, "FROM first", "COPY --from=first /gone.csv /")
+    assert error.what.endswith("COPY --from=first /gone.csv /: /gone.csv is not in first")
 
 
 def test_what_cannot_be_built_at_all_is_told(build: Callable[..., Built]) -> None:

@@ -38,7 +38,7 @@ def message(progress: trace.Progress) -> bytes:
         [
             *((1, vertex(one)) for one in progress.vertexes),
             *((2, status(one)) for one in progress.statuses),
-            *((3, wire.encode([(1, digest), (3, 1), (4, data)])) for digest, data in progress.logs),
+            *((3, wire.encode([(1, digest), (3, stream), (4, data)])) for digest, stream, data in progress.logs),
             *((4, wire.encode([(1, digest), (2, 1), (3, data)])) for digest, data in progress.warnings),
         ]
     )
@@ -57,7 +57,7 @@ def lines(*progress: trace.Progress) -> tuple[list[str], trace.BuildKitLines]:
         trace.Progress,
         st.lists(VERTEXES, max_size=4).map(tuple),
         st.lists(STATUSES, max_size=4).map(tuple),
-        st.lists(OUTPUT, max_size=4).map(tuple),
+        st.lists(st.tuples(TEXTS, st.integers(1, 2), st.binary(max_size=40)), max_size=4).map(tuple),
         st.lists(OUTPUT, max_size=4).map(tuple),
     )
 )
@@ -79,8 +79,8 @@ def test_steps_are_numbered_in_the_order_they_begin() -> None:
     said, shown = lines(
         trace.Progress((run, base)),
         trace.Progress((trace.Vertex("b", base.name, 5.0, 5.0, cached=True),)),
-        trace.Progress((trace.Vertex("r", run.name, 6.0),), logs=(("r", b"one\r\ntw"),)),
-        trace.Progress(logs=(("r", b"o\nthe secret is out"),), warnings=(("r", b"old"),)),
+        trace.Progress((trace.Vertex("r", run.name, 6.0),), logs=(("r", 1, b"one\r\ntw"), ("r", 2, b"oops\n"))),
+        trace.Progress(logs=(("r", 1, b"o\nthe secret is out"),), warnings=(("r", b"old"),)),
         trace.Progress((trace.Vertex("r", run.name, 6.0, 7.25, error="exit code: 2"),)),
     )
     assert said == [
@@ -88,6 +88,7 @@ def test_steps_are_numbered_in_the_order_they_begin() -> None:
         "#1 CACHED",
         "#2 [2/2] RUN make",
         "#2 one",
+        "#2 oops",
         "#2 two",
         "#2 WARNING: old",
         "#2 the *** is out",
@@ -95,7 +96,7 @@ def test_steps_are_numbered_in_the_order_they_begin() -> None:
     ]
     assert shown.failed
     assert shown.failed.name == "[2/2] RUN make"
-    assert shown.tail == ["one", "two", "the *** is out"]
+    assert shown.tail == ["one", "oops", "two", "the *** is out"]
 
 
 def test_what_is_told_again_is_told_once() -> None:
@@ -114,7 +115,7 @@ def test_pulled_bytes_make_one_line_when_they_are_there() -> None:
 
 
 def test_output_without_an_end_is_not_held_for_ever() -> None:
-    said, shown = lines(*[trace.Progress(logs=(("r", bytes(1 << 18)),)) for _ in range(20)])
+    said, shown = lines(*[trace.Progress(logs=(("r", 1, bytes(1 << 18)),)) for _ in range(20)])
     assert len(said) == 4
     assert shown.tail == []
 
