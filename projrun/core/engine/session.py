@@ -95,16 +95,23 @@ class Session:
         # What came with the head of the response is in this buffer: the socket alone would miss it.
         reader = response.raw._fp.fp
         server = Server(lambda: bytes(reader.read1(65536)), self._socket.sendall, self._answers)
-        threading.Thread(target=server.serve, name="buildkit-session", daemon=True).start()
+        threading.Thread(target=self._serve, args=(server,), name="buildkit-session", daemon=True).start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
+        self._end()
         with suppress(OSError):
             self._response.close()
+
+    def _serve(self, server: Server) -> None:
+        server.serve()
+        self._end()  # so that the engine does not wait for an answer that nobody gives
+
+    def _end(self) -> None:
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
 
 
 @dataclass

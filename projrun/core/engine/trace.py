@@ -50,11 +50,14 @@ class Status:
 
 @dataclass(frozen=True)
 class Progress:
-    """One message. ``logs`` and ``warnings`` are output by the digest of its step."""
+    """One message. ``logs`` are output: the digest of its step, the stream (1 or 2), and what came there.
+
+    ``warnings`` are those of the builder, by the digest of a step.
+    """
 
     vertexes: tuple[Vertex, ...] = ()
     statuses: tuple[Status, ...] = ()
-    logs: tuple[tuple[str, bytes], ...] = ()
+    logs: tuple[tuple[str, int, bytes], ...] = ()
     warnings: tuple[tuple[str, bytes], ...] = ()
 
 
@@ -70,7 +73,7 @@ def read(data: bytes) -> Progress:
             for one in parts[1]
         ),
         tuple(Status(one.text(1), one.text(2), one.number(4), one.number(5), one.time(8)) for one in parts[2]),
-        tuple((one.text(1), one.content(4)) for one in parts[3]),
+        tuple((one.text(1), one.number(3), one.content(4)) for one in parts[3]),
         tuple((one.text(1), one.content(3)) for one in parts[4]),
     )
 
@@ -108,7 +111,7 @@ class _Step:
     name: str = ""
     started: float | None = None
     completed: float | None = None
-    line: bytes = b""
+    lines: dict[int, bytes] = field(default_factory=dict)  # that have no end yet, by stream
     tail: deque[str] = field(default_factory=lambda: deque(maxlen=TAIL))
 
 
@@ -140,10 +143,10 @@ class BuildKitLines:
             self._begun(vertex)
         for status in progress.statuses:
             self._arrived(status)
-        for digest, output in progress.logs:
-            self._output(digest, output)
+        for digest, stream, output in progress.logs:
+            self._output(self._step(digest), stream, output)
         for digest, warning in progress.warnings:
-            self._line(self._step(digest), b"WARNING: " + warning)
+            self._line(self._step(digest), b"WARNING: " + self._mask(b" ".join(warning.split())))
         for vertex in progress.vertexes:
             self._ended(vertex)
 
@@ -169,18 +172,14 @@ class BuildKitLines:
         self._told.add(key)
         self._line(self._step(status.vertex), f"{status.id} {_size(status.total or status.current)}".encode())
 
-    def _output(self, digest: str, data: bytes) -> None:
-        step = self._step(digest)
-        *lines, step.line = (step.line + data).split(b"\n")
+    def _output(self, step: _Step, stream: int, data: bytes) -> None:
+        *lines, left = (step.lines.pop(stream, b"") + data).split(b"\n")
         for line in lines:
             self._tell(step, line)
-        if len(step.line) > _LONGEST_LINE:
-            self._finish_line(step)
-
-    def _finish_line(self, step: _Step) -> None:
-        if step.line:
-            self._tell(step, step.line)
-        step.line = b""
+        if len(left) > _LONGEST_LINE:
+            self._tell(step, left)
+        elif left:
+            step.lines[stream] = left
 
     def _tell(self, step: _Step, line: bytes) -> None:
         shown = self._mask(line.rstrip(b"\r"))
@@ -193,7 +192,8 @@ class BuildKitLines:
         step = self._step(vertex.digest)
         if vertex.completed == step.completed:
             return
-        self._finish_line(step)
+        for stream in sorted(step.lines):
+            self._tell(step, step.lines.pop(stream))
         step.completed = vertex.completed
         if vertex.error:
             self.failed = vertex
