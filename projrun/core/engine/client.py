@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import platform
+import socket
 import sys
 import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,7 +28,21 @@ _FIRST_BUILDKIT = (1, 39)
 
 def connect() -> Engine:
     """The engine that the caller's variables and Docker's configuration name. Raises EngineFailure."""
-    return Engine(addresses.find())
+    address = addresses.find()
+    _knock(address)
+    return Engine(address)
+
+
+def _knock(address: Address) -> None:
+    """Raises EngineFailure when nobody listens at a socket: the library would leave its own end open."""
+    if address.scheme != "unix":
+        return
+    with socket.socket(socket.AF_UNIX) as door:
+        door.settimeout(_PATIENCE_SECONDS)
+        try:
+            door.connect(address.place)
+        except OSError as error:
+            raise failures.unreachable(error, address) from error
 
 
 class Engine:

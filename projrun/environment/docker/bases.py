@@ -66,7 +66,13 @@ def fetched(named: Named, engine: Engine, platform: str | None, report: Reporter
     if image is not None:
         return image
     report.phase("environment", f"pulling {named.reference}")
-    return engine.pull(named.reference, wanted, lambda data: report.write(BUILD, data))
+    try:
+        return engine.pull(named.reference, wanted, lambda data: report.write(BUILD, data))
+    except EngineFailure as failure:
+        other = engine.image(named.reference)
+        if other is not None:
+            failure.why += f"\nIt is here for {other.platform}, and is wanted for {wanted}."
+        raise
 
 
 def digest_of(reference: str, image: Image) -> str:

@@ -69,9 +69,9 @@ def write(directory: Path, marked: Marked) -> None:
 def look(directory: Path, key: str, engine: Engine) -> Marked | str:
     """The environment of ``key`` as its marker tells it, or why what is there cannot be used.
 
-    Raises EngineFailure when the engine does not answer.
+    Raises EnvironmentFailure when the cache cannot be looked into, or the engine does not answer.
     """
-    if not directory.is_dir():
+    if not built.is_there(directory):
         return "it was never built here"
     marked, place, found = _read(directory)
     if marked is None:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from projrun.core.errors import EngineFailure, EnvironmentFailure
-from projrun.environment import build, built, uses
+from projrun.environment import build, uses
 from projrun.environment.docker import marker
-from projrun.environment.model import Environment, Means
+from projrun.environment.model import Environment
 from tests import images
 from tests.environment.docker.conftest import Project
 from tests.images import DEBIAN, PYTHON, SLIM
@@ -210,20 +210,6 @@ def test_the_project_may_not_change_between_its_key_and_its_build(project: Proje
         build.ensure(planned, project.means, project.report)
 
 
-def test_two_processes_build_once_and_the_second_says_for_whom_it_waits(project: Project) -> None:
-    project.write(f"FROM {SLIM}\nRUN echo begun; sleep 2\n")
-    first = project.ensure_elsewhere()
-    assert first.stdout
-    while "begun" not in (line := first.stdout.readline()) or "RUN" in line:
-        assert line, "it ended before it began"
-    second = project.ensure_elsewhere()
-    assert second.communicate()[0].splitlines() == [
-        f"waiting for process {first.pid}, which builds the same environment",
-        "reused",
-    ]
-    assert first.communicate()[0].splitlines()[-1] == "built"
-
-
 def test_a_builder_that_was_killed_leaves_nothing_that_the_next_trusts(project: Project) -> None:
     project.write(f"FROM {SLIM}\nRUN echo begun; sleep 2; echo made > /made\n")
     killed = project.ensure_elsewhere()
@@ -300,29 +286,6 @@ def test_a_tag_of_a_registry_becomes_its_digest_and_nothing_newer_is_taken(proje
         assert pinned.flags() == {}
 
 
-def test_offline_nobody_is_asked(project: Project) -> None:
-    name = f"{project.root.parent.name.lower()}"
-    image = images.derived(project.engine, SLIM, f"{name}:1", {"/x": "1"})
-    with registry() as served:
-        digest = served.push(project.engine, image, f"{name}:t")
-        served.forget(project.engine, f"{name}:t")
-        served.requests.clear()
-        offline = Project(project.root, project.cache, project.engine, project.spec, project.report, offline=True)
-        loose = offline.having(file=None, image=f"{served.host}/{name}:t")
-        assert loose.plan().key == ""
-        assert "sha256:..." in loose.flags()["image-unpinned"]
-        with pytest.raises(EnvironmentFailure, match="cannot be built or pulled") as raised:
-            loose.ensure()
-        assert "is not here" in raised.value.why
-        pinned = f"{served.host}/{name}@{digest}"
-        with pytest.raises(EnvironmentFailure, match="is not here"):
-            offline.having(file=None, image=pinned).ensure()
-        project.write(f"FROM {pinned}\n")
-        with pytest.raises(EnvironmentFailure, match="is not here"):
-            offline.ensure()
-        assert served.requests == []
-
-
 def test_an_image_that_is_nowhere_is_told(project: Project) -> None:
     with registry() as served:
         asked = project.having(file=None, image=f"{served.host}/no/such:1")
@@ -349,15 +312,3 @@ def test_every_base_that_is_not_pinned_is_listed_at_once(project: Project) -> No
     )
     flags = [flag for flag in project.plan().flags if flag.code == "base-unpinned"]
     assert [flag.message.partition(": ")[0] for flag in flags] == ["Dockerfile:2", "Dockerfile:3", "Dockerfile:4"]
-
-
-def test_a_copied_environment_is_not_taken_for_one(project: Project, tmp_path: Path) -> None:
-    environment = project.having(file=None, image=SLIM).ensure()
-    key, directory = environment.plan.key, environment.plan.directory
-    assert directory
-    other = built.directory_of(tmp_path / "other", key)
-    other.parent.mkdir(parents=True)
-    directory.rename(other)
-    moved = Project(project.root, tmp_path / "other", project.engine, project.spec, project.report)
-    assert "does not fit its directory" in (moved.having(file=None, image=SLIM).plan().reason or "")
-    assert Means(moved.cache) == moved.means
