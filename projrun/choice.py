@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import posixpath
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -68,7 +68,19 @@ class Options:
     @property
     def means(self) -> Means:
         """What may be used to have an environment."""
-        return Means(self.cache, self.offline, self.allow_download)
+        return means_with(self.cache, offline=self.offline, allow_download=self.allow_download)
+
+
+def means_with(cache: Path, *, offline: bool = False, allow_download: bool = False) -> Means:
+    """What may be used to have an environment; of a build context git decides what is seen."""
+    return Means(cache, offline, allow_download, tree=_seen_by_git)
+
+
+def _seen_by_git(directory: Path) -> Iterator[str]:
+    from projrun.source import git, listing  # for images alone
+
+    repository = git.discover(directory) is not None
+    return (found.path for found in listing.list_files(directory, repository=repository))
 
 
 @dataclass(frozen=True)
@@ -207,7 +219,8 @@ def _listed(text: str, data: Mapping[str, DataEntry], by_path: Mapping[str, Data
 
 def declared_secrets(environment: EnvironmentSpec) -> tuple[str, ...]:
     """The values of the declared secrets, as the caller has them; never to be kept."""
-    return tuple(os.environ.get(name, "") for name in environment.secrets)
+    of_build = environment.docker.secrets if environment.docker else ()
+    return tuple(os.environ.get(name, "") for name in (*environment.secrets, *of_build))
 
 
 def builtins(choice: Choice, run_dir: Path) -> command.Builtins:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from projrun.choice import built_as_asked, environment_named
+from projrun.choice import built_as_asked, environment_named, means_with
 from projrun.core.errors import EnvironmentFailure, UsageError
 from projrun.core.nearest import nearest
 from projrun.core.report import Reporter, Silent
@@ -105,7 +105,7 @@ def meant(word: str | None, places: Places) -> Meant:
     None stands for the project around. Raises UsageError, and whatever is wrong with the project.
     """
     if word is None or word == "." or os.sep in word:
-        found = planned(places.start / (word or "."), places.environment, Means(places.cache))
+        found = planned(places.start / (word or "."), places.environment, means_with(places.cache))
         if not found.key:
             raise EnvironmentFailure(
                 "the project's environment is not known yet", why=found.reason or "", hint="projrun env build"

@@ -19,7 +19,7 @@ class Recording:
     """A reporter that writes the run's log, shows the same on a screen, and remembers the phases.
 
     Secrets are replaced before either sees them. ``naming`` is applied to every text of projrun's own, and to
-    no output of a program.
+    no output of a program. ``terminals`` are the streams that the program finds to be terminals.
     """
 
     def __init__(
@@ -34,6 +34,7 @@ class Recording:
         self._screen = screen
         self._naming = naming
         self._redactor = Redactor(secrets)
+        self.terminals = terminals
         self._log = RunLog(directory, terminals=terminals)
         self._streams: set[str] = set()
         self._phases: list[Phase] = []

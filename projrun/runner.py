@@ -14,14 +14,14 @@ from projrun.core.errors import StoreError
 from projrun.core.report import Reporter
 from projrun.data import fingerprint
 from projrun.data.model import Fingerprint
-from projrun.environment import build, plan, uses, variables
+from projrun.environment import build, launching, plan, uses, variables
 from projrun.environment.model import Environment
 from projrun.execution import local
 from projrun.execution.model import Outcome, Request
 from projrun.live import Live
 from projrun.recipe import document
 from projrun.recipe.host import host
-from projrun.recipe.model import RecipeParts, StartParts
+from projrun.recipe.model import KeptFile, RecipeParts, StartParts
 from projrun.recording import Recording
 from projrun.settling import Settled, settled
 from projrun.source import inspect, snapshot
@@ -77,7 +77,8 @@ def _recorded(options: Options, ready: Settled, screen: Reporter) -> Result:
     store = Store(options.store)
     directory = store.begin()
     try:
-        naming, terminals = ready.place.naming, options.terminals
+        naming = ready.place.naming
+        terminals = options.terminals if ready.choice.environment.has_terminals else ()
         with Recording(directory.path, screen, secrets=secrets, terminals=terminals, naming=naming) as recording:
             live = Live(options, ready, store, directory, recording, time.time())
             try:
@@ -104,7 +105,7 @@ def _carry_out(live: Live) -> Result:
     inputs = _check_inputs(live)
     environment = _prepare(live)
     with uses.in_use(environment):
-        request = _request(live, environment)
+        request = _request(live, environment, inputs)
         recipe = _write_recipe(live, source, inputs, environment, request)
         before = fingerprint.look(live.choice.entry_point.products, live.choice.spec.root)
         process = _execute(live, request)
@@ -145,7 +146,7 @@ def _capture(live: Live) -> Source:
 
 def _check_inputs(live: Live) -> tuple[Fingerprint, ...]:
     live.recording.begin("data")
-    inputs = fingerprint.inputs(declared_inputs(live.choice), live.choice.spec.root)
+    inputs = fingerprint.inputs(declared_inputs(live.choice), live.choice.spec.root, live.means.cache)
     found = tuple(replace(one, copied=one.path in live.settled.carried) for one in inputs)
     if found:
         live.recording.phase("data", describe_inputs(found))
@@ -161,27 +162,40 @@ def _prepare(live: Live) -> Environment:
     return environment
 
 
-def _request(live: Live, environment: Environment) -> Request:
+def _request(live: Live, environment: Environment, inputs: tuple[Fingerprint, ...]) -> Request:
     """The process as plain data, and the parameters as a file for it to read."""
     choice, directory = live.choice, live.directory
-    given = builtins(choice, directory.path)
+    places = launching.Places(choice.spec.root, directory.path)
+    seen = launching.seen(environment, places)
+    given = builtins(choice, seen.run)
     directory.write_parameters(parameters.file_text(choice.parameters))
     offered = {
         "PROJRUN_RUN_ID": directory.id,
-        "PROJRUN_RUN_DIR": str(directory.path),
+        "PROJRUN_RUN_DIR": str(seen.run),
         "PROJRUN_SEED": str(choice.seed),
         "PROJRUN_PARAMS_FILE": given.params_file,
     }
     if live.means.thorough:  # Python runs what it kept before without reading the source
-        offered["PYTHONPYCACHEPREFIX"] = str(directory.bytecode)
-    child = variables.child_variables(environment, choice.environment, offered)
+        offered["PYTHONPYCACHEPREFIX"] = str(seen.run / directory.bytecode.name)
+    wish = launching.Wish(
+        run=directory.id,
+        places=places,
+        offered=offered,
+        inputs=tuple(one.path for one in inputs),
+        products=choice.entry_point.products,
+        terminals=live.recording.terminals,
+        strict=live.means.thorough,
+        cache=live.means.cache,
+    )
+    launch = launching.launch(environment, choice.environment, wish)
     return Request(
         argv=command.render(choice.entry_point.command, choice.parameters, given),
-        cwd=str(choice.spec.root),
-        variables=child.set,
-        secrets=child.secrets,
+        cwd=launch.cwd,
+        variables=launch.variables,
+        secrets=launch.secrets,
         timeout=choice.entry_point.timeout,
-        terminals=live.options.terminals,
+        terminals=launch.terminals,
+        container=launch.container,
     )
 
 
@@ -205,6 +219,7 @@ def _write_recipe(
         request=request,
         source=source,
         environment=environment,
+        build_log=_kept_log(live, environment),
         inputs=inputs,
         host=host(),
         flags=(
@@ -220,6 +235,17 @@ def _write_recipe(
     recipe: dict[str, Any] = document.redacted(document.recipe_document(parts), live.recording.text)
     live.directory.write_recipe(recipe)
     return recipe
+
+
+def _kept_log(live: Live, environment: Environment) -> KeptFile | None:
+    """What the image's builder said goes where it lasts longer than the image."""
+    log = environment.image.build_log if environment.image else None
+    if log is None:
+        return None
+    try:
+        return KeptFile(live.store.objects.put_file(log), log.stat().st_size)
+    except OSError:  # somebody cleaned up the cache: the run can do without
+        return None
 
 
 def _execute(live: Live, request: Request) -> Outcome:

@@ -14,7 +14,7 @@ from projrun.core.errors import ProjrunError
 from projrun.core.flags import Flag
 from projrun.core.paths import is_below
 from projrun.data.model import Fingerprint
-from projrun.environment.model import Environment
+from projrun.environment.model import BuiltImage, Environment, Interpreter
 from projrun.execution.model import Outcome
 from projrun.source import inspect
 from projrun.source.model import Origin, Source
@@ -58,10 +58,17 @@ def describe_environment(name: str, environment: Environment) -> str:
     how = "reused" if environment.reused else "built"
     if planned.kind == "system":
         how = "the system's"
-    return (
-        f"{called}{how}, {planned.interpreter.implementation} {planned.interpreter.version},"
-        f" {counted(len(environment.installed), 'distribution')}, key {planned.key[:10]}"
-    )
+    what = _describe_image(environment.image) if environment.image else _describe_interpreter(planned.interpreter)
+    return f"{called}{how}, {what}, {counted(len(environment.installed), 'distribution')}, key {planned.key[:10]}"
+
+
+def _describe_interpreter(interpreter: Interpreter) -> str:
+    return f"{interpreter.implementation} {interpreter.version}"
+
+
+def _describe_image(built: BuiltImage) -> str:
+    python = f"python {built.python}" if built.python else "no python"
+    return f"image {built.image.id.removeprefix('sha256:')[:12]}, {python}"
 
 
 def describe_inputs(inputs: Sequence[Fingerprint]) -> str:

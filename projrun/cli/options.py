@@ -93,11 +93,11 @@ allow_download_option: Callable[[Any], Any] = click.option(
 
 def means(*, offline: bool, allow_download: bool = False) -> Means:
     """What these two options let an environment be had with. Raises UsageError when they are at odds."""
+    from projrun.choice import means_with
     from projrun.core.paths import cache_directory
-    from projrun.environment.model import Means
 
     refuse_downloads_offline(offline=offline, allow_download=allow_download)
-    return Means(cache_directory(), offline, allow_download)
+    return means_with(cache_directory(), offline=offline, allow_download=allow_download)
 
 
 def refuse_downloads_offline(*, offline: bool, allow_download: bool) -> None:

@@ -61,7 +61,12 @@ def plan_document(plan: Plan) -> dict[str, Any]:
             "built": environment.reason is None,
             "reason": environment.reason,
             "builder": environment.builder,
-            "python": environment.interpreter.version,
+            "python": environment.python and environment.python.version,
+            "image": environment.image
+            and {
+                "reference": environment.image.reference,
+                "bases": [dataclasses.asdict(base) for base in environment.image.bases],
+            },
             "lock": environment.lock_path,
         },
         "inputs": [dataclasses.asdict(found) for found in plan.examined.inputs],
@@ -84,10 +89,11 @@ def _lines(plan: Plan) -> list[tuple[str, str]]:
     if environment is None:
         lines.append(("environment", "cannot be had, see below"))
     else:
-        interpreter = environment.interpreter
+        interpreter = environment.python
+        what = f"{interpreter.implementation} {interpreter.version}" if interpreter else "a container"
         ready = f"to be built with {environment.builder}: {environment.reason}" if environment.reason else "ready"
         key = f"key {environment.key[:10]}, " if environment.key else ""
-        lines.append(("environment", f"{key}{interpreter.implementation} {interpreter.version}, {ready}"))
+        lines.append(("environment", f"{key}{what}, {ready}"))
     for name, bound in choice.parameters.items():
         raw = bound.value.raw
         lines.append(("parameter", f"{name} = {value_text(raw)} ({bound.origin})"))

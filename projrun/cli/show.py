@@ -149,12 +149,15 @@ def _source(source: Mapping[str, Any]) -> Iterator[Line]:
 
 
 def _environment(environment: Mapping[str, Any]) -> Iterator[Line]:
-    interpreter = environment["interpreter"]
     how = "reused" if environment["reused"] else "built for this run"
     name = environment["name"]
     called = "" if name == DEFAULT_ENVIRONMENT else f"{name}, "
     yield "environment", f"{called}{environment['kind']} {environment['key']} ({how})"
-    yield "python", f"{interpreter['implementation']} {interpreter['version']} {interpreter['platform']}"
+    interpreter = environment["interpreter"]
+    if interpreter:
+        yield "python", f"{interpreter['implementation']} {interpreter['version']} {interpreter['platform']}"
+    if environment.get("container"):
+        yield from _container(environment["container"])
     if environment["lock"]:
         lock = environment["lock"]
         yield "lock", f"{lock['path'] or 'resolved'} sha256 {lock['sha256']}"
@@ -163,6 +166,31 @@ def _environment(environment: Mapping[str, Any]) -> Iterator[Line]:
         yield "installed", f"{len(installed)} distributions (--json lists them)"
     elif installed:
         yield "installed", ", ".join(f"{found['name']} {found['version']}" for found in installed)
+
+
+def _container(container: Mapping[str, Any]) -> Iterator[Line]:
+    image, build = container["image"], container["build"]
+    yield "image", f"{image['id']} ({image['platform']}, {size(image['size'])}) on {container['engine']}"
+    if image["reference"]:
+        yield "reference", image["reference"]
+    for base in container["bases"] if build else ():
+        pinned = "pinned" if base["pinned"] else "not pinned"
+        yield "base", f"{base['reference']} was {base['digest']} ({pinned})"
+    if build and build["log"]:
+        yield "build log", f"object {build['log']['sha256']} ({size(build['log']['size'])})"
+    if container["python"]:
+        yield "python", f"{container['python']} in the image"
+    if container["packages"]:
+        count = len(container["packages"])
+        managers = sorted({found["manager"] for found in container["packages"]})
+        yield "packages", f"{count} of the operating system, by {', '.join(managers)} (--json lists them)"
+    told = container["configuration"]
+    words = [f"user {told['user']}", f"network {told['network']}"]
+    words += [f"{name} {size(told[name])}" for name in ("memory", "shm_size") if told[name]]
+    words += [f"{name} {told[name]}" for name in ("cpus", "gpus") if told[name]]
+    yield "container", ", ".join(words)
+    for mount in told["mounts"]:
+        yield "mount", f"{mount['source']} at {mount['target']}" + (" (writable)" if mount["writable"] else "")
 
 
 def _host(host: Mapping[str, Any]) -> Iterator[Line]:

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 OF_SOURCE = ("no-repository", "no-commit", "unpushed", "dirty")
 # Of the flags of an environment: that packages may be built from source is nothing the project can always mend.
-_OF_ENVIRONMENT = ("lock-missing", "lock-out-of-step", "interpreter-range", "system-environment")
+_OF_ENVIRONMENT = (
+    *("lock-missing", "lock-out-of-step", "interpreter-range", "system-environment"),
+    *("base-unpinned", "image-unpinned", "mount-unpinned"),
+)
 _OF_INPUTS = ("input-undeclared", "input-unpinned")
 # What a run can be refused for, by the codes of the flags, in the order of the stages.
 REASONS = (*OF_SOURCE, *_OF_ENVIRONMENT, *_OF_INPUTS)

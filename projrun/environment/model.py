@@ -165,6 +165,10 @@ class EnvironmentPlan:
         return self.python
 
 
+# Where a program in a container sees the project, its run's directory, and a home.
+PROJECT, RUN, HOME = "/project", "/projrun/run", "/projrun/home"
+
+
 @dataclass(frozen=True)
 class Mount:
     """A file or directory of this machine (``source``) that a container sees at ``target``. Both are absolute."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from projrun.core.errors import EnvironmentFailure
-from projrun.environment.model import Environment
+from projrun.environment.model import HOME, Environment
 from projrun.spec.model import EnvironmentSpec
 
 # Who and where the user is, and how to talk to them. Nothing that changes what a program computes, but for
@@ -20,6 +20,8 @@ _ALLOWED = frozenset(
     }
 )
 _ALLOWED_PREFIX = "LC_"
+# What is true of the caller in a container too: language, time zone and folders are the image's.
+_ALLOWED_IN_CONTAINER = frozenset({"USER", "LOGNAME", "TERM", "COLORTERM", "NO_COLOR", "FORCE_COLOR"})
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,9 @@ class ChildVariables:
 def child_variables(environment: Environment, spec: EnvironmentSpec, extra: Mapping[str, str]) -> ChildVariables:
     """The variables of a run in ``environment``; ``extra`` are projrun's own and come last.
 
-    PATH finds the environment's programs first, whatever the spec sets it to. Raises EnvironmentFailure for a
-    secret that is not there, and for inheriting what describes another Python.
+    PATH finds the environment's programs first, whatever the spec sets it to; in a container it is the image's
+    unless the spec sets it. Raises EnvironmentFailure for a secret that is not there, and for inheriting what
+    describes another Python.
     """
     caller = os.environ
     inherited = {name: caller[name] for name in spec.inherit if name in caller}
@@ -46,8 +49,7 @@ def child_variables(environment: Environment, spec: EnvironmentSpec, extra: Mapp
                 hint=f"set it: environment: {{variables: {{{name}: ...}}}}",
             )
     values = {
-        **{name: value for name, value in caller.items() if name in _ALLOWED or name.startswith(_ALLOWED_PREFIX)},
-        "PATH": caller.get("PATH", os.defpath),
+        **_callers(environment, caller),
         "PYTHONUNBUFFERED": "1",  # what the program prints is seen, and kept, when it prints it
         **environment.settings,
         **inherited,
@@ -55,10 +57,22 @@ def child_variables(environment: Environment, spec: EnvironmentSpec, extra: Mapp
         "PYTHONNOUSERSITE": "1",  # what lies in the user's home is in no lock
         **extra,
     }
-    values["PATH"] = _path(environment, values["PATH"])
+    if environment.image is None:
+        values["PATH"] = _path(environment, values["PATH"])
     secrets = tuple(dict.fromkeys(spec.secrets))
     require_secrets(spec)
     return ChildVariables({name: value for name, value in values.items() if name not in secrets}, secrets)
+
+
+def _callers(environment: Environment, caller: Mapping[str, str]) -> dict[str, str]:
+    """What passes from the caller to every program."""
+    if environment.image is not None:
+        passed = {name: value for name, value in caller.items() if name in _ALLOWED_IN_CONTAINER}
+        return {**passed, "HOME": HOME}
+    allowed = {
+        name: value for name, value in caller.items() if name in _ALLOWED or name.startswith(_ALLOWED_PREFIX)
+    }
+    return {**allowed, "PATH": caller.get("PATH", os.defpath)}
 
 
 def _path(environment: Environment, path: str) -> str:

@@ -17,8 +17,9 @@ from projrun.core.flags import Flag
 from projrun.core.hashing import sha256_bytes
 from projrun.core.userinfo import without_userinfo
 from projrun.data.model import Fingerprint
-from projrun.environment.model import Environment, EnvironmentPlan
+from projrun.environment.model import PROJECT, Environment, EnvironmentPlan, Interpreter
 from projrun.execution.model import Outcome, Request
+from projrun.recipe.container import container
 from projrun.recipe.host import boot_id
 from projrun.recipe.model import Labels, OutcomeParts, RecipeParts, StartParts
 from projrun.source.model import Source
@@ -39,6 +40,7 @@ _COMPUTED = frozenset(
         *("document", "run", "status", "created", "started", "ended", "phase", "kind", "code", "boot_id"),
         *("sha256", "pin", "commit", "snapshot", "key", "version", "projrun", "process", "host", "phases"),
         *("interpreter", "installed", "builder", "options", "platform", "type", "items", "lock"),
+        *("engine", "id", "digest", "digests", "packages", "python"),
     }
 )
 
@@ -103,12 +105,12 @@ def recipe_document(parts: RecipeParts) -> dict[str, Any]:
         "parameters": [dict(parameter) for parameter in parts.parameters],
         "seed": parts.seed,
         "argv": list(parts.request.argv),
-        "cwd": os.path.relpath(parts.request.cwd, parts.spec.root),
+        "cwd": os.path.relpath(parts.request.cwd, PROJECT if parts.request.container else parts.spec.root),
         "variables": _variables(parts.declared, parts.request),
         "timeout": parts.request.timeout,
         "terminals": list(parts.request.terminals),
         "source": _source(parts.source),
-        "environment": _environment(parts.declared, parts.environment),
+        "environment": _environment(parts),
         "inputs": [_input(found) for found in parts.inputs],
         "outputs": list(parts.entry_point.outputs),
         "metrics": list(parts.entry_point.metrics),
@@ -223,11 +225,11 @@ def _source(source: Source) -> dict[str, Any]:
     }
 
 
-def _environment(declared: EnvironmentSpec, environment: Environment) -> dict[str, Any]:
+def _environment(parts: RecipeParts) -> dict[str, Any]:
+    environment = parts.environment
     plan = environment.plan
-    interpreter = plan.interpreter
     return {
-        "name": declared.name,
+        "name": parts.declared.name,
         "kind": plan.kind,
         "key": plan.key,
         "inputs": dict(plan.inputs),
@@ -236,21 +238,26 @@ def _environment(declared: EnvironmentSpec, environment: Environment) -> dict[st
         "lock": _lock(plan),
         "requirements": None if plan.requirements_text is None else without_userinfo(plan.requirements_text),
         "source_distributions": list(plan.source_distributions),
-        "interpreter": {
-            "path": str(interpreter.path),
-            "declared": plan.declared,
-            "version": interpreter.version,
-            "in_process": environment.in_process,
-            "implementation": interpreter.implementation,
-            "platform": interpreter.platform,
-            "soabi": interpreter.soabi,
-            "markers": dict(interpreter.markers),
-        },
+        "interpreter": _interpreter(environment, plan.python) if plan.python else None,
         "installed": [
             {"name": found.name, "version": found.version, "sha256": found.sha256, "archive": found.archive}
             for found in environment.installed
         ],
         "settings": dict(environment.settings),
+        "container": container(parts),
+    }
+
+
+def _interpreter(environment: Environment, interpreter: Interpreter) -> dict[str, Any]:
+    return {
+        "path": str(interpreter.path),
+        "declared": environment.plan.declared,
+        "version": interpreter.version,
+        "in_process": environment.in_process,
+        "implementation": interpreter.implementation,
+        "platform": interpreter.platform,
+        "soabi": interpreter.soabi,
+        "markers": dict(interpreter.markers),
     }
 
 

@@ -41,12 +41,21 @@ class StartParts:
 
 
 @dataclass(frozen=True)
+class KeptFile:
+    """A file that the store keeps as an object. ``size`` is in bytes."""
+
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
 class RecipeParts:
     """All it takes to do the run again.
 
     ``declared`` is the environment as the spec has it, ``environment`` what it came to;
     ``parameters`` are the documents of :func:`projrun.spec.parameters.to_document`, in declared order;
-    ``inputs`` the fingerprints of the declared inputs; ``host`` what :func:`projrun.recipe.host.host` gave.
+    ``inputs`` the fingerprints of the declared inputs; ``host`` what :func:`projrun.recipe.host.host` gave;
+    ``build_log`` what the builder of its image said.
     """
 
     run: str
@@ -63,6 +72,7 @@ class RecipeParts:
     host: Mapping[str, Any]
     flags: tuple[Flag, ...] = ()
     labels: Labels = Labels()
+    build_log: KeptFile | None = None
 
 
 @dataclass(frozen=True)

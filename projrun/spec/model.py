@@ -149,6 +149,11 @@ class EnvironmentSpec:
     secrets: tuple[str, ...] = ()
 
     @property
+    def has_terminals(self) -> bool:
+        """Whether a program can find a terminal of ours there. A container has pipes: two streams stay two."""
+        return self.docker is None
+
+    @property
     def compile_command(self) -> str:
         """What to type to compile the lock."""
         return "projrun lock" + (f" --environment {self.name}" if self.name != DEFAULT_ENVIRONMENT else "")

@@ -5,15 +5,27 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from projrun.core.engine.model import Image
 from projrun.core.errors import DataError
 from projrun.core.flags import Flag
 from projrun.data.model import Fingerprint, Metric
-from projrun.environment.model import Distribution, Environment, EnvironmentPlan, Interpreter
+from projrun.environment.model import (
+    Base,
+    BuiltImage,
+    Container,
+    Distribution,
+    Environment,
+    EnvironmentPlan,
+    ImagePlan,
+    Interpreter,
+    Mount,
+    Package,
+)
 from projrun.execution.model import Outcome, Request, Usage
 from projrun.recipe.host import host
-from projrun.recipe.model import Labels, OutcomeParts, Phase, RecipeParts, StartParts
+from projrun.recipe.model import KeptFile, Labels, OutcomeParts, Phase, RecipeParts, StartParts
 from projrun.source.model import Change, Source, Submodule
-from projrun.spec.model import Command, EntryPoint, EnvironmentSpec, ProjectSpec
+from projrun.spec.model import Command, DockerMount, DockerSpec, EntryPoint, EnvironmentSpec, ProjectSpec
 
 SHA = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 COMMIT = "a" * 40
@@ -157,4 +169,49 @@ def refusal_parts(run: str = RUN) -> OutcomeParts:
         outputs=(),
         metrics=(),
         error=DataError("input 'counts' is missing", why="no such file", hint="put it there"),
+    )
+
+
+def container_parts(run: str = RUN) -> RecipeParts:
+    """A run in a container, of an image that was built."""
+    declared = EnvironmentSpec(
+        docker=DockerSpec(
+            file="Dockerfile",
+            args={"V": "1"},
+            secrets=("TOKEN",),
+            mounts=(DockerMount("/data", "/d"),),
+            gpus=("0",),
+        )
+    )
+    base = Base("debian:12", 1, f"sha256:{SHA}", pinned=False)
+    plan = EnvironmentPlan(
+        kind="docker",
+        key="e" * 64,
+        inputs={"format": 1, "context": SHA},
+        python=None,
+        directory=Path("/cache/env"),
+        builder="docker",
+        image=ImagePlan(None, (base,), "FROM debian:12\n", SHA, {"V": "1"}),
+    )
+    image = Image(f"sha256:{SHA}", (), ("projrun:eee",), "linux/amd64", 1 << 20, entrypoint=("tini", "--"))
+    packages = (Package("dash", "0.5", "amd64", "dpkg"),)
+    built = BuiltImage(image, "Docker Engine 20.10.24", rootless=False, packages=packages, python="3.11.2")
+    container = Container(
+        image=image.id,
+        name=f"projrun-{run}",
+        lock="/cache/containers/lock",
+        mounts=(Mount("/work/bikes", "/project", writable=True), Mount("/data", "/d")),
+        user="1000:1000",
+        network="none",
+        home="/projrun/home",
+        entrypoint=image.entrypoint,
+        memory=1 << 30,
+        gpus=("0",),
+    )
+    return replace(
+        recipe_parts(run),
+        declared=declared,
+        request=replace(REQUEST, cwd="/project", terminals=(), container=container),
+        environment=Environment(plan, None, (Distribution("demo", "1.0", SHA),), reused=False, image=built),
+        build_log=KeptFile(SHA, 12),
     )

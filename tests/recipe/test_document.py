@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from projrun.core.files import encode_json
 from projrun.core.hashing import sha256_bytes
 from projrun.core.userinfo import without_userinfo
+from projrun.environment.model import ImagePlan
 from projrun.recipe.document import (
     outcome_document,
     recipe_document,
@@ -35,6 +36,7 @@ def test_every_document_is_valid() -> None:
         start_document(parts.start_parts()),
         start_document(replace(parts.start_parts(), entry_point=None)),
         recipe_document(parts.recipe_parts()),
+        recipe_document(parts.container_parts()),
         outcome_document(parts.outcome_parts()),
         outcome_document(parts.refusal_parts()),
     ):
@@ -53,6 +55,23 @@ def test_a_run_without_git_lock_or_timeout_is_valid() -> None:
     document = written(recipe_document(bare))
     assert problems(document) == []
     assert document["environment"]["lock"] is None
+
+
+def test_a_run_in_a_container_tells_its_image_and_how_it_was_run() -> None:
+    document = written(recipe_document(parts.container_parts()))
+    environment = document["environment"]
+    assert (document["cwd"], environment["interpreter"]) == (".", None)
+    container = environment["container"]
+    assert container["image"]["id"] == f"sha256:{parts.SHA}"
+    assert container["build"]["secrets"] == ["TOKEN"]
+    assert container["build"]["log"] == {"sha256": parts.SHA, "size": 12}
+    assert container["configuration"]["mounts"] == [{"source": "/data", "target": "/d", "writable": False}]
+    there = replace(parts.container_parts().environment.plan, image=ImagePlan("debian:12", ()))
+    whole = parts.container_parts()
+    assert (
+        problems(written(recipe_document(replace(whole, environment=replace(whole.environment, plan=there)))))
+        == []
+    )
 
 
 @pytest.mark.parametrize("kind", ["start", "recipe", "outcome"])

@@ -1,0 +1,119 @@
+"""What a program is started with in an environment: where it sees its files, its variables, its container."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from projrun.core.engine.model import LOCK_LABEL, RUN_LABEL
+from projrun.core.errors import EnvironmentFailure
+from projrun.core.paths import is_below
+from projrun.environment import variables
+from projrun.environment.model import HOME, PROJECT, RUN, BuiltImage, Container, Environment, Mount
+from projrun.spec.model import DockerSpec, EnvironmentSpec
+
+
+@dataclass(frozen=True)
+class Places:
+    """The directories of a run: the project's, and the run's own."""
+
+    project: Path
+    run: Path
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to be started, and where: ``places`` are those of this machine.
+
+    ``offered`` are projrun's own variables. ``inputs`` and ``products`` are paths in the project: what is declared
+    to be read, and to be written. ``strict``: the run is one for the record. ``cache`` is where locks are kept.
+    """
+
+    run: str
+    places: Places
+    offered: Mapping[str, str]
+    inputs: tuple[str, ...] = ()
+    products: tuple[str, ...] = ()
+    terminals: tuple[str, ...] = ()
+    strict: bool = False
+    cache: Path = field(default_factory=Path)
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What a request takes from its environment; all paths are as the program sees them."""
+
+    cwd: str
+    variables: Mapping[str, str]
+    secrets: tuple[str, ...]
+    terminals: tuple[str, ...]
+    container: Container | None = None
+
+
+def seen(environment: Environment, places: Places) -> Places:
+    """Where a program in ``environment`` sees them. In a container that is the same on every machine."""
+    return places if environment.image is None else Places(Path(PROJECT), Path(RUN))
+
+
+def launch(environment: Environment, spec: EnvironmentSpec, wish: Wish) -> Launch:
+    """How a program is started in ``environment``, as ``spec`` declares it. Raises EnvironmentFailure."""
+    child = variables.child_variables(environment, spec, wish.offered)
+    if environment.image is None:
+        return Launch(str(wish.places.project), child.set, child.secrets, wish.terminals)
+    container = _container(environment.image, spec.docker or DockerSpec(), wish)
+    # A terminal would make one stream of the two, and a container has none of ours.
+    return Launch(PROJECT, child.set, child.secrets, (), container)
+
+
+def _container(built: BuiltImage, docker: DockerSpec, wish: Wish) -> Container:
+    lock = str(wish.cache / "containers" / f"{wish.run}.lock")
+    return Container(
+        image=built.image.id,
+        name=f"projrun-{wish.run}",
+        lock=lock,
+        mounts=(*_own_mounts(wish), *_declared_mounts(docker, wish.places.project)),
+        user=docker.user or _caller(built),
+        network=docker.network or ("none" if wish.strict else "bridge"),
+        home=HOME,
+        entrypoint=built.image.entrypoint,
+        memory=docker.memory,
+        cpus=docker.cpus,
+        shm_size=docker.shm_size,
+        gpus=docker.gpus,
+        platform=docker.platform,
+        labels={RUN_LABEL: wish.run, LOCK_LABEL: lock},
+    )
+
+
+def _caller(built: BuiltImage) -> str:
+    """Whom the program runs as, so that the caller owns what it makes. A rootless engine's root is the caller."""
+    return "0:0" if built.rootless else f"{os.getuid()}:{os.getgid()}"
+
+
+def _own_mounts(wish: Wish) -> tuple[Mount, ...]:
+    """The project, the run's directory, and over the project the inputs, which nobody may change."""
+    project = os.path.realpath(wish.places.project)
+    mounts = [Mount(project, PROJECT, writable=True), Mount(os.path.realpath(wish.places.run), RUN, writable=True)]
+    for path in wish.inputs:
+        source = os.path.realpath(os.path.join(project, path))  # noqa: PTH118 - text
+        inside = os.path.relpath(source, project)
+        made = is_below(inside, wish.products) or any(is_below(one, [inside]) for one in wish.products)
+        if not made and inside != "." and not inside.startswith(".." + os.sep):
+            mounts.append(Mount(source, f"{PROJECT}/{inside}"))
+    return tuple(dict.fromkeys(mounts))
+
+
+def _declared_mounts(docker: DockerSpec, project: Path) -> tuple[Mount, ...]:
+    mounts = []
+    for one in docker.mounts:
+        source = os.path.realpath(project / Path(one.source).expanduser())
+        if not os.path.exists(source):  # noqa: PTH110 - text
+            raise EnvironmentFailure(
+                f"docker.mounts: there is no {one.source}",
+                why=f"It is to be seen at {one.target} in the container.",
+                hint=f"make it, or take it out of docker.mounts in ProjectSpec.yaml: {source}",
+            )
+        mounts.append(Mount(source, one.target, one.writable))
+    return tuple(mounts)
