@@ -40,16 +40,16 @@ class Reading(NamedTuple):
 class Files:
     """The open files of a container's control groups. They can be read until these are removed.
 
-    That is a moment after the container's first process has ended, when ``exit`` becomes readable: a pidfd, or
-    None where there are none (macOS, Linux before 5.3). False when the files cannot be had: the container has
-    ended already, or its processes are not those of this very system.
+    That is a few milliseconds after the program has ended, when ``exit`` becomes readable: a pidfd, or None where
+    there are none (macOS, Linux before 5.3). Whoever reads later than that has what was read before. False when
+    the files cannot be had: the container has ended already, or its processes are not those of this very system.
     """
 
     def __init__(self, pid: int, container: str) -> None:
         self._open: dict[str, int] = {}
         self.exit: int | None = None
         with contextlib.suppress(AttributeError, OSError):
-            self.exit = os.pidfd_open(pid)
+            self.exit = os.pidfd_open(_program(pid))
         for file in _places(pid, container):
             with contextlib.suppress(OSError):
                 self._open[os.path.basename(file)] = os.open(file, os.O_RDONLY | os.O_CLOEXEC)  # noqa: PTH119
@@ -87,6 +87,15 @@ def told(line: bytes) -> Reading:
         )
     except (ValueError, LookupError, TypeError, AttributeError):
         return Reading()
+
+
+def _program(pid: int) -> int:
+    """The first child of an init process, which ends before it; else the process itself."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/task/{pid}/children") as file:
+        children = file.read().split()
+        if children:
+            return int(children[0])
+    return pid
 
 
 def _places(pid: int, container: str) -> list[str]:

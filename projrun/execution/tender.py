@@ -34,9 +34,12 @@ _GRACE_SECONDS = 3.0
 # The engine may take so long to end what was killed, and to pass on the last of the output.
 _LAST_SECONDS = 10.0
 _NEVER = float("inf")
-_USAGE_SECONDS = 0.5
+# How often to look at what is used: often at first, as short programs have little time, and then so.
+_FIRST_USAGE_SECONDS, _USAGE_SECONDS = 0.005, 0.1
 _READ_BYTES = 256 * 1024
 _NOT_FOUND, _CONFLICT = 404, 409
+# Makes tini, which docker-init is, pass signals on to the program's group, as they go to one on this machine.
+_WHOLE_GROUP = ("TINI_KILL_PROCESS_GROUP=1",)
 # What an init process ends with when it cannot become the program: tini has 1 for reasons it does not know.
 _NOTHING_RAN = (1, 126, 127)
 
@@ -89,6 +92,7 @@ class Tender:
         self._deadline = self._next_look = _NEVER
         self._answered = self._exists = self._heard = False
         self._stopped = 0
+        self._interval = _FIRST_USAGE_SECONDS
         self._ended: dict[str, Any] | None = None
         self._waited = b""
         self._stats = b""
@@ -150,7 +154,8 @@ class Tender:
 
     def _made(self, *, init: bool) -> str:
         secrets = [f"{name}={os.environ[name]}" for name in self._order.secrets if name in os.environ]
-        document = {**self._order.document, "Env": [*self._order.document["Env"], *secrets]}
+        variables = [*self._order.document["Env"], *secrets, *(_WHOLE_GROUP if init else ())]
+        document = {**self._order.document, "Env": variables}
         document["HostConfig"] = {**document["HostConfig"], "Init": init}
         self._exists = True  # even when the answer gets lost
         try:
@@ -210,7 +215,8 @@ class Tender:
         now = time.monotonic()
         if now >= self._next_look:
             self._read_usage()
-            self._next_look = now + _USAGE_SECONDS
+            self._next_look = now + self._interval
+            self._interval = min(_USAGE_SECONDS, self._interval * 1.5)
         if now < self._deadline:
             return
         self._deadline = now + _LAST_SECONDS
