@@ -11,8 +11,8 @@ import os
 _HEADER_BYTES = 8
 _STDERR = 2
 # How an init process in a container says that there is no program it could become: tini's words (docker-init),
-# and catatonit's. Such a line is not the program's.
-_COMPLAINTS = (b"[FATAL tini (", b"ERROR (catatonit:")
+# and catatonit's; or the runtime, that there cannot even be an init process. Such a line is not the program's.
+_COMPLAINTS = (b"[FATAL tini (", b"ERROR (catatonit:", b"exec /sbin/docker-init: ", b"exec /run/podman-init: ")
 _LONGEST_COMPLAINT = 4096
 
 

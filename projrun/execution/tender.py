@@ -157,12 +157,15 @@ class Tender:
         variables = [*self._order.document["Env"], *secrets, *(_WHOLE_GROUP if init else ())]
         document = {**self._order.document, "Env": variables}
         document["HostConfig"] = {**document["HostConfig"], "Init": init}
-        self._exists = True  # even when the answer gets lost
-        try:
-            made = self._ask("POST", f"/containers/create?name={self._order.name}{self._order.query}", document)
-        except wire.Refused:
-            self._exists = False  # one of that name would be another's
-            raise
+        path = f"/containers/create?name={self._order.name}{self._order.query}"
+        with wire.begin(self._place, "POST", path, document, timeout=_PATIENCE_SECONDS) as connection:
+            self._exists = True  # even if the answer gets lost
+            try:
+                made = wire.heard(connection)
+            except wire.Refused:
+                self._exists = False  # one of that name would be another's
+                raise
+        self._answered = True
         return str(made["Id"])
 
     def _not_started(self, error: Exception) -> Report:

@@ -51,6 +51,9 @@ def reason(message: str, inside: Inside) -> tuple[int, str] | None:
     """The exit code (126, 127) and the reason in a line, if it is the program's or its directory's fault."""
     for pattern in _PROGRAM:
         found = pattern.search(message)
+        if found and "too long" in found["why"]:
+            reason = "longer than the system allows (put large values into a file)"
+            return CANNOT_EXECUTE, f"the arguments of {inside.words[0]} are {reason}"
         if found:
             return _of_program(found["name"] or inside.words[0], found["why"].strip(" :"), inside)
     if _DIRECTORY.search(message):
@@ -112,6 +115,4 @@ def _of_file(file: str, name: str, found: int, why: str) -> str:
         return f"{name} is not a program of this system, and as a script it lacks a first line such as #!/bin/sh"
     if "no such file" in reason or "not found" in reason:
         return f"{name} is there, but the interpreter that it names (its #! line, or its loader) is not"
-    if "too long" in reason:
-        return f"the arguments of {name} are longer than the system allows (put large values into a file)"
     return f"{name} cannot be executed: {why}"

@@ -41,7 +41,12 @@ def ask(place: Place, method: str, path: str, document: Any = None, *, timeout: 
     Raises Refused, and OSError when the engine is not there or breaks off.
     """
     with begin(place, method, path, document, timeout=timeout) as connection:
-        return answer(_all(connection))
+        return heard(connection)
+
+
+def heard(connection: socket.socket) -> Any:
+    """The answer that comes over a connection, as :func:`ask` gives it."""
+    return answer(_all(connection))
 
 
 def begin(
