@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from projrun.core import process
-from projrun.core.engine import address, wire
+from projrun.core.engine import address, http
 from projrun.core.engine.model import LOCK_LABEL
 from projrun.core.errors import EngineFailure
 from projrun.core.report import STDERR, STDOUT
@@ -58,7 +58,7 @@ def start(request: Request, container: Container, channels: Channels) -> Contain
     reading, writing = os.pipe()
     query = f"&platform={container.platform}" if container.platform else ""
     order = Order(
-        place=list(place.wire),
+        place=list(place.http),
         name=container.name,
         query=query,
         document=document,
@@ -77,13 +77,13 @@ def start(request: Request, container: Container, channels: Channels) -> Contain
     with contextlib.suppress(BrokenPipeError):  # it has died already, which will be noticed
         child.stdin.write(json.dumps(order._asdict()).encode() + b"\n")
         child.stdin.flush()
-    return Contained(child, container, place.wire, reading)
+    return Contained(child, container, place.http, reading)
 
 
 class Contained:
     """A container that is tended, as a child of ours."""
 
-    def __init__(self, child: process.Popen[bytes], container: Container, place: wire.Place, report: int) -> None:
+    def __init__(self, child: process.Popen[bytes], container: Container, place: http.Place, report: int) -> None:
         self.process = child
         self._container = container
         self._place = place
@@ -156,8 +156,8 @@ class Contained:
             if attempt:
                 time.sleep(_BETWEEN_SECONDS)
             try:
-                wire.ask(self._place, "DELETE", path, timeout=_REMOVAL_SECONDS)
-            except wire.Refused as error:
+                http.ask(self._place, "DELETE", path, timeout=_REMOVAL_SECONDS)
+            except http.Refused as error:
                 if error.status not in (404, 409):
                     return False
             except OSError:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 class Order(NamedTuple):
     """What is to be run.
 
-    ``place`` is the engine's (:class:`projrun.core.engine.wire.Place`). ``document`` makes the container, but for
+    ``place`` is the engine's (:class:`projrun.core.engine.http.Place`). ``document`` makes the container, but for
     the values of ``secrets``, which are names; ``query`` goes with it. ``lock`` is held while the container is
     there. The report goes to the descriptor ``report``.
     """

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from projrun.core import locks
-from projrun.core.engine import wire
+from projrun.core.engine import http
 from projrun.execution.consumption import Files, Reading, told
 from projrun.execution.demultiplexing import Streams
 from projrun.execution.tended import Order, Report
@@ -81,7 +81,7 @@ class Tender:
 
     def __init__(self, order: Order, wake: int) -> None:
         self._order = order
-        self._place = wire.Place(*order.place)
+        self._place = http.Place(*order.place)
         self._path = f"/containers/{order.name}"
         self._wake = wake
         self._streams = Streams()
@@ -113,7 +113,7 @@ class Tender:
     def _carried_out(self) -> Report:
         try:
             container = self._started(init=True)
-        except (wire.Refused, OSError) as error:
+        except (http.Refused, OSError) as error:
             return self._not_started(error)
         if not container:
             number = self._stopped
@@ -122,7 +122,7 @@ class Tender:
             self._begin(container)
             self._watch()
             return self._report()
-        except (wire.Refused, OSError) as error:
+        except (http.Refused, OSError) as error:
             self._streams.finish()
             return Report(failure=self._explained(error), **self._used())
 
@@ -131,7 +131,7 @@ class Tender:
     def _started(self, *, init: bool) -> str:
         """Makes and starts the container and gives its id; an empty one when we were told to stop meanwhile."""
         container = self._made(init=init)
-        output, begun = wire.attach(
+        output, begun = http.attach(
             self._place, f"{self._path}/attach?stream=1&stdout=1&stderr=1", timeout=_PATIENCE_SECONDS
         )
         self._stopped = next((number for number in self._signals() if number in PASSED_ON), 0)
@@ -140,7 +140,7 @@ class Tender:
             return ""
         try:
             self._ask("POST", f"{self._path}/start")
-        except wire.Refused as error:
+        except http.Refused as error:
             output.close()
             from projrun.execution import unstarted
 
@@ -158,18 +158,18 @@ class Tender:
         document = {**self._order.document, "Env": variables}
         document["HostConfig"] = {**document["HostConfig"], "Init": init}
         path = f"/containers/create?name={self._order.name}{self._order.query}"
-        with wire.begin(self._place, "POST", path, document, timeout=_PATIENCE_SECONDS) as connection:
+        with http.begin(self._place, "POST", path, document, timeout=_PATIENCE_SECONDS) as connection:
             self._exists = True  # even if the answer gets lost
             try:
-                made = wire.heard(connection)
-            except wire.Refused:
+                made = http.heard(connection)
+            except http.Refused:
                 self._exists = False  # one of that name would be another's
                 raise
         self._answered = True
         return str(made["Id"])
 
     def _not_started(self, error: Exception) -> Report:
-        if isinstance(error, wire.Refused) and (found := self._fault(str(error))):
+        if isinstance(error, http.Refused) and (found := self._fault(str(error))):
             return Report(refused=found[0], failure=found[1])
         return Report(refused=_ENGINE_FAILED, failure=self._explained(error))
 
@@ -191,7 +191,7 @@ class Tender:
 
     def _begin(self, container: str) -> None:
         """Registers whatever is to be heard of. Usage comes from files, if these are of this very system."""
-        ended = wire.begin(self._place, "POST", f"{self._path}/wait")
+        ended = http.begin(self._place, "POST", f"{self._path}/wait")
         self._selector.register(ended, selectors.EVENT_READ, self._end)
         self._selector.register(0, selectors.EVENT_READ, self._abandon)
         self._selector.register(self._wake, selectors.EVENT_READ, self._pass_on)
@@ -202,7 +202,7 @@ class Tender:
             if self._files.exit is not None:
                 self._selector.register(self._files.exit, selectors.EVENT_READ, self._gone)
         elif state.get("Running"):
-            stats = wire.begin(self._place, "GET", f"{self._path}/stats?stream=1")
+            stats = http.begin(self._place, "GET", f"{self._path}/stats?stream=1")
             self._selector.register(stats, selectors.EVENT_READ, self._count)
 
     def _watch(self) -> None:
@@ -273,7 +273,7 @@ class Tender:
             return
         self._selector.unregister(ended)
         ended.close()
-        self._ended = wire.answer(self._waited)
+        self._ended = http.answer(self._waited)
         if not self._ended:
             raise ConnectionError("it no longer tells how the container ends")
         self._deadline = time.monotonic() + _LAST_SECONDS
@@ -323,7 +323,7 @@ class Tender:
         self._tell(f"kill?signal={signal.Signals(number).name}")
 
     def _tell(self, what: str) -> None:
-        with contextlib.suppress(wire.Refused):  # it has ended, or is not paused
+        with contextlib.suppress(http.Refused):  # it has ended, or is not paused
             self._ask("POST", f"{self._path}/{what}")
 
     # -- how it ended
@@ -350,7 +350,7 @@ class Tender:
             return True
         try:
             self._ask("DELETE", f"{self._path}?force=1&v=1")
-        except wire.Refused as error:
+        except http.Refused as error:
             return error.status in (_NOT_FOUND, _CONFLICT)
         except OSError:
             return False
@@ -362,6 +362,6 @@ class Tender:
         return unstarted.engine_failure(error, answered=self._answered, what="running the container")
 
     def _ask(self, method: str, path: str, document: Any = None) -> Any:
-        answer = wire.ask(self._place, method, path, document, timeout=_PATIENCE_SECONDS)
+        answer = http.ask(self._place, method, path, document, timeout=_PATIENCE_SECONDS)
         self._answered = True
         return answer

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from projrun.core.engine import address, failures, wire
+from projrun.core.engine import address, failures, http
 
 CANNOT_EXECUTE, NOT_FOUND = 126, 127
 
@@ -64,7 +64,7 @@ def reason(message: str, inside: Inside) -> tuple[int, str] | None:
 def engine_failure(error: Exception, *, answered: bool, what: str) -> str:
     """What went wrong with the engine itself, in a line. ``answered``: it did before."""
     place = address.find()
-    if isinstance(error, wire.Refused):
+    if isinstance(error, http.Refused):
         missing = _MISSING_SOURCE.search(str(error))
         if missing and error.status < 500 and "mount" in str(error):
             where = "" if place.scheme == "unix" else f" where the engine runs ({place.shown})"
@@ -75,12 +75,12 @@ def engine_failure(error: Exception, *, answered: bool, what: str) -> str:
     return f"{failure.what}: {failure.brief}"
 
 
-def mode(place: wire.Place, container: str, path: str) -> int | None:
+def mode(place: http.Place, container: str, path: str) -> int | None:
     """The mode of a file in a container, as Go has it; of what a link leads to. None when there is none."""
     from urllib.parse import quote
 
     for _ in range(2):
-        fields = wire.described(place, f"/containers/{container}/archive?path={quote(path)}", timeout=30.0)
+        fields = http.described(place, f"/containers/{container}/archive?path={quote(path)}", timeout=30.0)
         if fields is None or "x-docker-container-path-stat" not in fields:
             return None
         stat: dict[str, Any] = json.loads(base64.b64decode(fields["x-docker-container-path-stat"]))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from projrun.core.engine.wire import Place
+from projrun.core.engine.http import Place
 from projrun.core.errors import EngineFailure
 
 _USUAL = "unix:///var/run/docker.sock"
@@ -49,8 +49,8 @@ class Address:
         return f"{self.scheme}://{self.place}"
 
     @property
-    def wire(self) -> Place:
-        """The address for :mod:`projrun.core.engine.wire`."""
+    def http(self) -> Place:
+        """The address for :mod:`projrun.core.engine.http`."""
         tls = self.tls
         files = None if tls is None else (str(tls.authority), str(tls.certificate), str(tls.key), tls.verify)
         return Place(self.scheme, self.place, files)
