@@ -102,6 +102,21 @@ class Engine:
         """Builds an image; ``say`` gets what the builder tells. Raises EnvironmentFailure naming the step."""
         return building.build(self, request, say)
 
+    def credentials(self, registry: str) -> tuple[str, str]:
+        """User and password of the caller for a registry's host, of Docker's configuration and its helpers.
+
+        Both are empty when there are none. A token has no user.
+        """
+        from docker import auth
+
+        if registry.endswith(f".{auth.INDEX_NAME}"):
+            registry = auth.INDEX_NAME  # its images are at another host than its logins
+        found = auth.load_config(credstore_env=self.api.credstore_env).resolve_authconfig(registry) or {}
+        known = {name.lower(): str(value) for name, value in found.items() if value}
+        if token := known.get("identitytoken"):
+            return "", token
+        return known.get("username", ""), known.get("password", "")
+
     def tag(self, image: str, name: str) -> None:
         """Gives an image, by its id or a name, another name."""
         repository, tag = _split(name)
