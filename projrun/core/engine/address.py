@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from projrun.core.engine.http import Place
 from projrun.core.errors import EngineFailure
 
 _USUAL = "unix:///var/run/docker.sock"
@@ -46,6 +47,13 @@ class Address:
     def url(self) -> str:
         """The address as ``DOCKER_HOST`` has it."""
         return f"{self.scheme}://{self.place}"
+
+    @property
+    def http(self) -> Place:
+        """The address for :mod:`projrun.core.engine.http`."""
+        tls = self.tls
+        files = None if tls is None else (str(tls.authority), str(tls.certificate), str(tls.key), tls.verify)
+        return Place(self.scheme, self.place, files)
 
     @property
     def shown(self) -> str:
