@@ -29,6 +29,10 @@ def podman_service() -> Iterator[Engine]:
     address = folder / "sock"
     words = [program, "--root", str(folder / "root"), "--runroot", str(folder / "run")]
     words += ["--tmpdir", str(folder / "tmp"), "--cgroup-manager", "cgroupfs", "--storage-driver", "overlay"]
+    # Its own limits of files and processes may be more than what this machine lets it set.
+    (folder / "containers.conf").write_text(
+        '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]\n'
+    )
     log = (folder / "log").open("wb")
     with log, _mounted_apart(words, f"unix://{address}", log.fileno(), folder) as service:
         try:
@@ -45,6 +49,7 @@ def _mounted_apart(words: list[str], address: str, log: int, folder: Path) -> It
     """In a mount namespace of its own: what it mounts is gone with it."""
     argv = ["setpriv", "--pdeathsig", "TERM", "unshare", "--mount", "--propagation", "private", *words]
     variables = {**os.environ, "HOME": str(folder), "TMPDIR": str(folder)}
+    variables["CONTAINERS_CONF"] = str(folder / "containers.conf")
     with subprocess.Popen(
         [*argv, "system", "service", "--time", "0", address],
         stdin=subprocess.DEVNULL,

@@ -35,7 +35,16 @@ HERE = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.
 ELSEWHERE = "linux/arm64" if HERE == "amd64" else "linux/amd64"
 BUILDKIT, CLASSIC, PODMAN = "buildkit", "classic", "podman"
 
+# Podman takes its time, and ends a build between two steps only: it is asked for what may differ.
+every_builder = pytest.mark.parametrize("builder", [BUILDKIT, CLASSIC, PODMAN], indirect=True)
+
 Built = tuple[str, str]
+
+
+@pytest.fixture(scope="module")
+def docker(docker_engine: Running) -> Running:
+    images.slim(docker_engine)
+    return docker_engine
 
 
 @pytest.fixture(scope="module")
@@ -45,18 +54,16 @@ def podman() -> Iterator[Running]:
         yield running
 
 
-@pytest.fixture(params=[BUILDKIT, CLASSIC, PODMAN])
+@pytest.fixture(params=[BUILDKIT, CLASSIC])
 def builder(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Engine:
-    """The engine, with one of the builders."""
-    running = request.getfixturevalue("podman" if request.param == PODMAN else "docker_engine")
-    images.slim(running)
+    """An engine, with one of the builders."""
+    running = request.getfixturevalue("podman" if request.param == PODMAN else "docker")
     return _connected(running, request.param, monkeypatch)
 
 
 @pytest.fixture
-def buildkit(docker_engine: Running, monkeypatch: pytest.MonkeyPatch) -> Engine:
-    images.slim(docker_engine)
-    return _connected(docker_engine, BUILDKIT, monkeypatch)
+def buildkit(docker: Running, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    return _connected(docker, BUILDKIT, monkeypatch)
 
 
 def _connected(running: Running, builder: str, monkeypatch: pytest.MonkeyPatch) -> Engine:
@@ -97,6 +104,7 @@ def _failure(build: Callable[..., Built], *lines: str, **options: Any) -> Enviro
     return caught.value
 
 
+@every_builder
 def test_an_image_is_built_as_it_was_asked_for(builder: Engine, build: Callable[..., Built]) -> None:
     lines = (
         "ARG colour=none",
@@ -120,6 +128,7 @@ def test_an_image_is_built_as_it_was_asked_for(builder: Engine, build: Callable[
     assert fresh != image
 
 
+@every_builder
 def test_a_step_that_fails_is_named_with_its_exit_code_and_its_last_words(
     builder: Engine, build: Callable[..., Built]
 ) -> None:
@@ -137,6 +146,7 @@ def test_a_program_that_is_not_there_is_told(build: Callable[..., Built]) -> Non
     assert "base image" in error.hint
 
 
+@every_builder
 def test_a_file_that_is_not_in_the_context_is_told(build: Callable[..., Built]) -> None:
     error = _failure(build, "COPY data/gone.csv /")
     assert error.what.endswith("COPY data/gone.csv /: data/gone.csv is not in the build context")
@@ -153,6 +163,7 @@ def test_what_cannot_be_built_at_all_is_told(build: Callable[..., Built]) -> Non
     assert error.what == "the image build fails: pulling 127.0.0.1:9/gone:1: the registry cannot be reached"
 
 
+@every_builder
 def test_a_platform_that_is_not_there_is_refused(build: Callable[..., Built]) -> None:
     error = _failure(build, "LABEL a=b", platform=ELSEWHERE)
     assert f"for {ELSEWHERE}" in error.what or f"not for {ELSEWHERE}" in error.what
@@ -247,9 +258,9 @@ def test_a_secret_that_is_not_given_is_named(buildkit: Engine, tmp_path: Path) -
 
 
 def test_without_buildkit_secrets_are_refused_before_anything_is_sent(
-    docker_engine: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    docker: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = _connected(docker_engine, CLASSIC, monkeypatch)
+    engine = _connected(docker, CLASSIC, monkeypatch)
     request = ImageRequest(tmp_path / "none.tar", "Dockerfile", TAG, secrets={"token": "s3cret"})
     with pytest.raises(EnvironmentFailure, match="cannot give secrets to a build") as caught:
         engine.build(request, lambda line: None)
