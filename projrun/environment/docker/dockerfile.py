@@ -16,7 +16,9 @@ from projrun.environment.docker.expansion import Fault, expand, words
 from projrun.environment.docker.instructions import Instruction, Text, read
 
 # Arguments that no ARG need declare: those of the proxies, and what BuildKit takes itself.
-_PREDEFINED = re.compile(r"(?i:(https?|ftp|no|all)_proxy)|BUILDKIT_\w+|SOURCE_DATE_EPOCH|(TARGET|BUILD)[A-Z]+")
+_PREDEFINED = re.compile(
+    r"(?i:(https?|ftp|no|all)_proxy)|BUILDKIT_\w+|SOURCE_DATE_EPOCH|(TARGET|BUILD)(PLATFORM|OS|ARCH|VARIANT)"
+)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _REFERENCE = re.compile(r"[A-Za-z0-9][\w.:/@+-]*", re.ASCII)
 NOTHING = "scratch"  # the name of the image that has nothing in it

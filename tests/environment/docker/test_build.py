@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from projrun.environment import build, uses
 from projrun.environment.docker import marker
 from projrun.environment.model import Environment
 from tests import images
+from tests.engine import private_engine
+from tests.environment.conftest import Recorded
 from tests.environment.docker.conftest import Project
 from tests.images import DEBIAN, PYTHON, SLIM
 from tests.registry_server import registry
@@ -304,6 +307,45 @@ def test_without_an_engine_it_is_said_so_and_what_is_not_pinned_all_the_same(
         project.plan()
     assert raised.value.exit_code == 113
     assert set(project.flags()) == {"environment-refused", "base-unpinned"}
+
+
+def test_a_platform_that_a_base_is_not_for_is_told(project: Project) -> None:
+    tag = f"{project.root.parent.name.lower()}:1"
+    image = images.derived(project.engine, SLIM, tag, {"/x": "1"})
+    with registry() as served:
+        served.push(project.engine, image, tag)
+        reference = f"{served.host}/{tag}"
+        for asked in (project.having(file=None, image=reference), project):
+            project.write(f"FROM {reference}\n")
+            with pytest.raises(EnvironmentFailure, match="is not for linux/s390x") as raised:
+                asked.having(platform="linux/s390x").plan()
+            assert raised.value.exit_code == 113
+            assert "It is for linux/" in raised.value.why
+    with pytest.raises(EngineFailure, match=f"pulling {reference}") as gone:
+        project.having(platform="linux/s390x").plan()
+    assert "is wanted for linux/s390x" in gone.value.why
+
+
+def test_an_engine_that_ends_while_it_builds_is_told_apart(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with private_engine() as mortal:
+        images.slim(mortal)
+        monkeypatch.setenv("DOCKER_HOST", mortal.host)
+        project.write(f"FROM {SLIM}\nRUN echo begun; sleep 60\n")
+
+        class Killer(Recorded):
+            def write(self, stream: str, data: bytes) -> None:
+                super().write(stream, data)
+                if b" begun\n" in data and b"RUN" not in data:
+                    os.kill(mortal.pid, signal.SIGKILL)
+
+        report = Killer()
+        with pytest.raises(EngineFailure, match="went away") as raised:
+            build.ensure(project.plan(), project.means, report)
+        assert raised.value.exit_code == 113
+        assert b"begun" in Path(raised.value.hint.rpartition("all that the builder said: ")[2]).read_bytes()
+        assert remains(project) == []
 
 
 def test_every_base_that_is_not_pinned_is_listed_at_once(project: Project) -> None:
