@@ -137,11 +137,16 @@ def test_an_engine_of_another_machine_is_refused_before_anything_is_built(
     assert "another machine" in done.err
 
 
-def test_a_platform_that_the_image_is_not_for_is_told(workspace: Workspace, slim: str) -> None:
-    in_image(workspace, "true\n", ", platform: linux/s390x")
-    done = workspace.projrun("run", "--offline")
+def test_a_platform_that_the_image_is_not_for_is_told(
+    workspace: Workspace, engine: Engine, slim: str, shelf: Registry
+) -> None:
+    shelf.push(engine, slim, "one-platform:1")
+    image = f"{shelf.host}/one-platform:1"
+    workspace.entry_point("ls", environment=f"{{docker: {{image: '{image}', platform: linux/s390x}}}}")
+    done = workspace.projrun("run")
     assert done.code == 113
     assert "linux/s390x" in done.err
+    shelf.forget(engine, "one-platform:1")
 
 
 class Stranger(NamedTuple):
