@@ -116,11 +116,14 @@ def _sweep() -> None:
 
 
 @contextlib.contextmanager
-def running(folder: Path, network: str) -> Iterator[Engine]:
-    """dockerd in ``folder`` for the block, on the first storage driver that works. Removes the folder."""
+def running(folder: Path, network: str, remote: int = 0) -> Iterator[Engine]:
+    """dockerd in ``folder`` for the block, on the first storage driver that works. Removes the folder.
+
+    ``remote`` is a port of loopback on which it listens too, and then it believes to be on another machine.
+    """
     try:
         for storage in ("overlay2", "vfs"):
-            server = _start(folder, storage, network)
+            server = _start(folder, storage, network, remote)
             if _answers(server, folder / "sock"):
                 break
         else:
@@ -135,7 +138,7 @@ def running(folder: Path, network: str) -> Iterator[Engine]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _start(folder: Path, storage: str, network: str) -> subprocess.Popen[bytes]:
+def _start(folder: Path, storage: str, network: str, remote: int) -> subprocess.Popen[bytes]:
     dockerd = find_dockerd()
     assert dockerd
     (folder / "config.json").write_text("{}")  # not the machine's
@@ -151,6 +154,9 @@ def _start(folder: Path, storage: str, network: str) -> subprocess.Popen[bytes]:
     argv = ["setpriv", "--pdeathsig", "TERM", "unshare", "--mount", "--propagation", "private"]
     if " - cgroup" not in Path("/proc/self/mountinfo").read_text():
         argv += ["sh", "-c", _MOUNT_CGROUPS, "sh"]
+    if remote:
+        words += ["--host", f"tcp://127.0.0.1:{remote}"]
+        argv += ["unshare", "--uts", "sh", "-c", 'hostname elsewhere && exec "$@"', "sh"]
     argv += [dockerd, *words]
     with (folder / "log").open("ab") as log:
         return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/")

@@ -77,11 +77,15 @@ def end_shared_engine() -> None:
 
 
 @contextlib.contextmanager
-def private_engine() -> Iterator[Engine]:
-    """Another engine for one test, which may kill it (``os.kill(engine.pid, ...)``). A second or two each."""
+def private_engine(remote: int = 0) -> Iterator[Engine]:
+    """Another engine for one test, which may kill it (``os.kill(engine.pid, ...)``). A second or two each.
+
+    With ``remote``, a free port, it listens on tcp://127.0.0.1:PORT as well, and is one of another machine for all
+    that it says of itself.
+    """
     shared_engine()  # skips where there is none
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=short_place()))
-    with locked(folder / "alive"), bridge(os.getpid()) as name, running(folder, name) as engine:
+    with locked(folder / "alive"), bridge(os.getpid()) as name, running(folder, name, remote) as engine:
         yield engine
 
 
