@@ -134,20 +134,31 @@ def test_what_the_spec_says_of_a_container_holds_and_is_recorded(
     workspace: Workspace, slim: str, tmp_path: Path
 ) -> None:
     (tmp_path / "outside").mkdir()
+    (tmp_path / "open").mkdir(mode=0o777)
+    (tmp_path / "open").chmod(0o777)
     (tmp_path / "outside" / "file").write_text("from outside\n")
     script = (
-        "cat /outside/file; touch /outside/new || echo read-only\n"
+        "cat /outside/file; touch /outside/new || echo read-only; touch /open/new; echo $ONE $TWO $PATH\n"
         "id -u; id -g; df -k /dev/shm | tail -n 1 | tr -s ' ' | cut -d ' ' -f 2; ls /sys/class/net\n"
     )
     options = (
-        f", mounts: [{{source: {tmp_path}/outside, target: /outside}}], shm_size: 8m, cpus: 0.5, memory: 64m"
+        f", mounts: [{{source: {tmp_path}/outside, target: /outside}}, "
+        f"{{source: {tmp_path}/open, target: /open, writable: true}}], shm_size: 8m, cpus: 0.5, memory: 64m"
         ", user: '1234:5678', network: none, platform: linux/amd64"
     )
-    in_image(workspace, script, options)
-    run = workspace.run()
-    assert program_output(workspace, run) == ["from outside", "read-only", "1234", "5678", "8192", "lo"]
+    in_image(workspace, script, options, ", variables: {ONE: one}, inherit: [TWO]")
+    done = workspace.projrun("run", "--json", variables={"TWO": "two"})
+    assert done.code == 0, done.err
+    run = done.data
+    path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    seen = ["from outside", "read-only", f"one two {path}", "1234", "5678", "8192", "lo"]
+    assert program_output(workspace, run) == seen
+    assert (tmp_path / "open" / "new").stat().st_uid == 1234
     configuration = container_of(run)["configuration"]
-    assert configuration["mounts"] == [{"source": f"{tmp_path}/outside", "target": "/outside", "writable": False}]
+    assert configuration["mounts"] == [
+        {"source": f"{tmp_path}/outside", "target": "/outside", "writable": False},
+        {"source": f"{tmp_path}/open", "target": "/open", "writable": True},
+    ]
     assert (configuration["shm_size"], configuration["memory"], configuration["cpus"]) == (8 << 20, 64 << 20, 0.5)
     assert (configuration["user"], configuration["network"]) == ("1234:5678", "none")
     assert "mount-unpinned" in {flag["code"] for flag in run["recipe"]["flags"]}
