@@ -165,7 +165,9 @@ def _tree(directory: Path, place: Path, variables: Mapping[str, str]) -> str:
     """The name of the tree of all files below a directory, which is written to ``place``."""
     index = place / f"index-{os.urandom(4).hex()}"
     there = {**variables, "GIT_WORK_TREE": str(directory), "GIT_INDEX_FILE": str(index)}
-    git.run(("add", "--all", "--force", "."), directory, variables=there)
+    # Names that are dangerous on other systems only are names all the same.
+    words = ("-c", "core.protectNTFS=false", "-c", "core.protectHFS=false", "add", "--all", "--force", ".")
+    git.run(words, directory, variables=there)
     return git.run(("write-tree",), directory, variables=there).text.strip()
 
 
