@@ -15,15 +15,21 @@ from projrun.core.flags import Flag
 from projrun.core.nearest import nearest
 from projrun.core.paths import escape_reason
 from projrun.data.model import Fingerprint
+from projrun.data.remembered import Remembered
 from projrun.data.tree import Uncovered, Unstable, digest_directory, digest_file, kind_of, stat_mark
 from projrun.spec.model import SPEC_NAME, DataEntry
 
+_NOTHING = Remembered(None)
 
-def fingerprint(name: str, path: str, root: Path, pin: str | None) -> Fingerprint:
+
+def fingerprint(
+    name: str, path: str, root: Path, pin: str | None, remembered: Remembered = _NOTHING
+) -> Fingerprint:
     """The file or directory at ``path`` of the project as it is now; kind ``missing`` when it is not there.
 
-    A link is followed as long as it stays inside the project. ``pin`` is noted, not compared. Raises
-    DataError when it leads out of the project, cannot be read, is no file or directory, or changes meanwhile.
+    A link is followed as long as it stays inside the project. ``pin`` is noted, not compared. What ``remembered``
+    knows is not read. Raises DataError when it leads out of the project, cannot be read, is no file or directory,
+    or changes meanwhile.
     """
     if reason := escape_reason(root, path):
         raise DataError(
@@ -33,9 +39,9 @@ def fingerprint(name: str, path: str, root: Path, pin: str | None) -> Fingerprin
     try:
         mode = full.stat().st_mode
         if stat.S_ISDIR(mode):
-            kind, found = "directory", digest_directory(full, root)
+            kind, found = "directory", digest_directory(full, root, remembered)
         elif stat.S_ISREG(mode):
-            kind, found = "file", digest_file(os.fspath(full))
+            kind, found = "file", digest_file(os.fsencode(full), remembered)
         else:
             raise Uncovered(f"{path} is {kind_of(mode)}")
     except FileNotFoundError:
@@ -57,8 +63,10 @@ def fingerprint(name: str, path: str, root: Path, pin: str | None) -> Fingerprin
     return Fingerprint(name, path, kind, found.size, found.files, found.sha256, pin)
 
 
-def inputs(entries: Sequence[DataEntry], root: Path) -> tuple[Fingerprint, ...]:
+def inputs(entries: Sequence[DataEntry], root: Path, cache: Path | None = None) -> tuple[Fingerprint, ...]:
     """Fingerprints of declared inputs, each there and as its pin says.
+
+    With ``cache`` what was read before and nobody wrote since is not read again.
 
     Raises DataError that names every input that is missing or, when all are there, every one that is not
     what its pin says.
@@ -67,7 +75,8 @@ def inputs(entries: Sequence[DataEntry], root: Path) -> tuple[Fingerprint, ...]:
     absent = [entry for entry in entries if not escape_reason(root, entry.path) and _is_absent(root / entry.path)]
     if absent:
         raise _missing(absent, root)
-    found = tuple(_input(entry, root) for entry in entries)
+    with Remembered(cache and cache / "digests.sqlite") as remembered:
+        found = tuple(_input(entry, root, remembered) for entry in entries)
     gone = [entry for entry, found_one in zip(entries, found, strict=True) if found_one.kind == "missing"]
     if gone:
         raise _missing(gone, root)
@@ -77,9 +86,9 @@ def inputs(entries: Sequence[DataEntry], root: Path) -> tuple[Fingerprint, ...]:
     return found
 
 
-def _input(entry: DataEntry, root: Path) -> Fingerprint:
+def _input(entry: DataEntry, root: Path, remembered: Remembered) -> Fingerprint:
     mark = stat_mark(root / entry.path)
-    return replace(fingerprint(entry.name, entry.path, root, entry.sha256), seen=mark)
+    return replace(fingerprint(entry.name, entry.path, root, entry.sha256, remembered), seen=mark)
 
 
 def changed_inputs(found: Sequence[Fingerprint], root: Path) -> tuple[str, ...]:

@@ -27,10 +27,13 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
+
+from projrun.data.remembered import Remembered
 
 _BLOCK = 1 << 20
 
@@ -65,8 +68,15 @@ def regular_file(path: str | bytes, *, follow: bool = True) -> Iterator[int]:
         os.close(descriptor)
 
 
-def digest_file(path: str | bytes, *, follow: bool = True) -> Digest:
-    """Digest of one file, read once. Raises OSError, Unstable, or Uncovered when it is no regular file."""
+def digest_file(path: bytes, remembered: Remembered) -> Digest:
+    """Digest of one file, read at most once. Raises OSError, Unstable, or Uncovered when it is no regular file."""
+    status = os.stat(path)  # noqa: PTH116 - names of raw bytes
+    known = remembered.digest(path, status, alone=True) if stat.S_ISREG(status.st_mode) else None
+    return Digest(known, status.st_size, 1) if known else _read(path, remembered, follow=True)
+
+
+def _read(path: bytes, remembered: Remembered, *, follow: bool) -> Digest:
+    began = time.time_ns()
     with regular_file(path, follow=follow) as descriptor:
         before = os.fstat(descriptor)
         digest = hashlib.sha256()
@@ -75,12 +85,14 @@ def digest_file(path: str | bytes, *, follow: bool = True) -> Digest:
         after = os.fstat(descriptor)
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise Unstable(os.fsdecode(path))
+    remembered.note(path, after, digest.hexdigest(), began)
     return Digest(digest.hexdigest(), after.st_size, 1)
 
 
-def digest_directory(path: Path, root: Path) -> Digest:
+def digest_directory(path: Path, root: Path, remembered: Remembered) -> Digest:
     """Digest of a directory of the project at ``root``. Raises OSError, Unstable or Uncovered."""
     top = os.fsencode(path)
+    remembered.look_below(top)
     inside = os.path.realpath(top)
     project = os.path.realpath(os.fsencode(root))
     total, marks = hashlib.sha256(), hashlib.sha256()
@@ -89,13 +101,14 @@ def digest_directory(path: Path, root: Path) -> Digest:
         full = os.path.join(top, name)  # noqa: PTH118 - names of raw bytes
         kind, content = "s", "-"
         if stat.S_ISREG(status.st_mode):
-            found = digest_file(full, follow=False)
+            sha256 = remembered.digest(full, status, alone=False)
+            found = Digest(sha256, status.st_size, 1) if sha256 else _read(full, remembered, follow=False)
             size, files = size + found.size, files + 1
             kind, content = ("x" if status.st_mode & stat.S_IXUSR else "f"), found.sha256
         elif stat.S_ISDIR(status.st_mode):
             kind = "d"
         elif stat.S_ISLNK(status.st_mode):
-            kind, content = _link(full, inside, project)
+            kind, content = _link(full, inside, project, remembered)
         total.update(f"{kind} {content} ".encode() + name + b"\0")
         marks.update(_mark(name, status))
     if marks.digest() != _marks(top):
@@ -156,14 +169,14 @@ def kind_of(mode: int) -> str:
     return kinds.get(stat.S_IFMT(mode), "not a regular file")
 
 
-def _link(path: bytes, inside: bytes, project: bytes) -> tuple[str, str]:
+def _link(path: bytes, inside: bytes, project: bytes, remembered: Remembered) -> tuple[str, str]:
     text = hashlib.sha256(os.readlink(path)).hexdigest()  # noqa: PTH115 - names of raw bytes
     real = os.path.realpath(path)
     if not os.path.exists(path) or _within(real, inside):  # noqa: PTH110 - names of raw bytes
         return "l", text
     if not _within(real, project):
         raise Uncovered(f"{os.fsdecode(path)} is a symbolic link that leads out of the project")
-    return "e", f"{text}+{digest_file(real).sha256}"
+    return "e", f"{text}+{digest_file(real, remembered).sha256}"
 
 
 def _within(path: bytes, top: bytes) -> bool:
