@@ -34,17 +34,27 @@ class Finding:
 
 @dataclass(frozen=True)
 class Layer:
-    """What was compared of one layer. ``summary`` says in a line what all of it is."""
+    """What was compared of one layer. ``summary`` says in a line what all of it is.
+
+    ``declared``: there was something to compare by the spec.
+    """
 
     name: str
     findings: tuple[Finding, ...]
     summary: str
+    declared: bool = True
 
     @property
     def state(self) -> str:
         """``differs`` when anything does, else ``unchecked`` when anything could not be checked."""
         states = {finding.state for finding in self.findings}
         return next((state for state in (DIFFERS, UNCHECKED) if state in states), VERIFIED)
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """What is not verified, or in a line what is."""
+        found = tuple(f"{one.what}: {one.message}" for one in self.findings if one.state == self.state)
+        return (self.summary,) if self.state == VERIFIED else found
 
 
 @dataclass(frozen=True)
