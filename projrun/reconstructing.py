@@ -21,7 +21,7 @@ from projrun.placing import Place
 from projrun.providing import provide
 from projrun.recipe.redaction import MASK
 from projrun.records import Record
-from projrun.restoring import Finder, places
+from projrun.restoring import find_commit
 from projrun.settling import Settled
 from projrun.source import address as addresses
 from projrun.source import snapshot
@@ -96,8 +96,7 @@ def _found(record: Record, options: Options, report: Reporter) -> Found:
         objects, mirror = _snapshot_store(record, taken, options), None
         base = addresses.recorded(str(objects))
     else:
-        finder = Finder(options.cache, places(source), report, options.offline)
-        (objects, mirror), base = finder.find(commit)
+        objects, base, mirror = find_commit(source, options.cache, report, offline=options.offline)
     return Found(
         objects=objects,
         base=base,

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from projrun.core.errors import SourceError, system_reason
 from projrun.core.files import check_free
@@ -15,7 +15,7 @@ from projrun.core.report import Reporter
 from projrun.source import address as addresses
 from projrun.source import git, local
 from projrun.source.checkout import checkout, discard
-from projrun.source.mirror import Mirror, has_mirror, open_mirror
+from projrun.source.mirror import Mirror, has_mirror, is_mirror, open_mirror
 from projrun.source.model import Address
 from projrun.source.resolving import resolve
 from projrun.source.restore import restore
@@ -45,7 +45,7 @@ def restore_source(
     try:
         source = record.recipe["source"]
         commit, snapshot = source["commit"], source["snapshot"]
-        finder = Finder(cache, places(source), report, offline)
+        finder = _Finder(cache, _places(source), report, offline)
     except (LookupError, TypeError):
         raise SourceError(
             f"the recipe of run {record.id} is damaged", why="it does not say what its source was", hint=_SHOW
@@ -58,21 +58,14 @@ def restore_source(
     return str(commit)
 
 
-def places(source: Mapping[str, Any]) -> tuple[str, ...]:
+def _places(source: Mapping[str, Any]) -> tuple[str, ...]:
     """Where the commit may be, the user's own repository first."""
     own = () if source.get("address") else (source["worktree"],)
     return tuple(place for place in (*own, source.get("address"), source["remote"]) if place)
 
 
-class Held(NamedTuple):
-    """A git directory that has a commit; ``mirror`` is the one that it is, None when it is somebody's own."""
-
-    objects: Path
-    mirror: Mirror | None = None
-
-
 @dataclass(frozen=True)
-class Finder:
+class _Finder:
     """Finds a commit at one of ``places``: directories, which may be gone by now, and addresses."""
 
     cache: Path
@@ -80,8 +73,8 @@ class Finder:
     report: Reporter
     offline: bool
 
-    def find(self, commit: str) -> tuple[Held, Address]:
-        """What has the commit, and where relative addresses of submodules start from. Raises SourceError."""
+    def find(self, commit: str) -> tuple[Path, Address]:
+        """A git directory that has the commit, and where relative addresses of submodules start from."""
         reasons: dict[str, str] = {}
         known = []
         for place in self.places:
@@ -106,13 +99,13 @@ class Finder:
             hint=f"in a clone that still has it: git push ADDRESS {commit}:refs/heads/kept",
         )
 
-    def held(self, address: Address, commit: str, *, online: bool) -> Held:
+    def held(self, address: Address, commit: str, *, online: bool) -> Path:
         """The git directory of an address, when it has the commit or, with ``online``, can fetch it."""
         if address.kind == "path":
             directory = Path(address.url)
             if directory.is_dir() and (repository := git.discover(directory)):
                 local.resolve(repository, commit)
-                return Held(local.git_directory(repository))
+                return local.git_directory(repository)
             if not directory.is_dir() and not has_mirror(address, self.cache):
                 raise SourceError(
                     f"the directory {address.shown} is gone",
@@ -121,22 +114,34 @@ class Finder:
                 )
         mirror = open_mirror(address, self.cache, self.report)
         resolve(mirror, commit, offline=not online, report=self.report)
-        return Held(mirror.path, mirror)
+        return mirror.path
+
+
+def find_commit(
+    source: Mapping[str, Any], cache: Path, report: Reporter, *, offline: bool
+) -> tuple[Path, Address, Mirror | None]:
+    """Where the commit of a recipe's ``source`` is: a git directory that has it, where relative addresses of its
+    submodules start from, and the mirror when the directory is one.
+
+    Raises SourceError that names the commit when it is nowhere.
+    """
+    objects, base = _Finder(cache, _places(source), report, offline).find(str(source["commit"]))
+    return objects, base, Mirror(objects, base) if is_mirror(objects, cache) else None
 
 
 def _reason(error: SourceError) -> str:
     return f"{error.what}{': ' if error.why else ''}{error.why}"
 
 
-def _write(finder: Finder, commit: str, destination: Path) -> None:
+def _write(finder: _Finder, commit: str, destination: Path) -> None:
     """Writes the files of a commit, without the repository that a checkout is.
 
     A directory that is there stays the same one: it may be the current one, or what a link leads to.
     """
-    (objects, _), base = finder.find(commit)
+    objects, base = finder.find(commit)
 
     def fetch_submodule(address: Address, inner: str) -> Path:
-        return local.module_with(objects, inner) or finder.held(address, inner, online=not finder.offline).objects
+        return local.module_with(objects, inner) or finder.held(address, inner, online=not finder.offline)
 
     with _aside(destination) as aside:
         submodules = checkout(

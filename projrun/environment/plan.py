@@ -50,11 +50,10 @@ def plan(
     """
     cache = means.cache
     if spec.docker is not None:
-        raise EnvironmentFailure(
-            "environment.docker is not built by this version of projrun",
-            why="It builds environments from a lock, or uses the system's interpreter.",
-            hint="declare environment.python and environment.lock in ProjectSpec.yaml",
-        )
+        from projrun.environment.docker import plan as images  # an engine is not needed elsewhere
+
+        asked = images.Asked(pull=resolve and not means.offline)
+        return images.plan(spec.docker, root, means, report, asked)
     if spec.system:
         return _system_plan(root, cache)
     if not (spec.python and (spec.lock or spec.requirements)):
