@@ -103,8 +103,12 @@ def again_of(recipe: Mapping[str, Any], link: Reproduces) -> Again:
         lock=lock_of(environment),
         inputs={str(one["path"]): str(one["sha256"]) for one in recipe["inputs"]},
         key=environment["key"],
-        bases=tuple(Base(**base) for base in container["bases"]) if container else (),
+        bases=tuple(_base(one) for one in container["bases"]) if container else (),
     )
+
+
+def _base(recorded: Mapping[str, Any]) -> Base:
+    return Base(recorded["reference"], recorded["line"], recorded["digest"], recorded["pinned"])
 
 
 def interpreter_of(version: str, means: Means, report: Reporter) -> Interpreter:

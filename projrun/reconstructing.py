@@ -151,11 +151,19 @@ def _as_recorded(recorded: Mapping[str, Any], found: Source, options: Options) -
         repository=recorded["repository"],
         commit=recorded["commit"],
         branch=recorded["branch"],
-        changes=tuple(Change(**change) for change in recorded["changes"]),
-        submodules=tuple(Submodule(**submodule) for submodule in recorded["submodules"]),
+        changes=tuple(_change(change) for change in recorded["changes"]),
+        submodules=tuple(_submodule(submodule) for submodule in recorded["submodules"]),
         snapshot=taken if taken and snapshot.holds(Store(options.store).sources, taken) else None,
         head=taken,
     )
+
+
+def _change(recorded: Mapping[str, Any]) -> Change:
+    return Change(recorded["path"], recorded["kind"], recorded["staged"], recorded["old_path"])
+
+
+def _submodule(recorded: Mapping[str, Any]) -> Submodule:
+    return Submodule(recorded["path"], recorded["commit"], recorded["dirty"], recorded["pushed"])
 
 
 def _kept(source: Source, options: Options) -> Source:
