@@ -12,7 +12,7 @@ from projrun.core.errors import DataError
 from projrun.core.report import Reporter
 from projrun.data.model import Fingerprint
 from projrun.environment import interpreters, plan
-from projrun.environment.model import EnvironmentPlan, Interpreter, Means
+from projrun.environment.model import Base, EnvironmentPlan, Interpreter, Means
 from projrun.recipe.model import Reproduces
 from projrun.spec.model import EnvironmentSpec
 
@@ -44,11 +44,16 @@ class RecordedLock:
 
 @dataclass(frozen=True)
 class Again:
-    """What is recorded of the run done again. ``lock`` is None where it had none; ``inputs`` are by path."""
+    """What is recorded of the run done again. ``lock`` is None where it had none; ``inputs`` are by path.
+
+    ``key`` is that of its environment, ``bases`` are the images that this was made from.
+    """
 
     link: Reproduces
     lock: RecordedLock | None
     inputs: Mapping[str, str]
+    key: str
+    bases: tuple[Base, ...] = ()
 
     def check_inputs(self, found: Sequence[Fingerprint]) -> None:
         """Raises DataError when an input is not what it was, naming both digests."""
@@ -64,11 +69,14 @@ class Again:
             hint="put back what it read; projrun show RUN lists all of it",
         )
 
-    def planned(self, choice: Choice, means: Means, report: Reporter) -> EnvironmentPlan:
-        """The environment, from the recorded lock with the recorded interpreter. Raises EnvironmentFailure."""
-        root = choice.spec.root
+    def planned(self, choice: Choice, means: Means, report: Reporter, *, resolve: bool = True) -> EnvironmentPlan:
+        """The environment, from the recorded lock with the recorded interpreter, or the recorded image.
+
+        ``resolve`` as :func:`projrun.environment.plan.plan` has it. Raises EnvironmentFailure.
+        """
         if self.lock is None:
-            return plan.plan(choice.environment, root, means, report)
+            now = plan.plan(choice.environment, choice.spec.root, means, report, resolve=resolve)
+            return (self.bases and now.key != self.key and self._as_it_was(now, means)) or now
         interpreter = interpreter_of(self.lock.python, means, report)
         lock = plan.Lock(
             text=self.lock.text,
@@ -79,6 +87,28 @@ class Again:
             flags=(),
         )
         return plan.lock_plan(choice.environment, means, interpreter, lock)
+
+    def _as_it_was(self, now: EnvironmentPlan, means: Means) -> EnvironmentPlan | None:
+        from projrun.environment.docker.plan import made_of  # an engine is not needed elsewhere
+
+        return made_of(now, self.bases, means)
+
+
+def again_of(recipe: Mapping[str, Any], link: Reproduces) -> Again:
+    """What a recipe says of it."""
+    environment = recipe["environment"]
+    container = environment.get("container")
+    return Again(
+        link=link,
+        lock=lock_of(environment),
+        inputs={str(one["path"]): str(one["sha256"]) for one in recipe["inputs"]},
+        key=environment["key"],
+        bases=tuple(_base(one) for one in container["bases"]) if container else (),
+    )
+
+
+def _base(recorded: Mapping[str, Any]) -> Base:
+    return Base(recorded["reference"], recorded["line"], recorded["digest"], recorded["pinned"])
 
 
 def interpreter_of(version: str, means: Means, report: Reporter) -> Interpreter:

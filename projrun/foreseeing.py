@@ -8,14 +8,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from projrun.again import Again, interpreter_of, lock_of
+from projrun.again import again_of, interpreter_of, lock_of
 from projrun.choice import Choice, Options
 from projrun.core.errors import DataError, EnvironmentFailure, ProjrunError, SourceError
 from projrun.core.report import Reporter
-from projrun.environment import interpreters, plan
+from projrun.environment import interpreters
 from projrun.environment.model import EnvironmentPlan
 from projrun.providing import lacking_in, missing, unlike
-from projrun.reconstructing import checked_out, chosen, options_of, recorded_inputs
+from projrun.reconstructing import checked_out, chosen, options_of
 from projrun.records import Record, find_record
 from projrun.reproducing import Asked
 from projrun.source.model import Source
@@ -95,8 +95,8 @@ def _environment(record: Record, options: Options, choice: Choice | None, report
     what = "image" if kind == "docker" else "environment"
     try:
         if choice is not None:
-            again = Again(record.link, lock_of(record.recipe["environment"]), recorded_inputs(record.recipe))
-            yield _planned(what, _plan(again, choice, options, report), options)
+            again = again_of(record.recipe, record.link)
+            yield _planned(what, again.planned(choice, options.means, report, resolve=False), options)
         elif (lock := lock_of(record.recipe["environment"])) is not None:
             python = interpreter_of(lock.python, options.means, report)
             yield Need("interpreter", HERE, f"{python.version}, {python.path}", code)
@@ -106,12 +106,6 @@ def _environment(record: Record, options: Options, choice: Choice | None, report
         yield _need("interpreter", error)
     except EnvironmentFailure as error:
         yield _need(what, error)
-
-
-def _plan(again: Again, choice: Choice, options: Options, report: Reporter) -> EnvironmentPlan:
-    if again.lock is None:
-        return plan.plan(choice.environment, choice.spec.root, options.means, report, resolve=False)
-    return again.planned(choice, options.means, report)
 
 
 def _planned(what: str, planned: EnvironmentPlan, options: Options) -> Need:

@@ -39,9 +39,10 @@ def judged_again(
         outputs = match(
             Side(before["outputs"], objects, old["source"]),
             Side(outcome["outputs"], store.objects, recipe["source"]),
+            _measured(old, before) & _measured(recipe, outcome),
         )
         measured = metrics.compare(before["metrics"], outcome["metrics"], tolerances)
-    why = record.unended
+    why = _unknown(record)
     found = (
         layers.code(old, recipe, outcomes),
         environment_layer(old["environment"], recipe["environment"]),
@@ -53,6 +54,18 @@ def judged_again(
         metrics_layer(measured, why if old["metrics"] else "", declared=bool(old["metrics"])),
     )
     return decide(found, outputs, measured)
+
+
+def _unknown(record: Record) -> str:
+    """Why nothing is known of what the run wrote; empty when it is."""
+    if record.outcome is None or record.outcome["process"] is not None:
+        return record.unended
+    return f"the run ended before its program did: {record.outcome['reason']}"
+
+
+def _measured(recipe: _Document, outcome: _Document) -> frozenset[str]:
+    """The files that metrics were read from and that are no outputs besides."""
+    return frozenset(str(one["file"]) for one in outcome["metrics"]) - frozenset(recipe["outputs"])
 
 
 def environment_layer(before: _Document, after: _Document) -> Layer:

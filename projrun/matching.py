@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ class _Content(NamedTuple):
 
     mark: str
     place: Path | None = None
+    executable: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,14 +44,21 @@ class Side:
     source: Mapping[str, Any]
 
 
-def match(before: Side, after: Side) -> tuple[OutputFinding, ...]:
-    """A finding for each output, and for each file that differs of one that is a directory."""
+def match(before: Side, after: Side, measured: frozenset[str] = frozenset()) -> tuple[OutputFinding, ...]:
+    """A finding for each output, and for each file that differs of one that is a directory.
+
+    ``measured`` are files of metrics and no other outputs: what they hold is compared as metrics.
+    """
     first, second = ({str(one["path"]): one for one in side.outputs} for side in (before, after))
     found: list[OutputFinding] = []
     for path in dict.fromkeys((*first, *second)):
         old, new = first.get(path), second.get(path)
         if old is None or new is None:
-            found.append(OutputFinding(path, DIFFERS, None, "it is declared of one of the two runs"))
+            whose = "the run" if old is None else "the new run"
+            found.append(OutputFinding(path, UNCHECKED, None, f"the record of {whose} does not tell of it"))
+        elif path in measured and old["sha256"] != new["sha256"]:
+            message = "another sha256; its numbers are compared as metrics"
+            found.append(OutputFinding(path, VERIFIED, "metrics", message, old["sha256"], new["sha256"]))
         else:
             found += _matched(path, old, new, before, after)
     return tuple(found)
@@ -81,10 +90,20 @@ def _by_content(path: str, old: _Output, new: _Output, before: Side, after: Side
         message = f"another sha256; not compared by content: {reason}"
         yield OutputFinding(path, DIFFERS, "sha256", message, old["sha256"], new["sha256"])
         return
-    for below in sorted(first.keys() | second.keys()):
-        one, other = first.get(below), second.get(below)
-        if one != other and (one is None or other is None or one.mark != other.mark):
-            yield _file(f"{path}/{below}" if below else path, one, other)
+    found = [
+        _file(f"{path}/{below}" if below else path, first.get(below), second.get(below))
+        for below in sorted(first.keys() | second.keys())
+        if _differ(first.get(below), second.get(below))
+    ]
+    yield from found
+    if not found:
+        message = "another sha256, by what the store does not keep: pipes, sockets, or devices"
+        yield OutputFinding(path, DIFFERS, "sha256", message, old["sha256"], new["sha256"])
+
+
+def _differ(old: _Content | None, new: _Content | None) -> bool:
+    """Whether they do; where the bytes are is nothing to either."""
+    return old is None or new is None or (old.mark, old.executable) != (new.mark, new.executable)
 
 
 def _file(path: str, old: _Content | None, new: _Content | None) -> OutputFinding:
@@ -94,6 +113,10 @@ def _file(path: str, old: _Content | None, new: _Content | None) -> OutputFindin
         return OutputFinding(path, DIFFERS, "sha256", message, *marks)
     if old.place is None or new.place is None:
         return OutputFinding(path, DIFFERS, "sha256", "it is something else now", *marks)
+    if old.executable != new.executable:
+        now, then = ("may", "could not") if new.executable else ("may not", "could")
+        message = f"it {now} be executed now, and {then} before"
+        return OutputFinding(path, DIFFERS, "sha256", message, *marks)
     try:
         compared = contents.compare(path, old.place, new.place)
     except (Incomparable, OSError) as reason:
@@ -149,7 +172,7 @@ def _kept(output: _Output, objects: Objects) -> Iterator[tuple[str, _Content]]:
         raise _NotHeld(error.what) from error
     for entry in listed:
         if entry["kind"] == "file":
-            yield entry["path"], _object(objects, entry["sha256"])
+            yield entry["path"], _object(objects, entry["sha256"])._replace(executable=entry["executable"])
         else:
             yield entry["path"], _Content(f"link to {entry['target']}" if entry["kind"] == "link" else "directory")
 
@@ -177,6 +200,6 @@ def _walked(place: Path) -> Iterator[tuple[str, _Content]]:
             if full.is_symlink():
                 yield below, _Content(f"link to {full.readlink()}")
             elif full.is_file():
-                yield below, _Content(sha256_file(full), full)
+                yield below, _Content(sha256_file(full), full, bool(full.stat().st_mode & stat.S_IXUSR))
             elif full.is_dir():
                 yield below, _Content("directory")

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from projrun.again import Again, lock_of
+from projrun.again import again_of, lock_of
 from projrun.checkouts import checked_out_again
 from projrun.choice import Choice, Options, choose_again
 from projrun.core.errors import SourceError, SpecError, UsageError, system_reason
@@ -68,13 +68,7 @@ def reconstructed(record: Record, options: Options, report: Reporter, *, keep: b
         source = _kept(place.source, options) if keep else place.source
         choice = chosen(recipe, options, place)
         carried = provide(record, choice.spec.root, Store(options.store))
-        again = Again(record.link, lock_of(recipe["environment"]), recorded_inputs(recipe))
-        yield Settled(choice, replace(place, source=source), carried, again=again)
-
-
-def recorded_inputs(recipe: Mapping[str, Any]) -> dict[str, str]:
-    """The digests of the inputs by their paths."""
-    return {str(one["path"]): str(one["sha256"]) for one in recipe["inputs"]}
+        yield Settled(choice, replace(place, source=source), carried, again=again_of(recipe, record.link))
 
 
 @contextlib.contextmanager
@@ -157,11 +151,19 @@ def _as_recorded(recorded: Mapping[str, Any], found: Source, options: Options) -
         repository=recorded["repository"],
         commit=recorded["commit"],
         branch=recorded["branch"],
-        changes=tuple(Change(**change) for change in recorded["changes"]),
-        submodules=tuple(Submodule(**submodule) for submodule in recorded["submodules"]),
+        changes=tuple(_change(change) for change in recorded["changes"]),
+        submodules=tuple(_submodule(submodule) for submodule in recorded["submodules"]),
         snapshot=taken if taken and snapshot.holds(Store(options.store).sources, taken) else None,
         head=taken,
     )
+
+
+def _change(recorded: Mapping[str, Any]) -> Change:
+    return Change(recorded["path"], recorded["kind"], recorded["staged"], recorded["old_path"])
+
+
+def _submodule(recorded: Mapping[str, Any]) -> Submodule:
+    return Submodule(recorded["path"], recorded["commit"], recorded["dirty"], recorded["pushed"])
 
 
 def _kept(source: Source, options: Options) -> Source:

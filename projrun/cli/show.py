@@ -15,7 +15,7 @@ from projrun.cli.summary import flag_line
 from projrun.cli.verdict import verdict_lines
 from projrun.core.amounts import duration, size
 from projrun.spec.model import DEFAULT_ENVIRONMENT
-from projrun.store.run import read_verdict
+from projrun.store.run import VERDICT, read_verdict
 
 if TYPE_CHECKING:
     from projrun.store.run import RunRecord
@@ -73,6 +73,7 @@ def lines(record: RunRecord) -> Iterator[Line]:
     parts = [(_head, head, "start.json"), (_begun, record.start, "start.json")] if head else []
     parts += [(_recipe, record.recipe, "recipe.json"), (_outcome, record.outcome, "outcome.json")]
     parts += [(_flags, record.recipe, "recipe.json"), (_flags, record.outcome, "outcome.json")]
+    parts += [(_verdict, read_verdict(record.path), VERDICT)]
     if record.recipe:
         parts = [part for part in parts if part[0] is not _begun]
     for tell, found, file in parts:
@@ -82,10 +83,12 @@ def lines(record: RunRecord) -> Iterator[Line]:
             yield from tuple(tell(found))
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             yield "incomplete", f"{file} is damaged ({type(error).__name__}: {error})"
-    if verdict := read_verdict(record.path):
-        yield "reproduces", f"run {verdict['reproduces']['run']}"
-        yield from verdict_lines(verdict)
     yield "files", str(record.path)
+
+
+def _verdict(verdict: Mapping[str, Any]) -> Iterator[Line]:
+    yield "reproduces", f"run {verdict['reproduces']['run']}"
+    yield from verdict_lines(verdict)
 
 
 def _head(head: Mapping[str, Any]) -> Iterator[Line]:

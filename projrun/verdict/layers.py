@@ -39,7 +39,7 @@ def data(before: _Document, after: _Document, outcomes: Sequence[_Document | Non
     """The digests of the inputs."""
     findings = [*_by_name("", _digests(before), _digests(after)), *_flagged("input-changed", outcomes)]
     if not before["inputs"] and not after["inputs"]:
-        nothing = Finding("inputs", UNCHECKED, "none is declared, so what the program read is not known")
+        nothing = Finding("data", UNCHECKED, "no input is declared, so what the program read is not known")
         return Layer("data", (nothing,), "", declared=False)
     return Layer(
         "data", tuple(findings), ", ".join(f"{name} {digest[:10]}" for name, digest in _digests(before).items())
@@ -77,8 +77,7 @@ def host(before: _Document, after: _Document) -> Layer:
 def exit_code(before: _Document | None, after: _Document, why: str) -> Layer:
     """How the programs ended. ``why`` says why nothing is known of the first."""
     if before is None or before["process"] is None:
-        reason = why if before is None else f"the run ended before its program did: {before['reason']}"
-        return Layer("exit code", (Finding("exit code", UNCHECKED, reason),), "")
+        return Layer("exit code", (Finding("exit code", UNCHECKED, why),), "")
     old, new = (f"{one['exit_code']} ({one['status']})" for one in (before, after))
     return Layer("exit code", (finding("exit code", old, new),), old)
 

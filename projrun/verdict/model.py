@@ -83,8 +83,8 @@ class Compared:
 class OutputFinding:
     """One declared output, or one file of a directory that is one.
 
-    ``how`` it was compared: ``sha256``, ``content``, or None when it was not. ``compared`` is there when the
-    content was.
+    ``how`` it was compared: ``sha256``, ``content``, ``metrics`` (as those) or None when it was not. ``compared``
+    is there when the content was.
     """
 
     path: str

@@ -169,12 +169,14 @@ WRITES = TABLE + (
 )
 
 
-def number_from(workspace: Workspace, tmp_path: Path, tolerance: str = "") -> Path:
+def number_from(
+    workspace: Workspace, tmp_path: Path, tolerance: str = "", outputs: str = "[results/table.csv]"
+) -> Path:
     """A program whose results depend on a file that nothing declares; gives that file."""
     number = tmp_path / "number"
     number.write_text("2.0")
     workspace.repository.write("write.py", WRITES)
-    more = "    outputs: [results/table.csv]\n    metrics: [results/metrics.json]\n" + tolerance
+    more = f"    outputs: {outputs}\n    metrics: [results/metrics.json]\n{tolerance}"
     workspace.entry_point(f"[python, write.py, {number}]", more=more)
     workspace.publish()
     return number
@@ -199,17 +201,16 @@ def test_results_that_differ_while_nothing_else_does_are_not_deterministic(
 def test_a_tolerance_of_the_spec_or_of_the_command_lets_a_metric_pass(
     workspace: Workspace, tmp_path: Path
 ) -> None:
-    number = number_from(workspace, tmp_path, "    tolerance: {rmse: {relative: 0.01}}\n")
+    number = number_from(workspace, tmp_path, "    tolerance: {rmse: {relative: 0.01}}\n", outputs="[]")
     old = workspace.run("-v", "HEAD")["run"]
     number.write_text("2.01")
-    told = {one["name"]: one for one in reproduced(workspace, old, code=10)["verdict"]["metrics"]}
+    verdict = reproduced(workspace, old)["verdict"]
+    assert [one["how"] for one in verdict["outputs"]] == ["metrics"]
+    told = {one["name"]: one for one in verdict["metrics"]}
     assert told["rmse"]["state"] == "verified"
     assert told["rmse"]["tolerance"] == {"absolute": 0.0, "relative": 0.01}
-    told = {
-        one["name"]: one
-        for one in reproduced(workspace, old, "--tolerance", "rmse=1e-9", code=10)["verdict"]["metrics"]
-    }
-    assert told["rmse"]["state"] == "differs"
+    verdict = reproduced(workspace, old, "--tolerance", "rmse=1e-9", code=10)["verdict"]
+    assert {one["name"]: one["state"] for one in verdict["metrics"]} == {"rmse": "differs", "nan": "verified"}
     done = workspace.projrun("reproduce", old, "--tolerance", "rsme=1")
     assert (done.code, "--tolerance rmse=" in done.err) == (2, True)
 
