@@ -106,7 +106,7 @@ def _elsewhere(record: Record, ready: Settled, name: str, means: Means, report: 
         declared = environment_named(name, choice.spec)
         recorded = {**record.recipe["variables"], "set": {}, "secrets": []}
         choice = replace(choice, environment=with_variables(declared, recorded))
-        return replace(ready, choice=choice, again=replace(again, lock=None))
+        return replace(ready, choice=choice, again=replace(again, lock=None, bases=()))
     if again.lock is None:
         raise UsageError(
             f"--environment-matrix {name}: the run has no lock for another Python",
