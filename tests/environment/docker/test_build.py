@@ -130,6 +130,7 @@ def test_a_secret_of_the_build_has_to_be_there_and_is_written_nowhere(
     with pytest.raises(EnvironmentFailure, match="TOKEN is not set") as raised:
         asked.ensure()
     assert raised.value.hint == "export TOKEN=..."
+    assert asked.flags()["secret-missing"] == "export TOKEN=..."
     monkeypatch.setenv("TOKEN", "a-secret-of-22-letters")
     asked.ensure()
     assert b"22" in project.report.output
