@@ -43,7 +43,7 @@ def plan(
     seen: context.Context | None = None
     if spec.image is None:
         seen = context.look(root, spec, means)
-        named = dockerfile.parse(seen.text, spec.file or "Dockerfile", build).images
+        named = dockerfile.parse(seen.text, spec.file or "Dockerfile", build)
     else:
         named = (_named(spec.image),)
     if asked.pull:
@@ -107,7 +107,7 @@ def flags_apart(spec: DockerSpec, root: Path, means: Means) -> tuple[Flag, ...]:
         text = context.look(root, spec, means).text
         platform = spec.platform or "linux/amd64"
         build = Build(spec.target, dict(spec.args), platform, platform)
-        named = dockerfile.parse(text, spec.file or "Dockerfile", build).images
+        named = dockerfile.parse(text, spec.file or "Dockerfile", build)
     return (*_unpinned([Found(one, "") for one in named], spec, None), *_mounts(spec))
 
 
