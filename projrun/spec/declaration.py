@@ -70,11 +70,12 @@ def declare(value: Mapping[str, Any], texts: Mapping[Path, str]) -> Declared:
     ``texts`` holds the source text of plain scalars by path.
     """
     reader = _Reader(texts)
-    entry_points = value.get("entry_points", {})
+    entry_points = {name: reader.entry_point(name, node) for name, node in value.get("entry_points", {}).items()}
+    products = dict.fromkeys(path for entry_point in entry_points.values() for path in entry_point.products)
     return Declared(
-        _environments(value),
+        {place: _with_products(one, tuple(products)) for place, one in _environments(value).items()},
         {name: _data(name, node) for name, node in value.get("data", {}).items()},
-        {name: reader.entry_point(name, node) for name, node in entry_points.items()},
+        entry_points,
         tuple(reader.faults),
         frozenset(reader.unread),
     )
@@ -109,6 +110,12 @@ def _environment(name: str, node: Mapping[str, Any]) -> EnvironmentSpec:
     if "docker" in keys:
         keys["docker"] = _docker(keys["docker"])
     return EnvironmentSpec(name, **keys)
+
+
+def _with_products(environment: EnvironmentSpec, products: tuple[str, ...]) -> EnvironmentSpec:
+    if environment.docker is None:
+        return environment
+    return replace(environment, docker=replace(environment.docker, products=products))
 
 
 def _docker(node: Mapping[str, Any]) -> DockerSpec:

@@ -104,7 +104,8 @@ class DockerSpec:
 
     ``file`` and ``context`` are paths relative to the project. ``secrets`` names variables of the caller that the
     build gets. The others are how a program runs: ``memory`` and ``shm_size`` in bytes, ``cpus`` in processors,
-    ``gpus`` ``all``, how many, or their names; None: as the engine has it.
+    ``gpus`` ``all``, how many, or their names; None: as the engine has it. ``products`` are what the project's
+    entry points declare to write, which no image is built from.
     """
 
     file: str | None = None
@@ -122,6 +123,7 @@ class DockerSpec:
     shm_size: int | None = None
     mounts: tuple[DockerMount, ...] = ()
     user: str | None = None
+    products: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
