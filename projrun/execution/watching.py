@@ -30,8 +30,8 @@ _READ_BYTES = 256 * 1024
 class Watch:
     """One container that is about to run, which the engine has at ``path``.
 
-    ``wake`` is the descriptor with the numbers of signals. ``reading`` is what was used as far as is known, ``sent``
-    are the signals that were passed on, and ``ended`` is what the engine says of the end, None before it.
+    ``wake`` is the descriptor with the numbers of signals. ``reading`` is what was used as far as is known,
+    ``sent`` are the signals that were passed on, and ``ended`` is what the engine says of the end, None before it.
     First :meth:`started`, then :meth:`begin`, then :meth:`run`. These raise Refused, and OSError when the engine
     goes away.
     """
