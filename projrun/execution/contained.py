@@ -228,7 +228,9 @@ def _home_options(user: str) -> str:
     owner, _, group = user.partition(":")
     if not owner.isdigit() or not (group or "0").isdigit():
         return "exec,mode=1777"
-    return f"exec,mode=0700,uid={owner},gid={group or 0}"
+    # It is root's anyway; and Podman 4 knows neither option.
+    named = [f"{option}={number}" for option, number in (("uid", owner), ("gid", group or "0")) if int(number)]
+    return ",".join(("exec", "mode=0700", *named))
 
 
 def _gpus(wanted: str | int | tuple[str, ...]) -> dict[str, Any]:

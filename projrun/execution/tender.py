@@ -106,7 +106,14 @@ class Tender:
 
     def _started(self, *, init: bool) -> str:
         """Makes and starts the container and gives its id; an empty one when we were told to stop meanwhile."""
-        container = self._made(init=init)
+        try:
+            container = self._made(init=init)
+        except http.Refused as error:  # Podman tells it here, Docker at the start
+            from projrun.execution import unstarted
+
+            if not init or not unstarted.lacks_init(str(error)):
+                raise
+            return self._started(init=False)
         output, begun = http.attach(
             self._place, f"{self._path}/attach?stream=1&stdout=1&stderr=1", timeout=PATIENCE_SECONDS
         )
