@@ -55,6 +55,10 @@ def start(request: Request, container: Container, channels: Channels) -> Contain
             f"the container engine at {place.shown} is another machine's, and does not see the files of this one"
         )
         raise CannotStartError(ENGINE_FAILED, reason)
+    for mount in container.mounts:
+        if place.scheme == "unix" and not os.path.lexists(mount.source):  # Podman would make a directory of it
+            reason = f"{mount.source} is to be mounted into the container, but does not exist"
+            raise CannotStartError(ENGINE_FAILED, reason)
     reading, writing = os.pipe()
     query = f"&platform={container.platform}" if container.platform else ""
     order = Order(
@@ -228,9 +232,7 @@ def _home_options(user: str) -> str:
     owner, _, group = user.partition(":")
     if not owner.isdigit() or not (group or "0").isdigit():
         return "exec,mode=1777"
-    # It is root's anyway; and Podman 4 knows neither option.
-    named = [f"{option}={number}" for option, number in (("uid", owner), ("gid", group or "0")) if int(number)]
-    return ",".join(("exec", "mode=0700", *named))
+    return f"exec,mode=0700,uid={owner},gid={group or 0}"
 
 
 def _gpus(wanted: str | int | tuple[str, ...]) -> dict[str, Any]:

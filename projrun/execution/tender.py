@@ -70,6 +70,7 @@ class Tender:
         self._place = http.Place(*order.place)
         self._path = f"/containers/{order.name}"
         self._watch = Watch(self._place, self._path, wake)
+        self._host: dict[str, Any] = {**order.document["HostConfig"], "Init": True}
         self._answered = self._exists = False
         self._stopped = 0
 
@@ -88,7 +89,7 @@ class Tender:
 
     def _carried_out(self) -> Report:
         try:
-            container = self._started(init=True)
+            container = self._started_somehow()
         except (http.Refused, OSError) as error:
             return self._not_started(error)
         if not container:
@@ -104,16 +105,23 @@ class Tender:
 
     # -- making it
 
-    def _started(self, *, init: bool) -> str:
-        """Makes and starts the container and gives its id; an empty one when we were told to stop meanwhile."""
-        try:
-            container = self._made(init=init)
-        except http.Refused as error:  # Podman tells it here, Docker at the start
-            from projrun.execution import unstarted
+    def _started_somehow(self) -> str:
+        """As ordered, or without what the engine says that it cannot do and a program can do without."""
+        while True:
+            try:
+                return self._started()
+            except http.Refused as error:
+                from projrun.execution import unstarted
 
-            if not init or not unstarted.lacks_init(str(error)):
-                raise
-            return self._started(init=False)
+                simpler = unstarted.simpler(str(error), self._host)
+                if simpler is None:
+                    raise
+                self._host = simpler
+            self._removed()
+
+    def _started(self) -> str:
+        """Makes and starts the container and gives its id; an empty one when we were told to stop meanwhile."""
+        container = self._made()
         output, begun = http.attach(
             self._place, f"{self._path}/attach?stream=1&stdout=1&stderr=1", timeout=PATIENCE_SECONDS
         )
@@ -123,22 +131,16 @@ class Tender:
             return ""
         try:
             self._ask("POST", f"{self._path}/start")
-        except http.Refused as error:
+        except (http.Refused, OSError):
             output.close()
-            from projrun.execution import unstarted
-
-            if not init or not unstarted.lacks_init(str(error)):
-                raise
-            self._removed()
-            return self._started(init=False)
+            raise
         self._watch.started(output, begun)
         return container
 
-    def _made(self, *, init: bool) -> str:
+    def _made(self) -> str:
         secrets = [f"{name}={os.environ[name]}" for name in self._order.secrets if name in os.environ]
-        variables = [*self._order.document["Env"], *secrets, *(_WHOLE_GROUP if init else ())]
-        document = {**self._order.document, "Env": variables}
-        document["HostConfig"] = {**document["HostConfig"], "Init": init}
+        variables = [*self._order.document["Env"], *secrets, *(_WHOLE_GROUP if self._host["Init"] else ())]
+        document = {**self._order.document, "Env": variables, "HostConfig": self._host}
         path = f"/containers/create?name={self._order.name}{self._order.query}"
         with http.begin(self._place, "POST", path, document, timeout=PATIENCE_SECONDS) as connection:
             self._exists = True  # even if the answer gets lost
