@@ -15,7 +15,7 @@ from projrun.core.report import Reporter
 from projrun.source import address as addresses
 from projrun.source import git, local
 from projrun.source.checkout import checkout, discard
-from projrun.source.mirror import has_mirror, open_mirror
+from projrun.source.mirror import Mirror, has_mirror, is_mirror, open_mirror
 from projrun.source.model import Address
 from projrun.source.resolving import resolve
 from projrun.source.restore import restore
@@ -115,6 +115,18 @@ class _Finder:
         mirror = open_mirror(address, self.cache, self.report)
         resolve(mirror, commit, offline=not online, report=self.report)
         return mirror.path
+
+
+def find_commit(
+    source: Mapping[str, Any], cache: Path, report: Reporter, *, offline: bool
+) -> tuple[Path, Address, Mirror | None]:
+    """Where the commit of a recipe's ``source`` is: a git directory that has it, where relative addresses of its
+    submodules start from, and the mirror when the directory is one.
+
+    Raises SourceError that names the commit when it is nowhere.
+    """
+    objects, base = _Finder(cache, _places(source), report, offline).find(str(source["commit"]))
+    return objects, base, Mirror(objects, base) if is_mirror(objects, cache) else None
 
 
 def _reason(error: SourceError) -> str:

@@ -68,8 +68,13 @@ def run(options: Options, screen: Reporter) -> Result:
     where it was recorded.
     """
     with ended_by_signals(), settled(options, screen) as ready:
-        variables.require_secrets(ready.choice.environment)
-        return _recorded(options, ready, screen)
+        return run_settled(options, ready, screen)
+
+
+def run_settled(options: Options, ready: Settled, screen: Reporter) -> Result:
+    """Runs what is settled already. Raises as :func:`run`."""
+    variables.require_secrets(ready.choice.environment)
+    return _recorded(options, ready, screen)
 
 
 def _recorded(options: Options, ready: Settled, screen: Reporter) -> Result:
@@ -137,7 +142,7 @@ def _capture(live: Live) -> Source:
         from projrun.checkouts import keep_commits
 
         keep_commits(place, live.directory.id)
-    if source.needs_snapshot:
+    if source.needs_snapshot and source.snapshot is None:
         limit, passing = live.options.snapshot_limit, place.checkout is not None
         source = snapshot.snapshot(source, live.store.sources, limit=limit, passing=passing)
     live.recording.phase("source", describe_source(source))
@@ -148,6 +153,8 @@ def _check_inputs(live: Live) -> tuple[Fingerprint, ...]:
     live.recording.begin("data")
     inputs = fingerprint.inputs(declared_inputs(live.choice), live.choice.spec.root, live.means.cache)
     found = tuple(replace(one, copied=one.path in live.settled.carried) for one in inputs)
+    if live.settled.again is not None:
+        live.settled.again.check_inputs(found)
     if found:
         live.recording.phase("data", describe_inputs(found))
     return found
@@ -156,7 +163,10 @@ def _check_inputs(live: Live) -> tuple[Fingerprint, ...]:
 def _prepare(live: Live) -> Environment:
     live.recording.begin("environment")
     choice, means = live.choice, live.means
-    planned = plan.plan(choice.environment, choice.spec.root, means, live.recording)
+    if live.settled.again is not None:
+        planned = live.settled.again.planned(choice, means, live.recording)
+    else:
+        planned = plan.plan(choice.environment, choice.spec.root, means, live.recording)
     environment = build.ensure(planned, means, live.recording)
     live.recording.phase("environment", describe_environment(choice.environment.name, environment))
     return environment
@@ -231,6 +241,7 @@ def _write_recipe(
             *environment.flags,
         ),
         labels=live.labels,
+        reproduces=live.settled.again.link if live.settled.again else None,
     )
     recipe: dict[str, Any] = document.redacted(document.recipe_document(parts), live.recording.text)
     live.directory.write_recipe(recipe)

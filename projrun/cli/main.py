@@ -25,6 +25,7 @@ VERBS = {
     "runs": "List runs.",
     "show": "Show everything that is known of one run.",
     "logs": "Print the log of a run.",
+    "reproduce": "Do a recorded run again, from its record alone, and judge what comes of it.",
     "restore": "Write the source of a run, as it was, or its outputs into a new directory.",
     "env": "Look after the environments that were built.",
     "store": "Look after the run store.",

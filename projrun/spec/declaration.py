@@ -21,6 +21,7 @@ from projrun.spec.model import (
     EntryPoint,
     EnvironmentSpec,
     Parameter,
+    Tolerance,
     Value,
 )
 
@@ -144,6 +145,17 @@ def _paths(node: Any) -> tuple[str, ...]:
     return (node,) if isinstance(node, str) else tuple(node)
 
 
+def _tolerance(node: Any) -> Tolerance:
+    keys = node if isinstance(node, dict) else {"absolute": node}
+    try:
+        found = Tolerance(**{key: float(value) for key, value in keys.items()})
+    except OverflowError:
+        found = Tolerance(math.inf)
+    if not (math.isfinite(found.absolute) and math.isfinite(found.relative)):
+        raise ValueError("a tolerance is a finite number: leave a metric out that need not be compared")
+    return found
+
+
 class _Reader:
     def __init__(self, texts: Mapping[Path, str]) -> None:
         self.texts = texts
@@ -192,7 +204,14 @@ class _Reader:
             metrics=_paths(node.get("metrics", ())),
             timeout=timeout,
             environment=node.get("environment"),
+            tolerance=self.tolerances((*here, "tolerance"), node.get("tolerance", {})),
         )
+
+    def tolerances(self, path: Path, node: Mapping[str, Any]) -> dict[str, Tolerance]:
+        return {
+            name: self.attempt((*path, name), partial(_tolerance, below), Tolerance())
+            for name, below in node.items()
+        }
 
     def command(self, path: Path, node: str | Sequence[str], *, shell: bool) -> Command:
         read: Command = self.attempt(path, lambda: commands.parse(node, shell=shell), NO_COMMAND)

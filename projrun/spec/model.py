@@ -67,10 +67,21 @@ class Command:
 
 
 @dataclass(frozen=True)
+class Tolerance:
+    """How far two numbers may be apart and still count as the same: keeping one of the two bounds will do.
+
+    ``relative`` is a part of the first number.
+    """
+
+    absolute: float = 0.0
+    relative: float = 0.0
+
+
+@dataclass(frozen=True)
 class EntryPoint:
     """What can be run. ``timeout`` is in seconds; paths are relative to the project with forward slashes.
 
-    ``environment`` is the name of the one it asks for.
+    ``environment`` is the name of the one it asks for; ``tolerance`` is by the dotted names of metrics.
     """
 
     name: str
@@ -82,6 +93,7 @@ class EntryPoint:
     metrics: tuple[str, ...] = ()
     timeout: float | None = None
     environment: str | None = None
+    tolerance: Mapping[str, Tolerance] = field(default_factory=dict)
 
     @property
     def products(self) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from projrun.environment.built import directory_of
 from projrun.environment.docker import bases, context, dockerfile, marker
 from projrun.environment.docker.bases import Found
 from projrun.environment.docker.dockerfile import Build, Named
-from projrun.environment.model import EnvironmentPlan, ImagePlan, Means
+from projrun.environment.model import Base, EnvironmentPlan, ImagePlan, Means
 from projrun.spec.model import DockerSpec
 
 
@@ -77,6 +77,16 @@ def _with_key(image: ImagePlan, flags: tuple[Flag, ...], means: Means, engine: E
     there = marker.look(directory, digest, engine)
     why = there if isinstance(there, str) else None
     return replace(plan, key=digest, inputs=inputs, directory=directory, reason=why)
+
+
+def made_of(plan: EnvironmentPlan, bases_then: tuple[Base, ...], means: Means) -> EnvironmentPlan | None:
+    """The same environment made from images as they were; None unless it is there, ready.
+
+    What a name stands for now may be another image, and nobody can build from what it was.
+    """
+    assert plan.image is not None
+    then = _with_key(replace(plan.image, bases=bases_then), plan.flags, means, connect())
+    return then if then.reason is None else None
 
 
 def build_of(spec: DockerSpec, engine: Engine) -> Build:
