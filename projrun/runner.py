@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from projrun.core.errors import StoreError
 from projrun.core.report import Reporter
 from projrun.data import fingerprint
 from projrun.data.model import Fingerprint
-from projrun.environment import build, launching, plan, uses, variables
+from projrun.environment import build, launching, plan, seeding, uses, variables
 from projrun.environment.model import Environment
 from projrun.execution import local
 from projrun.execution.model import Outcome, Request
@@ -99,6 +100,7 @@ def _recorded(options: Options, ready: Settled, screen: Reporter) -> Result:
                     raise Interrupted(failure.exit_code - 128, directory.id) from error
                 raise
     finally:
+        directory.drop_start_up()
         store.index.record(directory.path)
         directory.close()
 
@@ -184,6 +186,7 @@ def _request(live: Live, environment: Environment, inputs: tuple[Fingerprint, ..
         "PROJRUN_RUN_DIR": str(seen.run),
         "PROJRUN_SEED": str(choice.seed),
         "PROJRUN_PARAMS_FILE": given.params_file,
+        **_seed(live),
     }
     if live.means.thorough:  # Python runs what it kept before without reading the source
         offered["PYTHONPYCACHEPREFIX"] = str(seen.run / directory.bytecode.name)
@@ -194,6 +197,7 @@ def _request(live: Live, environment: Environment, inputs: tuple[Fingerprint, ..
         inputs=tuple(one.path for one in inputs),
         products=choice.entry_point.products,
         terminals=live.recording.terminals,
+        start_up=str(seen.run / directory.start_up.name) if choice.entry_point.seeding else "",
         strict=live.means.thorough,
         cache=live.means.cache,
     )
@@ -207,6 +211,16 @@ def _request(live: Live, environment: Environment, inputs: tuple[Fingerprint, ..
         terminals=launch.terminals,
         container=launch.container,
     )
+
+
+def _seed(live: Live) -> Mapping[str, str]:
+    """Has the program seeded as the spec asks for, and gives variables that do so; the spec's own go before."""
+    seed, libraries = live.choice.seed, live.choice.entry_point.seeding
+    if not libraries:
+        return {}
+    live.directory.write_start_up(seeding.FILE, seeding.start_up(seed, libraries))
+    own = live.choice.environment.variables
+    return {name: value for name, value in seeding.variables(seed, libraries).items() if name not in own}
 
 
 def _write_recipe(

@@ -24,6 +24,7 @@ VERBS = {
     "check": "List every problem of a project's ProjectSpec.yaml.",
     "runs": "List runs.",
     "show": "Show everything that is known of one run.",
+    "diff": "Show what differs between two runs.",
     "logs": "Print the log of a run.",
     "reproduce": "Do a recorded run again, from its record alone, and judge what comes of it.",
     "restore": "Write the source of a run, as it was, or its outputs into a new directory.",

@@ -41,7 +41,7 @@ _COMPUTED = frozenset(
         *("document", "run", "status", "created", "started", "ended", "phase", "kind", "code", "boot_id"),
         *("sha256", "pin", "commit", "snapshot", "key", "version", "projrun", "process", "host", "phases"),
         *("interpreter", "installed", "builder", "options", "platform", "type", "items", "lock"),
-        *("engine", "id", "digest", "digests", "packages", "python"),
+        *("engine", "id", "digest", "digests", "packages", "python", "seeding"),
     }
 )
 
@@ -106,6 +106,7 @@ def recipe_document(parts: RecipeParts) -> dict[str, Any]:
         "entry_point": _entry_point(parts.entry_point),
         "parameters": [dict(parameter) for parameter in parts.parameters],
         "seed": parts.seed,
+        "seeding": list(parts.entry_point.seeding),
         "argv": list(parts.request.argv),
         "cwd": os.path.relpath(parts.request.cwd, PROJECT if parts.request.container else parts.spec.root),
         "variables": _variables(parts.declared, parts.request),

@@ -70,7 +70,7 @@ def declare(value: Mapping[str, Any], texts: Mapping[Path, str]) -> Declared:
 
     ``texts`` holds the source text of plain scalars by path.
     """
-    reader = _Reader(texts)
+    reader = _Reader(texts, tuple(value.get("seeding", ())))
     entry_points = {name: reader.entry_point(name, node) for name, node in value.get("entry_points", {}).items()}
     products = dict.fromkeys(path for entry_point in entry_points.values() for path in entry_point.products)
     return Declared(
@@ -157,8 +157,9 @@ def _tolerance(node: Any) -> Tolerance:
 
 
 class _Reader:
-    def __init__(self, texts: Mapping[Path, str]) -> None:
+    def __init__(self, texts: Mapping[Path, str], seeding: tuple[str, ...]) -> None:
         self.texts = texts
+        self.seeding = seeding
         self.faults: list[Fault] = []
         self.unread: set[Path] = set()
 
@@ -178,7 +179,7 @@ class _Reader:
     def entry_point(self, name: str, node: Any) -> EntryPoint:
         here: Path = ("entry_points", name)
         if not isinstance(node, dict):
-            return EntryPoint(name, self.command(here, node, shell=False))
+            return EntryPoint(name, self.command(here, node, shell=False), seeding=self.seeding)
         declared = {}
         for key, below in node.get("parameters", {}).items():
             place = (*here, "parameters", key)
@@ -205,6 +206,7 @@ class _Reader:
             timeout=timeout,
             environment=node.get("environment"),
             tolerance=self.tolerances((*here, "tolerance"), node.get("tolerance", {})),
+            seeding=tuple(node.get("seeding", self.seeding)),
         )
 
     def tolerances(self, path: Path, node: Mapping[str, Any]) -> dict[str, Tolerance]:

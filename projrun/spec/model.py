@@ -82,6 +82,7 @@ class EntryPoint:
     """What can be run. ``timeout`` is in seconds; paths are relative to the project with forward slashes.
 
     ``environment`` is the name of the one it asks for; ``tolerance`` is by the dotted names of metrics.
+    ``seeding`` names what is seeded when the program imports it: ``python``, ``numpy``, ``torch``.
     """
 
     name: str
@@ -94,6 +95,7 @@ class EntryPoint:
     timeout: float | None = None
     environment: str | None = None
     tolerance: Mapping[str, Tolerance] = field(default_factory=dict)
+    seeding: tuple[str, ...] = ()
 
     @property
     def products(self) -> tuple[str, ...]:
