@@ -146,7 +146,8 @@ def _capture(live: Live) -> Source:
 
 def _check_inputs(live: Live) -> tuple[Fingerprint, ...]:
     live.recording.begin("data")
-    inputs = fingerprint.inputs(declared_inputs(live.choice), live.choice.spec.root, live.means.cache)
+    entries, root = declared_inputs(live.choice), live.choice.spec.root
+    inputs = fingerprint.inputs(entries, root, live.means.cache, live.recording)
     found = tuple(replace(one, copied=one.path in live.settled.carried) for one in inputs)
     if found:
         live.recording.phase("data", describe_inputs(found))

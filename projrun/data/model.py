@@ -13,8 +13,9 @@ class Fingerprint:
     ``unreadable``; ``size`` is in bytes (of all files, for a directory) and ``files`` counts them. ``sha256``
     of a directory is its tree digest, see :mod:`projrun.data.tree`. ``pin`` is the sha256 the spec demands.
     ``stale`` marks an output that the run did not write (it was there before, untouched). ``copied`` marks an
-    input that came to a private checkout from the user's own directory, ``seen`` is what its stat values were when
-    it was hashed; ``kept`` is the store's object of an output.
+    input that came to a private checkout from the user's own directory; ``seen`` is a mark of what its stat values
+    were when it was hashed, which began at ``hashed`` (nanoseconds since the epoch); ``kept`` is the store's
+    object of it.
     """
 
     name: str
@@ -28,6 +29,21 @@ class Fingerprint:
     copied: bool = False
     seen: str | None = None
     kept: str | None = None
+    hashed: int = 0
+
+
+@dataclass(frozen=True)
+class ChangedInput:
+    """An input that a run left behind other than it was ``before``; ``kind`` and ``sha256`` are what it is now.
+
+    ``kind`` may be ``missing`` or ``unreadable`` here; ``detail`` says for people what changed.
+    """
+
+    before: Fingerprint
+    kind: str
+    detail: str
+    sha256: str | None = None
+    size: int = 0
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from projrun import __version__
 from projrun.core.flags import Flag
 from projrun.core.hashing import sha256_bytes
 from projrun.core.userinfo import without_userinfo
-from projrun.data.model import Fingerprint
+from projrun.data.model import ChangedInput, Fingerprint
 from projrun.environment.model import PROJECT, Environment, EnvironmentPlan, Interpreter
 from projrun.execution.model import Outcome, Request
 from projrun.recipe.container import container
@@ -38,7 +38,19 @@ def timestamp(seconds: float) -> str:
 _COMPUTED = frozenset(
     {
         *("document", "run", "status", "created", "started", "ended", "phase", "kind", "code", "boot_id"),
-        *("sha256", "pin", "commit", "snapshot", "key", "version", "projrun", "process", "host", "phases"),
+        *(
+            "sha256",
+            "before",
+            "pin",
+            "commit",
+            "snapshot",
+            "key",
+            "version",
+            "projrun",
+            "process",
+            "host",
+            "phases",
+        ),
         *("interpreter", "installed", "builder", "options", "platform", "type", "items", "lock"),
         *("engine", "id", "digest", "digests", "packages", "python"),
     }
@@ -138,6 +150,7 @@ def outcome_document(parts: OutcomeParts) -> dict[str, Any]:
             {"name": phase.name, "started": timestamp(phase.started), "seconds": round(phase.seconds, 6)}
             for phase in parts.phases
         ],
+        "inputs": [_changed_input(changed) for changed in parts.inputs],
         "outputs": [_output(found) for found in parts.outputs],
         "metrics": [{"name": metric.name, "value": metric.value, "file": metric.file} for metric in parts.metrics],
         "flags": _flags(parts.flags),
@@ -291,6 +304,18 @@ def _process(outcome: Outcome) -> dict[str, Any]:
 
 def _input(found: Fingerprint) -> dict[str, Any]:
     return {**_fingerprint(found), "pin": found.pin, "copied": found.copied}
+
+
+def _changed_input(changed: ChangedInput) -> dict[str, Any]:
+    return {
+        "name": changed.before.name,
+        "path": changed.before.path,
+        "kind": changed.kind,
+        "size": changed.size,
+        "before": changed.before.sha256,
+        "sha256": changed.sha256,
+        "detail": changed.detail,
+    }
 
 
 def _output(found: Fingerprint) -> dict[str, Any]:

@@ -81,7 +81,8 @@ def test_the_schema_is_strict(kind: str) -> None:
         "recipe": lambda: recipe_document(parts.recipe_parts()),
         "outcome": lambda: outcome_document(parts.outcome_parts()),
     }[kind]()
-    for key in document:
+    later = {"inputs"} if kind == "outcome" else set()  # came after the first documents were written
+    for key in set(document) - later:
         assert problems({name: value for name, value in document.items() if name != key}), f"{key} may be left out"
     assert problems({**document, "surprise": 1})
     assert problems({**document, "document": "other"})
