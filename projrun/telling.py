@@ -169,7 +169,7 @@ def input_flags(inputs: Sequence[Fingerprint]) -> tuple[Flag, ...]:
             mend = "declare it under data in ProjectSpec.yaml, with its sha256"
             flags.append(Flag("input-undeclared", f"input {found.path} is not declared", mend))
         elif found.pin is None:
-            mend = f"sha256: {found.sha256} under data.{found.name} in ProjectSpec.yaml"
+            mend = f"projrun data pin {found.name}"
             flags.append(Flag("input-unpinned", f"input {found.name} ({found.path}) has no pin", mend))
     return tuple(flags)
 

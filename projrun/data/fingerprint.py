@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 import time
@@ -19,7 +20,7 @@ from projrun.core.report import Reporter
 from projrun.data.model import ChangedInput, Fingerprint
 from projrun.data.reading import Reading, Uncovered, Unstable, kind_of
 from projrun.data.remembered import Remembered
-from projrun.data.tree import digest_directory, stat_mark, written_since
+from projrun.data.tree import changed_at, digest_directory, stat_mark, written_since
 from projrun.spec.model import SPEC_NAME, DataEntry
 
 _NAMED = 5  # of the files in a directory that changed
@@ -70,7 +71,7 @@ def fingerprint(
 
 
 @contextmanager
-def _reading(cache: Path | None, report: Reporter | None = None) -> Iterator[Reading]:
+def reading_with(cache: Path | None, report: Reporter | None = None) -> Iterator[Reading]:
     """Reads with what is remembered in ``cache``."""
     with Remembered(cache and cache / "digests.sqlite") as remembered, Reading(remembered, report) as reading:
         yield reading
@@ -91,7 +92,7 @@ def inputs(
     absent = [entry for entry in entries if not escape_reason(root, entry.path) and _is_absent(root / entry.path)]
     if absent:
         raise _missing(absent, root)
-    with _reading(cache, report) as reading:
+    with reading_with(cache, report) as reading:
         inside = (entry.path for entry in entries if not escape_reason(root, entry.path))
         reading.begin(os.fsencode(root / path) for path in inside)
         found = tuple(fingerprint(entry.name, entry.path, root, entry.sha256, reading) for entry in entries)
@@ -114,7 +115,7 @@ def changed_inputs(
     written = [one for one in found if stat_mark(root / one.path) != one.seen]
     if not written:
         return ()
-    with _reading(cache, report) as reading:
+    with reading_with(cache, report) as reading:
         looked_at = [_changed_input(one, root, reading) for one in written]
     return tuple(one for one in looked_at if one.sha256 != one.before.sha256)
 
@@ -162,7 +163,7 @@ def outputs(
     ``before`` is what :func:`look` gave. Raises nothing for what the program left behind: an output that is
     not there is ``missing``, one that cannot be read is ``unreadable``, one left untouched is ``stale``.
     """
-    with _reading(cache, report) as reading:
+    with reading_with(cache, report) as reading:
         reading.begin(os.fsencode(root / path) for path in paths if not escape_reason(root, path))
         looked_at = [_output(path, root, before.get(path), reading) for path in paths]
     return tuple(found for found, _ in looked_at), tuple(flag for _, flag in looked_at if flag)
@@ -232,14 +233,14 @@ def _mismatch(changed: Sequence[Fingerprint], root: Path) -> DataError:
     return DataError(
         what,
         why=reasons,
-        hint=f"put back the pinned data; if the change is meant, set data.{first.name}.sha256 to {first.sha256}",
+        hint=f"put back the pinned data; if the change is meant: projrun data pin {first.name}",
     )
 
 
 def _changed(path: Path) -> str:
     try:
-        return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(path.stat().st_mtime))
-    except (OSError, OverflowError, ValueError):
+        return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(changed_at(path) or math.nan))
+    except (OverflowError, ValueError):
         return "at an unknown time"
 
 

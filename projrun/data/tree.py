@@ -160,6 +160,18 @@ def written_since(path: Path, since: int) -> list[str]:
     return [name for name in found if not any(other.startswith(f"{name}/") for other in found)]
 
 
+def changed_at(path: Path) -> float | None:
+    """When a file, or anything in a directory, was written last, in seconds since the epoch; None: not known."""
+    try:
+        status = path.stat()
+        times = [status.st_mtime]
+        if stat.S_ISDIR(status.st_mode):
+            times += [below.st_mtime for _, below in walk(os.fsencode(path))]
+    except OSError:
+        return None
+    return max(times)
+
+
 def walk(top: bytes) -> Iterator[tuple[bytes, os.stat_result]]:
     """Relative name and own status (links not followed) of every entry below ``top``, in the digest's order.
 

@@ -1,0 +1,157 @@
+"""``projrun data``: pins written into the spec, and data beside them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Workspace
+
+SPEC = """\
+# the project
+version: 1
+name: tiny
+environment: {system: true}
+data:
+  short: data/a.csv  # short
+  lines:
+    path: data/b.csv
+  tree: {path: data/tree}
+  made: out/made.csv
+entry_points:
+  main: {command: cat data/a.csv, outputs: [out]}
+"""
+
+
+def sha(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@pytest.fixture
+def project(workspace: Workspace) -> Workspace:
+    workspace.spec(SPEC)
+    workspace.repository.write("data/a.csv", "a")
+    workspace.repository.write("data/b.csv", "b")
+    workspace.repository.write("data/tree/x", "x")
+    return workspace
+
+
+def pinned(project: Workspace) -> str:
+    assert project.projrun("data", "pin").code == 0
+    return (project.root / "ProjectSpec.yaml").read_text()
+
+
+def test_data_without_a_pin_gets_one_and_nothing_else_changes(project: Workspace) -> None:
+    (project.root / "ProjectSpec.yaml").chmod(0o640)
+    tree = sha(f"f {sha('x')} x\0")
+    expected = SPEC.replace("data/a.csv  #", f"{{path: data/a.csv, sha256: {sha('a')}}}  #")
+    expected = expected.replace("data/b.csv\n", f"data/b.csv\n    sha256: {sha('b')}\n")
+    assert pinned(project) == expected.replace("{path: data/tree}", f"{{path: data/tree, sha256: {tree}}}")
+    assert (project.root / "ProjectSpec.yaml").stat().st_mode & 0o777 == 0o640
+    again = project.projrun("data", "pin", "--json").data
+    assert [one["name"] for one in again["unchanged"]] == ["short", "lines", "tree"]
+    assert not again["written"]
+    document = project.run()
+    assert [one["pin"] for one in document["recipe"]["inputs"]] == [sha("a"), sha("b"), tree]
+    assert "input-unpinned" not in [flag["code"] for flag in document["recipe"]["flags"]]
+
+
+def test_a_pin_that_does_not_hold_is_replaced_only_when_it_is_named(project: Workspace) -> None:
+    before = pinned(project)
+    project.repository.write("data/a.csv", "new")
+    done = project.projrun("data", "pin")
+    assert (done.code, (project.root / "ProjectSpec.yaml").read_text()) == (114, before)
+    assert all(text in done.out for text in (sha("a"), sha("new"), "projrun data pin short"))
+    refused = project.projrun("run")
+    assert refused.code == 114
+    assert all(text in refused.err for text in (sha("a"), sha("new"), "projrun data pin short"))
+    assert project.projrun("data", "pin", "short").code == 0
+    assert (project.root / "ProjectSpec.yaml").read_text() == before.replace(sha("a"), sha("new"))
+
+
+def test_check_writes_nothing(project: Workspace) -> None:
+    done = project.projrun("data", "pin", "--check")
+    assert done.code == 114
+    assert "to pin" in done.out
+    assert (project.root / "ProjectSpec.yaml").read_text() == SPEC
+    pinned(project)
+    assert project.projrun("data", "pin", "--check").code == 0
+
+
+def test_what_cannot_be_pinned_is_told(project: Workspace) -> None:
+    (project.root / "data/a.csv").unlink()
+    done = project.projrun("data", "pin", "short", "--json")
+    assert done.code == 114
+    assert "data/a.csv is missing" in done.data["error"]["what"]
+    done = project.projrun("data", "pin")
+    assert done.code == 114  # the others are pinned
+    assert sha("b") in (project.root / "ProjectSpec.yaml").read_text()
+    done = project.projrun("data", "pin", "shorts")
+    assert done.code == 2
+    assert "projrun data status short" in done.err
+
+
+def test_status_tells_of_each_what_it_is(project: Workspace) -> None:
+    pinned(project)
+    project.repository.write("data/b.csv", "other")
+    (project.root / "data/tree/x").unlink()
+    os.mkfifo(project.root / "out")
+    found = {one["name"]: one for one in project.projrun("data", "status", "--json").data["data"]}
+    assert {name: one["state"] for name, one in found.items()} == {
+        "short": "pinned",
+        "lines": "differs",
+        "tree": "differs",
+        "made": "missing",
+    }
+    assert (found["lines"]["sha256"], found["lines"]["pin"]) == (sha("other"), sha("b"))
+    done = project.projrun("data", "status", cwd=project.root / "data")
+    assert done.code == 0
+    assert "differs" in done.out
+    assert sha("b") in done.err
+
+
+def test_verify_reads_what_is_remembered(project: Workspace) -> None:
+    large = "x" * 200_000
+    project.repository.write("data/a.csv", large)
+    os.utime(project.root / "data/a.csv", (1, 1))
+    pinned(project)
+    assert project.projrun("data", "verify").code == 114  # one was never made
+    for name in ("short", "lines", "tree"):
+        assert project.projrun("data", "verify", name).code == 0
+    cache = project.home / "cache/digests.sqlite"
+    mark = (project.root / "data/a.csv").stat()
+    told = f"{mark.st_dev} {mark.st_ino} {mark.st_size} {mark.st_mtime_ns} {mark.st_ctime_ns}"
+    with sqlite3.connect(cache) as database:
+        place = os.fsencode(project.root / "data/a.csv")
+        database.execute("INSERT OR REPLACE INTO digests VALUES (?, ?, ?, 99999)", (place, told, "f" * 64))
+    database.close()
+    assert project.projrun("data", "status", "short", "--json").data["data"][0]["state"] == "differs"
+    assert project.projrun("data", "verify", "short", "--json").data["data"][0]["state"] == "pinned"
+    (project.root / "data/a.csv").write_text("y" * 200_000)
+    assert project.projrun("data", "verify", "short").code == 114
+
+
+def test_a_spec_behind_a_link_stays_behind_it(project: Workspace, tmp_path: Path) -> None:
+    spec = project.root / "ProjectSpec.yaml"
+    spec.rename(tmp_path / "real.yaml")
+    (tmp_path / "real.yaml").write_bytes(b"\xef\xbb\xbf" + SPEC.replace("\n", "\r\n").encode())
+    spec.symlink_to(tmp_path / "real.yaml")
+    assert project.projrun("data", "pin", "lines", "--directory", str(project.root), cwd=tmp_path).code == 0
+    assert spec.is_symlink()
+    written = (tmp_path / "real.yaml").read_bytes()
+    assert written.startswith(b"\xef\xbb\xbf# the project\r\n")
+    assert f"    path: data/b.csv\r\n    sha256: {sha('b')}\r\n".encode() in written
+
+
+def test_a_pin_that_makes_the_spec_wrong_is_not_written(project: Workspace) -> None:
+    project.repository.write("out/made.csv", "made")
+    text = SPEC.replace("outputs: [out]", 'inputs: ["data:made"], outputs: [out/made.csv]')
+    project.spec(text)
+    done = project.projrun("data", "pin", "made")
+    assert done.code == 111
+    assert "would break the pin" in done.err
+    assert (project.root / "ProjectSpec.yaml").read_text() == text
