@@ -124,7 +124,10 @@ def _look_back(live: Live, process: Outcome, before: Mapping[str, str | None]) -
     # That a program which failed did not write everything is no news, and would hide what is.
     flags = (*output_flags, *metric_flags) if finished else ()
     if place.checkout is None:
-        return _Found((), outputs, metrics, flags)
+        from projrun.keeping import keep_outputs
+
+        in_store, limit_flags = keep_outputs(outputs, root, live.store.objects, live.options.keep_outputs)
+        return _Found((), in_store, metrics, (*flags, *limit_flags))
     from projrun import carrying  # a run in place leaves everything where it is
 
     # Brought before they are kept: what cannot be kept is moved.

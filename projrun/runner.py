@@ -148,6 +148,10 @@ def _check_inputs(live: Live) -> tuple[Fingerprint, ...]:
     live.recording.begin("data")
     entries, root = declared_inputs(live.choice), live.choice.spec.root
     inputs = fingerprint.inputs(entries, root, live.means.cache, live.recording)
+    if any(entry.keep for entry in entries):
+        from projrun.keeping import keep_inputs
+
+        inputs = keep_inputs(entries, inputs, root, live.store.objects, live.means.cache)
     found = tuple(replace(one, copied=one.path in live.settled.carried) for one in inputs)
     if found:
         live.recording.phase("data", describe_inputs(found))

@@ -171,6 +171,9 @@ def input_flags(inputs: Sequence[Fingerprint]) -> tuple[Flag, ...]:
         elif found.pin is None:
             mend = f"projrun data pin {found.name}"
             flags.append(Flag("input-unpinned", f"input {found.name} ({found.path}) has no pin", mend))
+        if found.unkept:
+            message = f"input {found.name} ({found.path}) is not kept in the store: {found.unkept}"
+            flags.append(Flag("input-not-kept", message, "declare what it needs as data of its own"))
     return tuple(flags)
 
 

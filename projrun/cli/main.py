@@ -26,6 +26,7 @@ VERBS = {
     "runs": "List runs.",
     "show": "Show everything that is known of one run.",
     "logs": "Print the log of a run.",
+    "outputs": "List the outputs of a run, or write those that the store keeps to files again.",
     "restore": "Write the source of a run, as it was, or its outputs into a new directory.",
     "env": "Look after the environments that were built.",
     "store": "Look after the run store.",

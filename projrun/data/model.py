@@ -15,7 +15,7 @@ class Fingerprint:
     ``stale`` marks an output that the run did not write (it was there before, untouched). ``copied`` marks an
     input that came to a private checkout from the user's own directory; ``seen`` is a mark of what its stat values
     were when it was hashed, which began at ``hashed`` (nanoseconds since the epoch); ``kept`` is the store's
-    object of it.
+    object of it, ``unkept`` why an input that should be kept is not.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Fingerprint:
     seen: str | None = None
     kept: str | None = None
     hashed: int = 0
+    unkept: str = ""
 
 
 @dataclass(frozen=True)

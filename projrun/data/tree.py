@@ -32,7 +32,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from projrun.data.reading import Digest, Reading, Uncovered, Unstable, entry_mark, file_mark
+from projrun.data.reading import Digest, Reading, Uncovered, Unstable, entry_mark, file_mark, kind_of
 
 # So many entries, or bytes to be read, are one task for a thread.
 _ENTRIES, _BYTES = 256, 16 << 20
@@ -158,6 +158,20 @@ def written_since(path: Path, since: int) -> list[str]:
     ]
     # That something in it changed is no news of a directory whose entries are named.
     return [name for name in found if not any(other.startswith(f"{name}/") for other in found)]
+
+
+def uncopied(path: Path) -> str | None:
+    """Why a copy of a directory, entry by entry, would not have its digest; None when it would. Raises OSError."""
+    top = os.fsencode(path)
+    inside = os.path.realpath(top)
+    for name, status in walk(top):
+        if stat.S_ISLNK(status.st_mode):
+            full = os.path.join(top, name)  # noqa: PTH118 - names of raw bytes
+            if os.path.exists(full) and not _within(os.path.realpath(full), inside):  # noqa: PTH110 - as above
+                return f"what the link {os.fsdecode(name)} leads to is not in it"
+        elif not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
+            return f"{os.fsdecode(name)} is {kind_of(status.st_mode)}"
+    return None
 
 
 def changed_at(path: Path) -> float | None:

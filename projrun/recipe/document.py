@@ -303,7 +303,7 @@ def _process(outcome: Outcome) -> dict[str, Any]:
 
 
 def _input(found: Fingerprint) -> dict[str, Any]:
-    return {**_fingerprint(found), "pin": found.pin, "copied": found.copied}
+    return {**_fingerprint(found), "pin": found.pin, "copied": found.copied, "object": found.kept}
 
 
 def _changed_input(changed: ChangedInput) -> dict[str, Any]:

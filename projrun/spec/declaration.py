@@ -130,7 +130,7 @@ def _data(name: str, node: Any) -> DataEntry:
     if isinstance(node, str):
         return DataEntry(name, node)
     pin = node.get("sha256")
-    return DataEntry(name, node.get("path", "."), pin.lower() if pin else None)
+    return DataEntry(name, node.get("path", "."), pin.lower() if pin else None, keep=node.get("keep", False))
 
 
 def _paths(node: Any) -> tuple[str, ...]:

@@ -171,11 +171,15 @@ class EnvironmentSpec:
 
 @dataclass(frozen=True)
 class DataEntry:
-    """Declared data. ``sha256`` is the pin (lower-case hex), None when it is not pinned."""
+    """Declared data. ``sha256`` is the pin (lower-case hex), None when it is not pinned.
+
+    ``keep``: every run that uses it keeps its bytes in the store.
+    """
 
     name: str
     path: str
     sha256: str | None = None
+    keep: bool = False
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from projrun.data.fingerprint import fingerprint
+from projrun.store.objects import Objects
+from projrun.store.outputs import write_output
 from tests.cli.conftest import Workspace
 
 SPEC = """\
@@ -155,3 +158,50 @@ def test_a_pin_that_makes_the_spec_wrong_is_not_written(project: Workspace) -> N
     assert done.code == 111
     assert "would break the pin" in done.err
     assert (project.root / "ProjectSpec.yaml").read_text() == text
+
+
+KEPT = """\
+version: 1
+name: tiny
+environment: {system: true}
+data:
+  file: {path: data/a.csv, keep: true}
+  tree: {path: data/tree, keep: true}
+  other: data/b.csv
+entry_points:
+  main: cat data/a.csv
+"""
+
+
+def test_kept_data_can_be_had_where_it_is_gone(project: Workspace, tmp_path: Path) -> None:
+    project.spec(KEPT)
+    (project.root / "data/tree/x").chmod(0o755)
+    project.repository.write("data/tree/.git/HEAD", "is in no digest")
+    document = project.run()
+    found = {one["name"]: one for one in document["recipe"]["inputs"]}
+    assert found["file"]["object"] == found["file"]["sha256"]
+    assert found["other"]["object"] is None
+    (project.root / "data/a.csv").unlink()
+    objects = Objects(project.store / "objects")
+    write_output(objects, found["file"]["object"], tmp_path / "a", directory=False)
+    write_output(objects, found["tree"]["object"], tmp_path / "tree", directory=True)
+    assert (tmp_path / "a").read_text() == "a"
+    assert fingerprint("tree", "tree", tmp_path).sha256 == found["tree"]["sha256"]
+
+
+def test_data_that_is_kept_already_is_not_kept_again(project: Workspace) -> None:
+    project.spec(KEPT)
+    first = project.run()
+    objects = sorted((path, path.stat().st_ino) for path in (project.store / "objects").rglob("*"))
+    again = project.run()
+    assert again["recipe"]["inputs"] == first["recipe"]["inputs"]
+    assert sorted((path, path.stat().st_ino) for path in (project.store / "objects").rglob("*")) == objects
+
+
+def test_a_directory_whose_copy_would_be_another_one_is_flagged(project: Workspace) -> None:
+    project.spec(KEPT)
+    (project.root / "data/tree/far").symlink_to("../a.csv")
+    document = project.run()
+    assert document["recipe"]["inputs"][1]["object"] is None
+    flag = next(flag for flag in document["recipe"]["flags"] if flag["code"] == "input-not-kept")
+    assert "what the link far leads to is not in it" in flag["message"]
