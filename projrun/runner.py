@@ -148,6 +148,10 @@ def _check_inputs(live: Live) -> tuple[Fingerprint, ...]:
     live.recording.begin("data")
     entries, root = declared_inputs(live.choice), live.choice.spec.root
     inputs = fingerprint.inputs(entries, root, live.means.cache, live.recording)
+    if any(entry.schema for entry in entries):
+        from projrun.data.gate import checked
+
+        inputs = checked(entries, inputs, root, live.means.cache, live.recording)
     if any(entry.keep for entry in entries):
         from projrun.keeping import keep_inputs
 

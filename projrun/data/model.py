@@ -6,6 +6,14 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class SchemaFile:
+    """A JSON Schema that data was found to keep to: its path in the project and its digest."""
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Fingerprint:
     """A file or directory as it was found.
 
@@ -15,7 +23,8 @@ class Fingerprint:
     ``stale`` marks an output that the run did not write (it was there before, untouched). ``copied`` marks an
     input that came to a private checkout from the user's own directory; ``seen`` is a mark of what its stat values
     were when it was hashed, which began at ``hashed`` (nanoseconds since the epoch); ``kept`` is the store's
-    object of it, ``unkept`` why an input that should be kept is not.
+    object of it, ``unkept`` why an input that should be kept is not; ``schema`` what it was checked by.
+    ``members`` are the files that a pattern names.
     """
 
     name: str
@@ -31,6 +40,8 @@ class Fingerprint:
     kept: str | None = None
     hashed: int = 0
     unkept: str = ""
+    schema: SchemaFile | None = None
+    members: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

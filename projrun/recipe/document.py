@@ -303,7 +303,9 @@ def _process(outcome: Outcome) -> dict[str, Any]:
 
 
 def _input(found: Fingerprint) -> dict[str, Any]:
-    return {**_fingerprint(found), "pin": found.pin, "copied": found.copied, "object": found.kept}
+    schema = found.schema and {"path": found.schema.path, "sha256": found.schema.sha256}
+    told = {"pin": found.pin, "copied": found.copied, "object": found.kept, "schema": schema}
+    return {**_fingerprint(found), **told}
 
 
 def _changed_input(changed: ChangedInput) -> dict[str, Any]:

@@ -205,3 +205,40 @@ def test_a_directory_whose_copy_would_be_another_one_is_flagged(project: Workspa
     assert document["recipe"]["inputs"][1]["object"] is None
     flag = next(flag for flag in document["recipe"]["flags"] if flag["code"] == "input-not-kept")
     assert "what the link far leads to is not in it" in flag["message"]
+
+
+CHECKED = """\
+version: 1
+name: tiny
+environment: {system: true}
+data:
+  table: {path: data/a.csv, schema: data/a.schema.json}
+entry_points:
+  main: cat data/a.csv
+"""
+
+
+def test_data_that_breaks_its_schema_stops_the_run_with_its_rows(project: Workspace) -> None:
+    project.spec(CHECKED)
+    schema = project.repository.write("data/a.schema.json", '{"properties": {"n": {"type": "integer"}}}')
+    project.repository.write("data/a.csv", "n\n1\nx\n")
+    done = project.projrun("run")
+    assert done.code == 114
+    assert "data/a.csv: row 3: column 'n': \"x\" is not a whole number" in done.err
+    assert "row 3" in project.projrun("run", "--dry-run").out
+    project.repository.write("data/a.csv", "n\n1\n")
+    assert project.run()["recipe"]["inputs"][0]["schema"] == {
+        "path": "data/a.schema.json",
+        "sha256": sha(schema.read_text()),
+    }
+
+
+def test_check_finds_a_schema_that_is_missing_or_none(project: Workspace) -> None:
+    project.spec(CHECKED)
+    done = project.projrun("check")
+    assert done.code == 111
+    assert "there is no 'data/a.schema.json'" in done.out
+    project.repository.write("data/a.schema.json", '{"type": 3}')
+    assert "'data/a.schema.json' is no JSON Schema: $.type" in project.projrun("check").out
+    project.repository.write("data/a.schema.json", "{}")
+    assert project.projrun("check").code == 0
