@@ -107,7 +107,7 @@ def _changed_inputs(live: Live, inputs: tuple[Fingerprint, ...]) -> tuple[Change
 
 def _change_flags(live: Live, source: Source, changed: tuple[ChangedInput, ...]) -> tuple[Flag, ...]:
     """Whether the tree and the inputs are still what they were when they were captured."""
-    paths = tuple(one.before.path for one in changed)
+    paths = tuple(path for one in changed for path in one.before.members or (one.before.path,))
     products = live.choice.entry_point.products
     of_tree = changed_meanwhile(source, (*products, *live.settled.carried, *paths))
     return (*of_tree, *(changed_input_flag(one) for one in changed))

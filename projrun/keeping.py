@@ -12,10 +12,10 @@ from projrun.core.errors import DataError, StoreError, system_reason
 from projrun.core.flags import Flag
 from projrun.core.paths import escape_reason, is_below
 from projrun.data.model import Fingerprint
-from projrun.data.tree import stat_mark, uncopied
+from projrun.data.tree import mark_of_files, stat_mark, uncopied
 from projrun.spec.model import DataEntry
 from projrun.store.objects import Objects
-from projrun.store.outputs import keep_output
+from projrun.store.outputs import keep_files, keep_output
 
 # Of a directory that is kept, what its digest leaves out too.
 _WITHOUT = (".git",)
@@ -40,19 +40,26 @@ def _kept(found: Fingerprint, root: Path, objects: Objects, cache: Path) -> Fing
         known = caches.recall(_place(cache, found), lambda value: str(value["object"]))
         if known and objects.path(known).exists():
             return replace(found, kept=known)
-        if reason := uncopied(path):
+        if found.kind == "glob":
+            kept = keep_files(objects, root, found.members)
+        elif reason := uncopied(path):
             return replace(found, unkept=reason)
-        kept = keep_output(objects, path, without=_WITHOUT)
+        else:
+            kept = keep_output(objects, path, without=_WITHOUT)
     except OSError as error:
         raise _unkept(found, system_reason(error, path)) from error
     except StoreError as error:
-        if stat_mark(path) == found.seen:
+        if _mark(found, root) == found.seen:
             raise
         raise _unkept(found, "somebody writes it") from error
-    if stat_mark(path) != found.seen:
+    if _mark(found, root) != found.seen:
         raise _unkept(found, "somebody writes it")
     caches.keep(_place(cache, found), {"object": kept})
     return replace(found, kept=kept)
+
+
+def _mark(found: Fingerprint, root: Path) -> str | None:
+    return mark_of_files(found.members, root) if found.members else stat_mark(root / found.path)
 
 
 def _place(cache: Path, found: Fingerprint) -> Path:

@@ -190,7 +190,7 @@ def _request(live: Live, environment: Environment, inputs: tuple[Fingerprint, ..
         run=directory.id,
         places=places,
         offered=offered,
-        inputs=tuple(one.path for one in inputs),
+        inputs=tuple(one.path for one in inputs if one.kind != "glob"),
         products=choice.entry_point.products,
         terminals=live.recording.terminals,
         strict=live.means.thorough,

@@ -16,11 +16,12 @@ from projrun.core.errors import DataError
 from projrun.core.flags import Flag
 from projrun.core.nearest import nearest
 from projrun.core.paths import escape_reason
+from projrun.core.patterns import is_pattern, matching
 from projrun.core.report import Reporter
 from projrun.data.model import ChangedInput, Fingerprint
-from projrun.data.reading import Reading, Uncovered, Unstable, kind_of
+from projrun.data.reading import Digest, Reading, Uncovered, Unstable, kind_of
 from projrun.data.remembered import Remembered
-from projrun.data.tree import changed_at, digest_directory, stat_mark, written_since
+from projrun.data.tree import changed_at, digest_directory, digest_files, mark_of_files, stat_mark, written_since
 from projrun.spec.model import SPEC_NAME, DataEntry
 
 _NAMED = 5  # of the files in a directory that changed
@@ -39,19 +40,13 @@ def fingerprint(
         raise DataError(
             f"{path!r} is not a path inside the project", why=reason, hint="give a path below the project"
         )
-    full = root / path
     reading = reading or Reading()
     began = time.time_ns()
     try:
-        mode = full.stat().st_mode
-        if stat.S_ISDIR(mode):
-            kind, found = "directory", digest_directory(full, root, reading)
-        elif stat.S_ISREG(mode):
-            kind, found = "file", reading.file(os.fsencode(full))
-        else:
-            raise Uncovered(f"{path} is {kind_of(mode)}")
+        kind, found, members = _digest(path, root, reading)
     except FileNotFoundError:
-        if full.exists():  # so it was an entry of the directory that went away
+        # So it was one of several files that went away.
+        if (root / path).exists() or (is_pattern(root, path) and matching(root, path)):
             raise _unstable(path, path) from None
         return Fingerprint(name, path, "missing", pin=pin)
     except NotADirectoryError:
@@ -67,7 +62,37 @@ def fingerprint(
             hint="declare plain files and directories inside the project",
         ) from error
     counted = found.size, found.files, found.sha256
-    return Fingerprint(name, path, kind, *counted, pin, seen=found.mark, hashed=began)
+    return Fingerprint(name, path, kind, *counted, pin, seen=found.mark, hashed=began, members=members)
+
+
+def _digest(path: str, root: Path, reading: Reading) -> tuple[str, Digest, tuple[str, ...]]:
+    """What is there, its digest, and the files when it is a pattern."""
+    full = root / path
+    if is_pattern(root, path):
+        members = tuple(matching(root, path))
+        if not members:
+            raise FileNotFoundError(path)
+        _check_inside(root, members)
+        return "glob", digest_files(members, root, reading), members
+    mode = full.stat().st_mode
+    if stat.S_ISDIR(mode):
+        return "directory", digest_directory(full, root, reading), ()
+    if stat.S_ISREG(mode):
+        return "file", reading.file(os.fsencode(full)), ()
+    raise Uncovered(f"{path} is {kind_of(mode)}")
+
+
+def _check_inside(root: Path, members: Sequence[str]) -> None:
+    for member in members:
+        if reason := escape_reason(root, member):
+            raise Uncovered(f"{member}: {reason}")
+
+
+def _mark(found: Fingerprint, root: Path) -> str | None:
+    """The mark of an input as it is now; of the files that a pattern names, all of them."""
+    if found.kind == "glob":
+        return mark_of_files(matching(root, found.path), root)
+    return stat_mark(root / found.path)
 
 
 @contextmanager
@@ -89,7 +114,7 @@ def inputs(
     what its pin says.
     """
     # All of them before anything is hashed, which may take long.
-    absent = [entry for entry in entries if not escape_reason(root, entry.path) and _is_absent(root / entry.path)]
+    absent = [entry for entry in entries if not escape_reason(root, entry.path) and _is_absent(root, entry.path)]
     if absent:
         raise _missing(absent, root)
     with reading_with(cache, report) as reading:
@@ -112,7 +137,7 @@ def changed_inputs(
 
     Only one that somebody wrote since is read, and its digest decides. Raises nothing for what is there.
     """
-    written = [one for one in found if stat_mark(root / one.path) != one.seen]
+    written = [one for one in found if _mark(one, root) != one.seen]
     if not written:
         return ()
     with reading_with(cache, report) as reading:
@@ -129,11 +154,21 @@ def _changed_input(before: Fingerprint, root: Path, reading: Reading) -> Changed
         return ChangedInput(before, "missing", "it is gone")
     if now.kind != before.kind:
         return ChangedInput(before, now.kind, f"it is a {now.kind} now", now.sha256, now.size)
-    if now.kind == "file":
+    if now.kind == "glob":
+        detail = _other_files(before.members, now.members)
+    elif now.kind == "file":
         detail = f"{before.size} bytes, now {now.size}" if now.size != before.size else "the same size"
     else:
         detail = _written(root / before.path, before.hashed)
     return ChangedInput(before, now.kind, detail, now.sha256, now.size)
+
+
+def _other_files(before: Sequence[str], now: Sequence[str]) -> str:
+    """What came to the files that a pattern names, and what went, for people."""
+    came, went = sorted({*now}.difference(before)), sorted({*before}.difference(now))
+    told = [("new", came), ("gone", went)]
+    words = [f"{word}: {', '.join(names[:_NAMED])}" for word, names in told if names]
+    return "; ".join(words) or "the same names"
 
 
 def _written(directory: Path, since: int) -> str:
@@ -183,9 +218,11 @@ def _output(path: str, root: Path, before: str | None, reading: Reading) -> tupl
     return found, None
 
 
-def _is_absent(path: Path) -> bool:
+def _is_absent(root: Path, path: str) -> bool:
+    if is_pattern(root, path):
+        return False  # what it names is looked for when it is hashed
     try:
-        path.stat()
+        (root / path).stat()
     except (FileNotFoundError, NotADirectoryError):
         return True
     except OSError:

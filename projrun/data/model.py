@@ -17,9 +17,10 @@ class SchemaFile:
 class Fingerprint:
     """A file or directory as it was found.
 
-    ``path`` is as declared; ``kind`` is ``file``, ``directory``, ``missing`` or (an output only)
-    ``unreadable``; ``size`` is in bytes (of all files, for a directory) and ``files`` counts them. ``sha256``
-    of a directory is its tree digest, see :mod:`projrun.data.tree`. ``pin`` is the sha256 the spec demands.
+    ``path`` is as declared; ``kind`` is ``file``, ``directory``, ``glob`` (the files that a pattern names),
+    ``missing`` or (an output only) ``unreadable``; ``size`` is in bytes (of all files, for several) and ``files``
+    counts them. ``sha256`` of a directory or of several files is their digest of :mod:`projrun.data.tree`. ``pin``
+    is the sha256 the spec demands.
     ``stale`` marks an output that the run did not write (it was there before, untouched). ``copied`` marks an
     input that came to a private checkout from the user's own directory; ``seen`` is a mark of what its stat values
     were when it was hashed, which began at ``hashed`` (nanoseconds since the epoch); ``kept`` is the store's

@@ -48,7 +48,8 @@ def statuses(entries: Sequence[DataEntry], root: Path, cache: Path | None, repor
 
 
 def _status(entry: DataEntry, found: Fingerprint, root: Path) -> Status:
-    changed = changed_at(root / entry.path)
+    times = [changed_at(root / path) or 0 for path in found.members or (entry.path,)]
+    changed = max(times) or None
     if found.kind == "missing":
         state = "missing"
     elif found.pin is None:

@@ -20,6 +20,8 @@ A link whose target is not there, or that leads in a circle, has nothing behind 
 record covers (a directory elsewhere, anything outside the project) is refused, for it would have no digest.
 Owner, times and the other permission bits do not count, nor does what is named ``.git``: git changes it when it
 only looks, and no checkout of the project has it.
+
+The digest of files that a pattern names is that of their records, with the names relative to the project.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -77,6 +79,32 @@ def digest_directory(path: Path, root: Path, reading: Reading) -> Digest:
     if batches.to_be_read and marks.digest() != _marks(top):
         raise Unstable(os.fsdecode(top))
     return Digest(total.hexdigest(), size, files, file_mark(own, marks.digest()))
+
+
+def digest_files(paths: Sequence[str], root: Path, reading: Reading) -> Digest:
+    """Digest of some files of the project at ``root``: of their records, as in a directory, by their paths.
+
+    Links are followed. Raises OSError, Unstable, or Uncovered for what is no file.
+    """
+    total, marks = hashlib.sha256(), hashlib.sha256()
+    size = files = 0
+    places = [os.fsencode(root / path) for path in paths]
+    reading.begin(places)
+    for path, place in zip(paths, places, strict=True):
+        found = reading.file(place)
+        kind = "x" if os.stat(place).st_mode & stat.S_IXUSR else "f"  # noqa: PTH116 - names of raw bytes
+        total.update(f"{kind} {found.sha256} ".encode() + os.fsencode(path) + b"\0")
+        marks.update(os.fsencode(path) + b"\0" + found.mark.encode())
+        size, files = size + found.size, files + 1
+    return Digest(total.hexdigest(), size, files, marks.hexdigest())
+
+
+def mark_of_files(paths: Sequence[str], root: Path) -> str:
+    """The mark of some files, as :func:`digest_files` gives it."""
+    marks = hashlib.sha256()
+    for path in paths:
+        marks.update(os.fsencode(path) + b"\0" + (stat_mark(root / path) or "").encode())
+    return marks.hexdigest()
 
 
 class _Batches:

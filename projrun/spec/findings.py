@@ -12,6 +12,7 @@ from projrun.core import json_schema
 from projrun.core.files import read_regular
 from projrun.core.nearest import did_you_mean, nearest_file
 from projrun.core.paths import escape_reason, is_below
+from projrun.core.patterns import is_pattern, matching
 from projrun.spec import command as commands
 from projrun.spec import parameters
 from projrun.spec.declaration import NO_COMMAND, Declared
@@ -147,10 +148,16 @@ def _missing_files(declared: Declared, root: Path, left: set[Place]) -> Iterator
     written = [path for entry_point in declared.entry_points.values() for path in entry_point.products]
     for place, path in _read_paths(declared):
         made = is_below(path, written)
-        if place not in left and not made and not os.path.exists(root / path):  # noqa: PTH110 - see above
+        if place not in left and not made and not _is_there(root, path):
             is_name = place[0] == "entry_points" and path in declared.data
             hint = f"did you mean 'data:{path}'?" if is_name else nearest_file(root, path)
             yield Fault(place, f"there is no {path!r}, and no entry point has it as an output", hint, missing=True)
+
+
+def _is_there(root: Path, path: str) -> bool:
+    if is_pattern(root, path):
+        return bool(matching(root, path))
+    return os.path.exists(root / path)  # noqa: PTH110 - pathlib's raises for a name that is too long
 
 
 def _schemas(declared: Declared, root: Path, left: set[Place]) -> Iterator[Fault]:

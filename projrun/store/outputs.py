@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -37,12 +38,31 @@ def keep_output(objects: Objects, path: Path, sha256: str | None = None, *, with
         for name in sorted((*folders, *set(files).difference(without))):
             full = Path(place, name)
             entries += _entry(objects, full, os.path.relpath(full, path))
-    document = {
-        "document": "directory",
-        "version": VERSION,
-        "entries": sorted(entries, key=lambda one: one["path"]),
-    }
-    return objects.put_bytes(encode_json(document))
+    return _put_list(objects, entries)
+
+
+def keep_files(objects: Objects, root: Path, paths: Sequence[str]) -> str:
+    """Keeps some files below ``root`` as a directory that holds them and nothing else; links are followed.
+
+    Raises OSError and StoreError.
+    """
+    entries = []
+    for path in paths:
+        executable = bool((root / path).stat().st_mode & stat.S_IXUSR)
+        sha256 = objects.put_file(root / path)
+        entries.append({"path": path, "kind": "file", "sha256": sha256, "executable": executable})
+    return _put_list(objects, entries)
+
+
+def write_files(objects: Objects, sha256: str, root: Path) -> None:
+    """Writes kept files to their places below ``root``, where nothing is. Raises OSError and StoreError."""
+    for entry in _entries(objects.read(sha256)):
+        _write_entry(objects, entry, make_parents(root, entry["path"]))
+
+
+def _put_list(objects: Objects, entries: list[dict[str, Any]]) -> str:
+    inside = sorted(entries, key=lambda one: one["path"])
+    return objects.put_bytes(encode_json({"document": "directory", "version": VERSION, "entries": inside}))
 
 
 def write_output(objects: Objects, sha256: str, place: Path, *, directory: bool) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from projrun.data.fingerprint import fingerprint
 from projrun.store.objects import Objects
-from projrun.store.outputs import write_output
+from projrun.store.outputs import write_files, write_output
 from tests.cli.conftest import Workspace
 
 SPEC = """\
@@ -242,3 +242,19 @@ def test_check_finds_a_schema_that_is_missing_or_none(project: Workspace) -> Non
     assert "'data/a.schema.json' is no JSON Schema: $.type" in project.projrun("check").out
     project.repository.write("data/a.schema.json", "{}")
     assert project.projrun("check").code == 0
+
+
+def test_a_pattern_is_pinned_kept_and_comes_along_into_a_checkout(project: Workspace, tmp_path: Path) -> None:
+    project.spec(KEPT.replace("data/tree", "data/*.csv"))
+    project.repository.write(".gitignore", "*.csv\n")
+    assert project.projrun("data", "pin", "tree").code == 0
+    project.publish()
+    for words in ((), ("-v", "HEAD")):
+        found = project.run(*words)["recipe"]["inputs"]
+        tree = next(one for one in found if one["name"] == "tree")
+        assert (tree["kind"], tree["files"], tree["copied"]) == ("glob", 3, bool(words))
+        assert tree["pin"] == tree["sha256"]
+    write_files(Objects(project.store / "objects"), tree["object"], tmp_path)
+    assert fingerprint("tree", "data/*.csv", tmp_path).sha256 == tree["sha256"]
+    project.repository.write("data/new.csv", "n")
+    assert project.projrun("run").code == 114
