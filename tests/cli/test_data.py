@@ -258,3 +258,41 @@ def test_a_pattern_is_pinned_kept_and_comes_along_into_a_checkout(project: Works
     assert fingerprint("tree", "data/*.csv", tmp_path).sha256 == tree["sha256"]
     project.repository.write("data/new.csv", "n")
     assert project.projrun("run").code == 114
+
+
+def test_data_with_an_address_is_fetched_into_a_run_and_a_checkout(project: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "far.csv").write_text("far")
+    entry = f"{{path: data/far.csv, url: 'file://{tmp_path}/far.csv', sha256: {sha('far')}}}"
+    project.repository.write(".gitignore", "data/far.csv\n")
+    project.spec(KEPT.replace("other: data/b.csv", f"far: {entry}").replace("cat data/a.csv", "cat data/far.csv"))
+    assert project.projrun("check").code == 0
+    project.publish()
+    plan = project.projrun("run", "--dry-run", "--json").data
+    assert sha("far") in [one["sha256"] for one in plan["inputs"]]
+    assert not (project.root / "data/far.csv").exists()
+    project.run("-v", "HEAD")
+    (tmp_path / "far.csv").unlink()
+    document = project.run("--offline")
+    found = next(one for one in document["recipe"]["inputs"] if one["name"] == "far")
+    assert found["url"] == f"file://{tmp_path}/far.csv"
+    assert document["outcome"]["flags"] == []
+    assert (project.root / "data/far.csv").read_text() == "far"
+    (project.root / "data/far.csv").write_text("mine")
+    done = project.projrun("run")
+    assert done.code == 114
+    assert (project.root / "data/far.csv").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ("{path: x, url: 'https://host/x'}", "data with a 'url' needs 'sha256'"),
+        (f"{{path: x, url: 'https://me:secret@host/x', sha256: {'0' * 64}}}", "without a user name or a password"),
+        (f"{{path: x, url: /x, sha256: {'0' * 64}}}", "an address is SCHEME://"),
+    ],
+)
+def test_an_address_that_cannot_be_is_found_by_check(project: Workspace, entry: str, words: str) -> None:
+    project.spec(KEPT.replace("other: data/b.csv", f"far: {entry}"))
+    done = project.projrun("check")
+    assert done.code == 111
+    assert words in done.out
