@@ -18,7 +18,7 @@ from projrun.live import Live
 from projrun.recipe.model import OutcomeParts
 from projrun.source.model import Source
 from projrun.stopping import Interrupted, Stopped
-from projrun.telling import changed_input_flag, changed_meanwhile, describe_process
+from projrun.telling import changed_input_flag, changed_meanwhile, describe_process, was_seeded
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,8 @@ def closed(
         live.recording.phase("finish", describe_process(process))
         found = _look_back(live, process, before)
         changed = _changed_inputs(live, inputs)
-        found = replace(found, inputs=changed, flags=(*found.flags, *_change_flags(live, source, inputs, changed)))
+        flags = (*found.flags, *_change_flags(live, source, inputs, changed), *_seeded(live, process))
+        found = replace(found, inputs=changed, flags=flags)
     except (ProjrunError, OSError, KeyboardInterrupt, Interrupted) as error:
         message = f"what the program wrote is not known: {told(error).what}"
         found = _Found(flags=(Flag("outputs-unknown", message, "run it again"),))
@@ -114,6 +115,12 @@ def _change_flags(
     fetched = tuple(one.path for one in inputs if one.url)
     of_tree = changed_meanwhile(source, (*products, *live.settled.carried, *paths, *fetched))
     return (*of_tree, *(changed_input_flag(one) for one in changed))
+
+
+def _seeded(live: Live, process: Outcome) -> tuple[Flag, ...]:
+    """Whether what was to be seeded was, as far as a program that ended of itself can tell."""
+    ended = process.status in ("finished", "failed")
+    return was_seeded(live.choice, live.directory.start_up) if ended else ()
 
 
 def _look_back(live: Live, process: Outcome, before: Mapping[str, str | None]) -> _Found:

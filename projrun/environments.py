@@ -55,13 +55,17 @@ class Meant:
 
 @dataclass(frozen=True)
 class Verified:
-    """What came of looking at every file of an environment. ``unusable``: the next run builds it again."""
+    """What came of looking at every file of an environment. ``unusable``: the next run builds it again.
+
+    Of an image not files are looked at, but ``packages``: Python's distributions and those of its system.
+    """
 
     key: str
     run: str | None
     findings: tuple[Finding, ...]
     files: int
     unusable: bool = False
+    packages: int | None = None
 
 
 @dataclass(frozen=True)
@@ -135,6 +139,8 @@ def verify(target: Meant, means: Means, report: Reporter, *, archives: bool = Fa
     With ``archives`` those of its lock are fetched and installed anew, and compared. No run uses what is found
     damaged from then on. Raises EnvironmentFailure when there is none, or the archives cannot be installed.
     """
+    if (_directory(target, means.cache) / built.IMAGE_MARKER).exists():
+        return _image_verified(target, means, report, archives=archives)
     directory, there = _told(target, means.cache)
     marker = (directory / built.MARKER).read_bytes()
     report.phase("environment", f"reading every file of {target.key[:SHORT]}")
@@ -148,6 +154,23 @@ def verify(target: Meant, means: Means, report: Reporter, *, archives: bool = Fa
         recorded = verification.of_recipe(target.recipe["environment"])
         found += tuple(verification.distribution_findings(recorded, there.installed, f"in run {target.run}"))
     return Verified(target.key, target.run, found, sum(1 for _ in manifest.scan(directory)), unusable)
+
+
+def _image_verified(target: Meant, means: Means, report: Reporter, *, archives: bool) -> Verified:
+    from projrun.environment.docker import verification as images
+
+    if archives:
+        raise EnvironmentFailure(
+            f"the environment {target.key[:SHORT]} has no archives",
+            why="It is an image, and was installed from none.",
+            hint="leave --archives out",
+        )
+    there, found = images.verify(_directory(target, means.cache), means, report)
+    unusable = bool(found)
+    if target.recipe is not None:
+        found += tuple(images.against_recipe(target.recipe["environment"], there, target.run))
+    count = len(there.distributions) + len(there.packages)
+    return Verified(target.key, target.run, found, 0, unusable, packages=count)
 
 
 def _unlike_archives(target: Meant, means: Means, report: Reporter) -> tuple[Finding, ...]:
@@ -177,7 +200,7 @@ def _made_unusable(directory: Path, marker: bytes, damage: Sequence[Finding], re
 def listed(places: Places) -> tuple[Listed, ...]:
     """All that are kept, the one that was used last first."""
     counts = Store(places.store).index.environments()
-    found = [Listed(inventory.kept(places.cache, key), counts.get(key, 0)) for key in inventory.keys(places.cache)]
+    found = [Listed(one, counts.get(one.key, 0)) for one in inventory.all_kept(places.cache)]
     return tuple(sorted(found, key=lambda one: (-(one.kept.last_used or 0.0), one.kept.key)))
 
 
@@ -254,9 +277,16 @@ def _told(target: Meant, cache: Path) -> tuple[Path, built.Built]:
 def _side(target: Meant, cache: Path) -> comparison.Side:
     if target.recipe is not None:
         environment = target.recipe["environment"]
-        lock = environment["lock"]
+        lock = environment.get("lock")
         return comparison.Side(target.key, environment["inputs"], lock and lock["text"])
     if target.plan is not None:
         return comparison.Side(target.key, target.plan.inputs, target.plan.lock_text)
+    directory = _directory(target, cache)
+    if (directory / built.IMAGE_MARKER).exists():
+        from projrun.environment.docker import marker
+
+        image = marker.told(directory)
+        if image is not None:
+            return comparison.Side(target.key, image.inputs, None)
     directory, there = _told(target, cache)
     return comparison.Side(target.key, there.inputs, verification.lock_text(directory))

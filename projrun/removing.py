@@ -6,11 +6,15 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from projrun.core.errors import EnvironmentFailure
+from projrun.core.errors import EngineFailure, EnvironmentFailure
 from projrun.core.report import Reporter
 from projrun.environment import inventory
 from projrun.environments import Listed, Places, listed, one_key
+
+if TYPE_CHECKING:
+    from projrun.environment.docker.strays import Stray
 
 
 @dataclass(frozen=True)
@@ -23,15 +27,18 @@ class Wish:
 
 @dataclass(frozen=True)
 class Pruned:
-    """What goes, or would: environments, and what was left behind.
+    """What goes, or would: environments, what was left behind, and what was with the container engine.
 
-    ``held`` are in use, and stay; ``failed`` could not be removed, key and reason.
+    ``held`` are in use, and stay; ``failed`` could not be removed, key and reason. ``unasked`` says why the
+    engine was not asked, when there are images in the cache.
     """
 
     removed: tuple[Listed, ...]
     leftovers: tuple[tuple[Path, int], ...]
     held: tuple[str, ...] = ()
     failed: tuple[tuple[str, EnvironmentFailure], ...] = ()
+    strays: tuple[Stray, ...] = ()
+    unasked: EngineFailure | None = None
 
 
 def removed(
@@ -55,7 +62,8 @@ def prune(places: Places, wish: Wish, report: Reporter, *, dry_run: bool = False
     going = [one for one in chosen if not one.kept.in_use]
     left = tuple((path, inventory.size_of(path)) for path in inventory.leftovers(places.cache))
     if dry_run:
-        return Pruned(tuple(going), left, tuple(held))
+        strays, unasked = _strays(places.cache, dry_run=True)
+        return Pruned(tuple(going), left, tuple(held), strays=strays, unasked=unasked)
     gone, failed = [], []
     for one in going:
         failure = _failure_to_remove(one.kept.key, places.cache, report)
@@ -66,7 +74,26 @@ def prune(places: Places, wish: Wish, report: Reporter, *, dry_run: bool = False
         else:
             failed.append((one.kept.key, failure))
     inventory.remove_leftovers(places.cache)
-    return Pruned(tuple(gone), tuple(one for one in left if not one[0].exists()), tuple(held), tuple(failed))
+    removed_left = tuple(one for one in left if not one[0].exists())
+    strays, unasked = _strays(places.cache, dry_run=False)
+    return Pruned(tuple(gone), removed_left, tuple(held), tuple(failed), strays, unasked)
+
+
+def _strays(cache: Path, *, dry_run: bool) -> tuple[tuple[Stray, ...], EngineFailure | None]:
+    """What was left behind with the engine, removed unless ``dry_run``; or why the engine was not asked."""
+    if not inventory.has_images(cache):  # then this machine may have no engine, and need none
+        return (), None
+    from projrun.core.engine.client import connect
+    from projrun.environment.docker import strays
+
+    try:
+        engine = connect()
+        found = tuple(strays.strays(cache, engine))
+        for one in () if dry_run else found:
+            strays.remove(one, engine)
+    except EngineFailure as failure:
+        return (), failure
+    return found, None
 
 
 def _failure_to_remove(key: str, cache: Path, report: Reporter) -> EnvironmentFailure | None:

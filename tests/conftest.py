@@ -11,11 +11,15 @@ import pytest
 from hypothesis import settings
 
 from projrun.core.errors import ProjrunError
+from tests.engine import Engine, end_shared_engine, shared_engine
 from tests.repositories import Repository
 from tests.schemas import validate_store
 
 # Where nothing answers: a test that needs an index makes its own on loopback.
 NO_INDEX = "http://127.0.0.1:9/simple/"
+
+# Variables that would lead a test to something of the machine or its user.
+FOREIGN = ("PYTHON", "GIT_", "UV_", "PIP_", "PROJRUN_", "XDG_", "VIRTUAL_ENV", "CONDA_", "DOCKER_", "BUILDKIT_")
 
 settings.register_profile("untimed", deadline=None)  # no test asserts on time
 settings.load_profile("untimed")
@@ -28,7 +32,7 @@ def hostile_environment(
     """An empty HOME, no foreign variables, an index that refuses. Gives that HOME."""
     home = tmp_path_factory.mktemp("home")
     for name in list(os.environ):
-        if name.startswith(("PYTHON", "GIT_", "UV_", "PIP_", "PROJRUN_", "XDG_", "VIRTUAL_ENV", "CONDA_")):
+        if name.startswith(FOREIGN):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("PROJRUN_STORE", str(home / "store"))
@@ -66,3 +70,23 @@ def every_error_says_what_to_type_next(monkeypatch: pytest.MonkeyPatch) -> Itera
 def repository(tmp_path: Path) -> Repository:
     """An empty real git repository in ``tmp_path / "project"``."""
     return Repository.create(tmp_path / "project")
+
+
+@pytest.fixture(scope="session")
+def docker_engine() -> Iterator[Engine]:
+    """The real Docker Engine of this test run; see tests/engine.py."""
+    engine = shared_engine()
+    yield engine
+    engine.api.close()
+
+
+@pytest.fixture
+def engine(docker_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Engine:
+    """The same, and DOCKER_HOST leads there."""
+    monkeypatch.setenv("DOCKER_HOST", docker_engine.host)
+    return docker_engine
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):  # a worker of pytest-xdist has one
+        end_shared_engine()

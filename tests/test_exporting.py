@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shlex
 import subprocess
 import sys
@@ -234,49 +233,63 @@ def test_a_bill_of_what_is_not_built_here_has_the_packages_alone(project: Worksp
     assert needs["project"] == ["alpha==1.0", "beta==1.0", "python"]
 
 
-def dockerfile(text: str) -> tuple[list[str], dict[str, str]]:
-    """The instructions of a Dockerfile, and the here-documents that it writes, by path."""
-    files: dict[str, str] = {}
-
-    def take(match: re.Match[str]) -> str:
-        files[match["path"]] = match["body"]
-        return ""
-
-    text = re.sub(r'COPY <<"EOF" (?P<path>\S+)\n(?P<body>.*?)^EOF\n', take, text, flags=re.DOTALL | re.MULTILINE)
-    return [row for row in text.splitlines() if row and not row.startswith("#")], files
+def dockerfile(text: str, folder: Path) -> tuple[list[str], str]:
+    """The instructions of a Dockerfile, without those that write the lock, and the lock that those write."""
+    text = "".join(f"{row}\n" for row in text.splitlines() if not row.startswith("#"))
+    *rows, last = text.replace("\\\n", "").split("\n")
+    assert last == ""
+    place = folder / "written"
+    place.mkdir()
+    writing = [row for row in rows if "printf" in row]
+    for row in writing:
+        command = row.removeprefix("RUN ").replace("/opt/projrun", str(place))
+        assert len(command.encode()) < 128 << 10
+        subprocess.run(["sh", "-c", command], check=True)
+    written = place / "requirements.lock"
+    return [row for row in rows if row not in writing], written.read_text() if written.exists() else ""
 
 
 def test_a_dockerfile_installs_what_the_run_had(project: Workspace, tmp_path: Path) -> None:
     project.run()
-    text = export(project, "last", "dockerfile")
-    assert text.startswith("# syntax=docker/dockerfile:1\n")
-    (begin, install), files = dockerfile(text)
+    (begin, install), text = dockerfile(export(project, "last", "dockerfile"), tmp_path)
+    assert text == export(project, "last").split("\n", 2)[2]
     architecture = {"linux-x86_64": "linux/amd64", "linux-aarch64": "linux/arm64"}[HERE]
     assert begin == f"FROM --platform={architecture} python:{THIS_PYTHON}-slim"
     words = shlex.split(install)
     assert words[:5] == ["RUN", "python", "-m", "pip", "install"]
-    ((path, body),) = files.items()
-    assert words[-2:] == ["-r", path]
+    assert words[-2:] == ["-r", "/opt/projrun/requirements.lock"]
     assert "--require-hashes" in words
     written = tmp_path / "requirements.lock"
-    written.write_text(body)
+    written.write_text(text)
     assert pip(project, tmp_path / "image", *words[5:-1], written) == recorded(project)
 
 
-def test_a_dockerfile_of_a_project_keeps_its_markers(project: Workspace) -> None:
-    (begin, _), files = dockerfile(export(project, None, "dockerfile"))
+def test_a_dockerfile_of_a_project_keeps_its_markers(project: Workspace, tmp_path: Path) -> None:
+    (begin, _), text = dockerfile(export(project, None, "dockerfile"), tmp_path)
     assert begin == f"FROM python:{THIS_PYTHON}-slim"
-    assert '; sys_platform == "win32"' in "".join(files.values())
+    assert '; sys_platform == "win32"' in text
 
 
-def test_a_dockerfile_allows_what_the_spec_allows_to_be_built(project: Workspace) -> None:
+def test_a_dockerfile_of_a_long_lock_is_for_any_shell(project: Workspace, tmp_path: Path) -> None:
+    first = (project.root / "requirements.lock").read_text()
+    marker = """; sys_platform != "$HOME `id` it's %s" """.strip()
+    rows = [f"thing-{number}==1.0 {marker} \\\n    --hash=sha256:{number:064x}\n" for number in range(3000)]
+    project.repository.write("requirements.lock", first + "".join(rows))
+    dockerfile_text = export(project, None, "dockerfile")
+    _, text = dockerfile(dockerfile_text, tmp_path)
+    assert text == export(project, None).split("\n", 2)[2]
+    assert text.count("thing-") == 3000
+    assert dockerfile_text.count("RUN printf") > 2
+
+
+def test_a_dockerfile_allows_what_the_spec_allows_to_be_built(project: Workspace, tmp_path: Path) -> None:
     gamma = make_source_distribution(project.index.folder, "gamma")
     beta = project.index.folder / "beta-1.0-py3-none-any.whl"
     project.repository.write("requirements.lock", lock_of(beta, gamma))
     locked = f'{{python: "{THIS_PYTHON}", lock: requirements.lock, source_distributions: [gamma]}}'
     project.entry_point("python -c pass", environment=locked)
     project.run()
-    (_, install), _ = dockerfile(export(project, "last", "dockerfile"))
+    (_, install), _ = dockerfile(export(project, "last", "dockerfile"), tmp_path)
     assert "--only-binary beta -r" in install
     packages = Pylock.from_dict(parse_toml(export(project, "last", "pylock"))).packages
     assert [(one.name, one.sdist is not None) for one in packages] == [("beta", False), ("gamma", True)]
@@ -295,12 +308,12 @@ def test_a_dockerfile_of_a_run_on_another_system_is_refused(project: Workspace) 
     assert Pylock.from_dict(parse_toml(export(project, "last", "pylock")))
 
 
-def test_an_image_of_nothing_installs_nothing(project: Workspace) -> None:
+def test_an_image_of_nothing_installs_nothing(project: Workspace, tmp_path: Path) -> None:
     project.repository.write("requirements.lock", "# nothing\n")
     project.entry_point("python -c pass")
     project.run()
-    instructions, files = dockerfile(export(project, "last", "dockerfile"))
-    assert (len(instructions), files) == (1, {})
+    instructions, text = dockerfile(export(project, "last", "dockerfile"), tmp_path)
+    assert (len(instructions), text) == (1, "")
     for form in ("requirements", "pylock", "cyclonedx"):
         assert export(project, "last", form)
 

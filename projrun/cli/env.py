@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from projrun.cli.kept import cells, document, failed_document, lines, pruned_document, when
+from projrun.cli.kept import cells, document, failed_document, lines, print_findings, pruned_document, when
 from projrun.cli.options import (
     Age,
     allow_download_option,
@@ -22,16 +22,14 @@ from projrun.cli.options import (
     single,
     store_option,
 )
-from projrun.cli.render import Column, label, print_document, printable, styled, table
+from projrun.cli.render import Column, label, print_document, printable, table
 from projrun.cli.screen import Screen
 from projrun.core.amounts import size
 
 if TYPE_CHECKING:
     from projrun.core.errors import EnvironmentFailure
-    from projrun.environments import Places, Verified
+    from projrun.environments import Places
     from projrun.removing import Pruned
-
-_FINDINGS_SHOWN = 20
 
 
 @click.group()
@@ -104,13 +102,14 @@ def verify(  # noqa: PLR0913, PLR0917 - one parameter for each option of the com
     Each is hashed and compared with its RECORD and with what was written down when it was built; compiled bytecode
     is compared with its source. Of a run, the installed set is compared with the recorded one. Exits with 113 when
     anything is missing, extra or altered; then no run uses the environment any more, and the next builds it again.
+    An image is looked into once more instead: its id, Python's distributions and the system's packages.
     """
     from projrun.environments import meant
     from projrun.environments import verify as verified
 
     places, screen = _places(store, environment), _screen(as_json)
     found = verified(meant(which, places), means(offline=offline), screen, archives=archives)
-    _print_findings(found, as_json=as_json)
+    print_findings(found, as_json=as_json)
     ctx.exit(113 if found.findings else 0)
 
 
@@ -141,8 +140,9 @@ def build(
         flags = [dataclasses.asdict(flag) for flag in (*ready.plan.flags, *ready.flags)]
         told = {
             "key": ready.plan.key,
-            "directory": str(ready.bin.parent),
+            "directory": str(ready.plan.directory),
             "reused": ready.reused,
+            "image": ready.image and ready.image.image.id,
         }
         print_document({**told, "flags": flags})
     else:
@@ -217,9 +217,10 @@ def prune(
     as_json: bool,
     store: Path | None,
 ) -> None:
-    """Remove environments that are not needed, and what killed builders left.
+    """Remove environments that are not needed, and what killed builders and runs left.
 
-    With both options, those that fit both; with none, only what was left behind. Never one that a live run uses.
+    With both options, those that fit both; with none, only what was left behind: folders of the cache, and
+    the containers and images that were made for it. Never one that a live run uses.
     """
     from projrun.removing import Wish
     from projrun.removing import prune as pruned
@@ -240,11 +241,19 @@ def _print_pruned(found: Pruned, *, dry_run: bool) -> None:
         click.echo(f"{verb} {one.kept.key[:SHORT]}, {size(one.kept.size)}, last used {when(one.kept.last_used)}")
     for path, count in found.leftovers:
         click.echo(f"{verb} {path.name[:30]}, {size(count)}, left behind")
+    for stray in found.strays:
+        whose = f" of run {stray.run}" if stray.run else ""
+        click.echo(f"{verb} {stray.kind} {printable(stray.name)[:40]}{whose}, left behind")
     for key in found.held:
         click.echo(f"kept {key[:SHORT]}: a run uses it", err=True)
     _print_failures(found.failed)
+    if found.unasked is not None:
+        click.echo(f"containers and images: {printable(found.unasked.what)}", err=True)
+        click.echo(f"  try: {printable(found.unasked.hint)}", err=True)
     total = sum(one.kept.size for one in found.removed) + sum(count for _, count in found.leftovers)
-    click.echo(f"{verb} {len(found.removed) + len(found.leftovers)}, {size(total)}", err=True)
+    total += sum(stray.size for stray in found.strays)
+    count = len(found.removed) + len(found.leftovers) + len(found.strays)
+    click.echo(f"{verb} {count}, {size(total)}", err=True)
 
 
 def _print_failures(failed: Iterable[tuple[str, EnvironmentFailure]]) -> None:
@@ -264,24 +273,3 @@ def _places(store: Path | None, environment: str | None = None) -> Places:
 
 def _screen(as_json: bool) -> Screen:
     return Screen(quiet=as_json and not sys.stderr.isatty(), data_on_stdout=True)
-
-
-def _print_findings(found: Verified, *, as_json: bool) -> None:
-    findings = found.findings
-    if as_json:
-        told = [dataclasses.asdict(finding) for finding in findings]
-        print_document(
-            {"key": found.key, "run": found.run, "ok": not told, "files": found.files, "findings": told}
-        )
-        return
-    for finding in findings[:_FINDINGS_SHOWN]:
-        click.echo(f"{label(finding.kind)} {printable(finding.message)}")
-    if len(findings) > _FINDINGS_SHOWN:
-        click.echo(f"and {len(findings) - _FINDINGS_SHOWN} more (--json lists them)")
-    short = found.key[:12]
-    if findings:
-        count = f"{len(findings)} difference{'s' * (len(findings) != 1)}"
-        then = "; the next run builds it again" if found.unusable else ""
-        click.echo(f"{short}: {count}{then}", err=True)
-    else:
-        click.echo(f"{short}: {styled('as it was installed', fg='green')}, {found.files} files")

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from projrun.cli.render import printable
+import click
+
+from projrun.cli.render import label, print_document, printable, styled
 from projrun.core.amounts import size
 
 if TYPE_CHECKING:
     from projrun.core.errors import EnvironmentFailure
-    from projrun.environments import Listed
+    from projrun.environment.docker.marker import Marked
+    from projrun.environment.model import Distribution, Package
+    from projrun.environments import Listed, Verified
     from projrun.removing import Pruned
 
 _INSTALLED_SHOWN = 40
+_FINDINGS_SHOWN = 20
 
 
 def document(one: Listed) -> dict[str, Any]:
     """One of them as data."""
-    kept, told = one.kept, one.kept.told
+    kept, told, image = one.kept, one.kept.told, one.kept.image
     return {
         "key": kept.key,
         "directory": str(kept.directory),
@@ -32,10 +37,28 @@ def document(one: Listed) -> dict[str, Any]:
         "runs": one.runs,
         "interpreter": told and {"path": str(told.interpreter), "version": told.in_process},
         "builder": told and {"name": told.builder, "version": told.builder_version},
-        "inputs": told and dict(told.inputs),
-        "installed": told and [dataclasses.asdict(found) for found in told.installed],
+        "image": image and _image_document(image),
+        "inputs": _either(told and told.inputs, image and image.inputs),
+        "installed": _either(
+            told and [dataclasses.asdict(found) for found in told.installed],
+            image and [dataclasses.asdict(found) for found in image.distributions],
+        ),
         "flags": told and [dataclasses.asdict(flag) for flag in told.flags],
     }
+
+
+def _image_document(image: Marked) -> dict[str, Any]:
+    return {
+        "id": image.image.id,
+        "platform": image.image.platform,
+        "engine": image.engine,
+        "python": image.python,
+        "packages": [dataclasses.asdict(package) for package in image.packages],
+    }
+
+
+def _either(first: Any, second: Any) -> Any:
+    return second if first is None else first
 
 
 def _state(one: Listed) -> str:
@@ -46,12 +69,11 @@ def _state(one: Listed) -> str:
 
 def cells(one: Listed) -> list[str]:
     """One of them as a row of the table."""
-    kept, told = one.kept, one.kept.told
+    kept, told, image = one.kept, one.kept.told, one.kept.image
+    of_image = [image.python or "", "docker", str(len(image.distributions) + len(image.packages))] if image else []
     return [
         kept.key[:12],
-        told.in_process if told else "",
-        told.builder if told else "",
-        str(len(told.installed)) if told else "",
+        *([told.in_process, told.builder, str(len(told.installed))] if told else of_image or ["", "", ""]),
         size(kept.size),
         when(kept.last_used),
         str(one.runs),
@@ -67,13 +89,59 @@ def lines(one: Listed) -> Iterable[tuple[str, str]]:
     if told:
         yield "python", f"{told.in_process}, {told.interpreter}"
         yield "builder", f"{told.builder} {told.builder_version}"
-        names = [f"{found.name} {found.version}" for found in told.installed]
-        more = f", and {len(names) - _INSTALLED_SHOWN} more (--json lists them)"
-        yield "installed", ", ".join(names[:_INSTALLED_SHOWN]) + more * (len(names) > _INSTALLED_SHOWN)
+        yield "installed", _listed(told.installed)
         yield from (("flagged", flag.message) for flag in told.flags)
+    if kept.image:
+        yield from _image_lines(kept.image)
     yield "size", size(kept.size)
     yield "last used", f"{when(kept.last_used)}, by {one.runs} run{'s' * (one.runs != 1)} of the store"
     yield "files", str(kept.directory)
+
+
+def _image_lines(image: Marked) -> Iterable[tuple[str, str]]:
+    yield "image", f"{image.image.id}, {image.image.platform}"
+    yield "engine", image.engine
+    yield "python", image.python or "none that can be asked"
+    if image.distributions:
+        yield "installed", _listed(image.distributions)
+    if image.packages:
+        yield "packages", _listed(image.packages)
+
+
+def _listed(found: Sequence[Distribution] | Sequence[Package]) -> str:
+    names = [f"{one.name} {one.version}" for one in found]
+    more = f", and {len(names) - _INSTALLED_SHOWN} more (--json lists them)"
+    return ", ".join(names[:_INSTALLED_SHOWN]) + more * (len(names) > _INSTALLED_SHOWN)
+
+
+def print_findings(found: Verified, *, as_json: bool) -> None:
+    """What came of verifying one: for people the first differences, as data all of them."""
+    findings = found.findings
+    if as_json:
+        told = [dataclasses.asdict(finding) for finding in findings]
+        print_document(
+            {
+                "key": found.key,
+                "run": found.run,
+                "ok": not told,
+                "files": found.files,
+                "findings": told,
+                "packages": found.packages,
+            }
+        )
+        return
+    for finding in findings[:_FINDINGS_SHOWN]:
+        click.echo(f"{label(finding.kind)} {printable(finding.message)}")
+    if len(findings) > _FINDINGS_SHOWN:
+        click.echo(f"and {len(findings) - _FINDINGS_SHOWN} more (--json lists them)")
+    short = found.key[:12]
+    if findings:
+        count = f"{len(findings)} difference{'s' * (len(findings) != 1)}"
+        then = "; the next run builds it again" if found.unusable else ""
+        click.echo(f"{short}: {count}{then}", err=True)
+    else:
+        looked = f"{found.files} files" if found.packages is None else f"{found.packages} packages"
+        click.echo(f"{short}: {styled('as it was installed', fg='green')}, {looked}")
 
 
 def pruned_document(found: Pruned) -> dict[str, Any]:
@@ -81,6 +149,7 @@ def pruned_document(found: Pruned) -> dict[str, Any]:
     return {
         "removed": [{"key": one.kept.key, "size": one.kept.size} for one in found.removed],
         "leftovers": [{"path": str(path), "size": count} for path, count in found.leftovers],
+        "strays": [dataclasses.asdict(stray) for stray in found.strays],
         "in_use": list(found.held),
         "failed": [failed_document(key, failure) for key, failure in found.failed],
     }

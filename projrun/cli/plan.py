@@ -91,7 +91,8 @@ def _lines(plan: Plan) -> list[tuple[str, str]]:
     else:
         interpreter = environment.python
         what = f"{interpreter.implementation} {interpreter.version}" if interpreter else "a container"
-        ready = f"to be built with {environment.builder}: {environment.reason}" if environment.reason else "ready"
+        builder = f" with {environment.builder}" if environment.builder else ""
+        ready = f"to be built{builder}: {environment.reason}" if environment.reason else "ready"
         key = f"key {environment.key[:10]}, " if environment.key else ""
         lines.append(("environment", f"{key}{what}, {ready}"))
     for name, bound in choice.parameters.items():

@@ -21,6 +21,10 @@ def ensure(plan: EnvironmentPlan, means: Means, report: Reporter) -> Environment
     """
     if plan.kind == "system":
         return _system_environment(plan)
+    if plan.kind == "docker":
+        from projrun.environment.docker import build as images  # an engine is not needed elsewhere
+
+        return images.ensure(plan, means, report)
     if plan.directory is None:
         raise EnvironmentFailure(
             "the environment has no lock yet", why=plan.reason or "", hint="run without --dry-run"

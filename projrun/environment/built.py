@@ -18,6 +18,8 @@ from projrun.environment.model import Distribution, Means
 from projrun.environment.probe import identity_of
 
 MARKER = "projrun-environment.json"
+IMAGE_MARKER = "projrun-image.json"  # of an environment that is an image: see docker.marker
+MARKERS = (MARKER, IMAGE_MARKER)
 LOCK = "projrun-lock"  # the text of the lock it was built from
 _FORMAT = 2
 
@@ -73,22 +75,26 @@ def depth(means: Means) -> Depth:
     return "thorough" if means.thorough else "quick"
 
 
-def look(directory: Path, key: str, depth: Depth) -> Built | str:
-    """The environment of ``key`` as its marker tells it, or why what is in ``directory`` cannot be used.
-
-    Raises EnvironmentFailure when the cache cannot be looked into.
-    """
+def is_there(directory: Path) -> bool:
+    """Whether there is a directory. Raises EnvironmentFailure when the cache cannot be looked into."""
     try:
-        is_there = stat.S_ISDIR(directory.stat().st_mode)
+        return stat.S_ISDIR(directory.stat().st_mode)
     except (FileNotFoundError, NotADirectoryError):
-        is_there = False
+        return False
     except OSError as error:
         raise EnvironmentFailure(
             f"the environments in {directory.parent} cannot be looked at",
             why=error.strerror or str(error),
             hint="choose another folder: PROJRUN_CACHE=DIR",
         ) from error
-    if not is_there:
+
+
+def look(directory: Path, key: str, depth: Depth) -> Built | str:
+    """The environment of ``key`` as its marker tells it, or why what is in ``directory`` cannot be used.
+
+    Raises EnvironmentFailure when the cache cannot be looked into.
+    """
+    if not is_there(directory):
         return "it was never built here"
     try:
         document = read_json(directory / MARKER)

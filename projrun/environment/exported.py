@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import posixpath
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +13,8 @@ from projrun.environment.lock import LockLine, normalised
 from projrun.environment.model import Interpreter
 
 _LOCK_IN_IMAGE = "/opt/projrun/requirements.lock"
+# A shell gets its command as one argument, which has 128 KiB at most: MAX_ARG_STRLEN of execve(2).
+_LONGEST_COMMAND = 100_000
 _ARCHITECTURES = {"linux-x86_64": "linux/amd64", "linux-aarch64": "linux/arm64"}
 
 
@@ -52,7 +56,8 @@ def requirements(contents: Contents) -> str:
 def dockerfile(contents: Contents) -> str:
     """A Dockerfile (https://docs.docker.com/reference/dockerfile/) of an image with interpreter and packages.
 
-    The lock is in it, as a here-document. Raises EnvironmentFailure for a run on a platform that no image has.
+    The lock is in it, written by a shell: every builder takes that, and not every one a here-document. Raises
+    EnvironmentFailure for a run on a platform that no image has.
     """
     image = "alpine" if "musl" in contents.interpreter.soabi else "slim"
     words = ["FROM", f"python:{contents.interpreter.version}-{image}"]
@@ -65,11 +70,36 @@ def dockerfile(contents: Contents) -> str:
                 hint="without RUN, the project's lock is exported with its markers",
             )
         words.insert(1, f"--platform={architecture}")
-    rows = ["# syntax=docker/dockerfile:1", _header(contents, "dockerfile") + " ".join(words)]
+    rows = [_header(contents, "dockerfile") + " ".join(words)]
     if contents.lines:
-        text = lock.text_of(contents.lines)
-        rows += [f'COPY <<"EOF" {_LOCK_IN_IMAGE}', f"{text}EOF", f"RUN {_install(contents)}"]
+        rows += [*_writing(lock.text_of(contents.lines)), f"RUN {_install(contents)}"]
     return "\n".join(rows) + "\n"
+
+
+def _writing(text: str) -> Iterator[str]:
+    """The instructions that write a file of these lines. Each is a command of the shell, short enough for one."""
+    words = [_quoted(line) for line in text.splitlines()]
+    begin = f"RUN mkdir -p {posixpath.dirname(_LOCK_IN_IMAGE)} && printf '%s\\n'"
+    while words:
+        count = next(_fitting(words))
+        rows = [begin, *(f"    {word}" for word in words[:count]), f"    >>{_LOCK_IN_IMAGE}"]
+        yield " \\\n".join(rows)
+        words, begin = words[count:], "RUN printf '%s\\n'"
+
+
+def _fitting(words: Sequence[str]) -> Iterator[int]:
+    """How many of the words make one command."""
+    total = 0
+    for index, word in enumerate(words):
+        total += len(word.encode()) + 8  # what is between two of them
+        if total > _LONGEST_COMMAND and index:
+            yield index
+    yield len(words)
+
+
+def _quoted(line: str) -> str:
+    """A line as one word of the shell; ``shlex.quote`` leaves quotes away where it can."""
+    return "'" + line.replace("'", "'\\''") + "'"
 
 
 def _install(contents: Contents) -> str:

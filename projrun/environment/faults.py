@@ -10,7 +10,7 @@ from projrun.core.report import Reporter
 from projrun.environment import interpreters, lock, locked, plan, requirements
 from projrun.environment.model import REFUSED, EnvironmentPlan, Interpreter, Means
 from projrun.environment.text import read_lock
-from projrun.spec.model import EnvironmentSpec
+from projrun.spec.model import DockerSpec, EnvironmentSpec
 
 
 def examine(
@@ -18,7 +18,7 @@ def examine(
 ) -> tuple[EnvironmentPlan | None, tuple[Flag, ...]]:
     """The plan of an environment, None when it cannot be had, and all that is wrong with it. Builds nothing."""
     try:
-        planned = plan.plan(spec, root, means, report, resolve=False)
+        planned = _planned(spec, root, means, report)
     except EnvironmentFailure as error:
         found = _apart(spec, root, means)
         if not any(flag.code == REFUSED for flag in found):
@@ -28,8 +28,27 @@ def examine(
     return planned, planned.flags
 
 
+def _planned(spec: EnvironmentSpec, root: Path, means: Means, report: Reporter) -> EnvironmentPlan:
+    if spec.docker is None:
+        return plan.plan(spec, root, means, report, resolve=False)
+    from projrun.environment.docker import plan as images  # an engine is not needed elsewhere
+
+    return images.examined(spec.docker, root, means)
+
+
+def _of_image(spec: DockerSpec, root: Path, means: Means) -> list[Flag]:
+    from projrun.environment.docker import plan as images
+
+    try:
+        return list(images.flags_apart(spec, root, means))
+    except EnvironmentFailure as error:
+        return [as_flag(REFUSED, error)]
+
+
 def _apart(spec: EnvironmentSpec, root: Path, means: Means) -> list[Flag]:
     """What is wrong with the interpreter, the lock and the requirements, each looked at by itself."""
+    if spec.docker is not None:
+        return _of_image(spec.docker, root, means)
     if not spec.python:
         return []
     found: list[Flag] = []

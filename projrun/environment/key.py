@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from projrun.core.hashing import sha256_bytes, sha256_value
-from projrun.environment.model import Interpreter
+from projrun.environment.model import ImagePlan, Interpreter
 
 _FORMAT = 1
 
@@ -36,6 +36,23 @@ def inputs_of_lock(
 def inputs_of_system(interpreter: Interpreter) -> Mapping[str, Any]:
     """The document of the caller's own interpreter, which says nothing of what is installed there."""
     return {"format": _FORMAT, "kind": "system", **_interpreter(interpreter)}
+
+
+def inputs_of_image(image: ImagePlan) -> Mapping[str, Any]:
+    """The document of an image that is built, or of one that exists already. It names no place on this machine."""
+    if image.reference is not None:
+        digest = image.bases[0].digest
+        return {"format": _FORMAT, "kind": "docker", "image": {"digest": digest}, "platform": image.platform}
+    return {
+        "format": _FORMAT,
+        "kind": "docker",
+        "dockerfile": {"sha256": sha256_bytes((image.dockerfile or "").encode()), "target": image.spec.target},
+        "context": {"sha256": image.context},
+        "arguments": dict(image.arguments),
+        "secrets": sorted(image.spec.secrets),
+        "bases": {base.reference: base.digest for base in image.bases},
+        "platform": image.platform,
+    }
 
 
 def key_of(inputs: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from projrun.core.engine.model import Image
 from projrun.core.flags import Flag
+from projrun.spec.model import DockerSpec
 
 
 def _all_files(directory: Path) -> Iterable[str]:
@@ -90,7 +91,8 @@ class ImagePlan:
     """What image an environment is. ``reference`` is that of an image that exists already, None when it is built.
 
     ``bases`` are the images it is made from (the image itself when it exists); ``context`` is the digest of the
-    build context, ``arguments`` are those of the build.
+    build context, ``arguments`` are those of the build; ``dockerfile`` is the text. ``spec`` is what the
+    project in ``root`` declares.
     """
 
     reference: str | None
@@ -98,6 +100,9 @@ class ImagePlan:
     dockerfile: str | None = None
     context: str | None = None
     arguments: Mapping[str, str] = field(default_factory=dict)
+    platform: str = ""
+    spec: DockerSpec = field(default_factory=DockerSpec)
+    root: Path = Path()
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ def in_use(environment: Environment) -> Iterator[None]:
             file.parent.mkdir(exist_ok=True)
             stack.enter_context(locks.shared(file))
             os.utime(file)
-        if not (directory / built.MARKER).exists():
+        if not any((directory / marker).exists() for marker in built.MARKERS):
             raise EnvironmentFailure(
                 "the environment was removed before the program started",
                 why=f"{directory} was there a moment ago.",

@@ -38,14 +38,16 @@ class Ladder:
     ``cause`` is why the child is being stopped: ``interrupted``, ``timeout``, ``failure`` (of our own), or
     None. ``received`` is the first signal that told us to stop. ``stragglers`` tells whether processes
     of the group had to be ended after the child. ``given_up``: nothing is left to be done or waited for.
+    ``pause`` is the signal that pauses the group; by itself the system ignores TSTP in one without a terminal.
     """
 
-    def __init__(self, graces: Graces) -> None:
+    def __init__(self, graces: Graces, pause: int = signal.SIGSTOP) -> None:
         self.cause: str | None = None
         self.received: int | None = None
         self.stragglers = False
         self.given_up = False
         self._graces = graces
+        self._pause = pause
         self._group: int | None = None
         self._steps: list[tuple[int, float]] = []
         self._deadline = math.inf
@@ -81,7 +83,7 @@ class Ladder:
     def suspend(self, _number: int) -> None:
         """We were asked to pause (Ctrl-Z): the group pauses, then we do."""
         self._suspended = time.monotonic()
-        self.pass_on(signal.SIGSTOP)  # the system ignores TSTP in a session without a terminal
+        self.pass_on(self._pause)
         os.kill(os.getpid(), signal.SIGSTOP)
 
     def resume(self, _number: int) -> None:

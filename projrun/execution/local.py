@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from projrun.execution import program, signals, system
+from projrun.execution import ending, program, signals, system
 from projrun.execution.channels import Channels
+from projrun.execution.ending import Child, Ending
 from projrun.execution.ladder import Graces, Ladder
 from projrun.execution.model import Outcome, Request, Usage
 
@@ -29,44 +30,11 @@ _EXIT_TIMEOUT = 124
 Write = Callable[[str, bytes], None]
 
 
-class _Child(NamedTuple):
+class _Running(NamedTuple):
     """The child's process id, and when it was started by the monotonic clock."""
 
     pid: int
     started: float
-
-
-class _End(NamedTuple):
-    """How the child ended.
-
-    ``status`` is as wait4 gives it, None when the child could not be ended. ``cause`` is why we had begun
-    to stop it, if we had.
-    """
-
-    status: int | None
-    usage: Usage
-    cause: str | None
-    stragglers: bool = False
-
-    @property
-    def signal(self) -> int | None:
-        return os.WTERMSIG(self.status) if self.status is not None and os.WIFSIGNALED(self.status) else None
-
-    @property
-    def code(self) -> int:
-        """The exit code as a shell has it; that of a kill when the child withstood one."""
-        if self.status is None:
-            return 128 + signal.SIGKILL
-        return os.waitstatus_to_exitcode(self.status) if self.signal is None else 128 + self.signal
-
-    @property
-    def text(self) -> str:
-        if self.status is None:
-            return "it could not be killed, and may still run"
-        if self.signal is None:
-            return f"it ended with exit code {self.code}"
-        text = f"it was ended by {_name(self.signal)} ({signal.strsignal(self.signal) or 'no name'})"
-        return f"{text}, and left a memory dump" if os.WCOREDUMP(self.status) else text
 
 
 def execute(
@@ -82,29 +50,42 @@ def execute(
     signals that reach us go to the process group (only in the main thread; see :class:`Graces` for what
     follows). When ``write`` or ``started`` raises, the child is stopped and the error raised again.
     """
-    ladder = Ladder(graces or Graces())
+    ladder = Ladder(graces or Graces(), signal.SIGSTOP if request.container is None else signal.SIGTSTP)
     with Channels(request.terminals) as channels, signals.caught(_reactions(ladder, channels)) as wake:
         sink = _Sink(write, ladder)
         began, clock = time.time(), time.monotonic()
         try:
-            child = program.start(request, channels)
+            child = _start(request, channels)
         except program.CannotStartError as problem:
             return _not_started(problem, began, ladder)
         try:
             channels.handed_over()
-            ladder.attach(child.pid, request.timeout)
+            ladder.attach(child.process.pid, request.timeout)
             if started is not None:
                 sink.call(started)
-            end = _watch(_Child(child.pid, clock), channels, ladder, sink, wake)
+            end = _watch(_Running(child.process.pid, clock), channels, ladder, sink, wake)
         except BaseException:
             ladder.end_group()
-            child.wait()
+            child.process.wait()
+            child.abandoned()
             raise
         # Collected by pid, or past collecting: Popen need not warn.
-        child.returncode = 0
+        child.process.returncode = 0
+        try:
+            end = child.ended(end)
+        except program.CannotStartError as problem:
+            return _not_started(problem, began, ladder)
     if sink.error is not None:
         raise sink.error
     return _outcome(request, end, ladder, began)
+
+
+def _start(request: Request, channels: Channels) -> Child:
+    if request.container is None:
+        return program.start(request, channels)
+    from projrun.execution import contained
+
+    return contained.start(request, request.container, channels)
 
 
 class _Sink:
@@ -142,9 +123,9 @@ def _reactions(ladder: Ladder, channels: Channels) -> Mapping[int, Callable[[int
     }
 
 
-def _watch(child: _Child, channels: Channels, ladder: Ladder, sink: _Sink, wake: int | None) -> _End:
+def _watch(child: _Running, channels: Channels, ladder: Ladder, sink: _Sink, wake: int | None) -> Ending:
     """Passes output on until the child has ended and let go of everything, or is given up."""
-    end: _End | None = None
+    end: Ending | None = None
     with system.ExitWatch(child.pid) as watch, selectors.DefaultSelector() as selector:
         for stream, descriptor in channels.open.items():
             selector.register(descriptor, selectors.EVENT_READ, stream)
@@ -169,7 +150,7 @@ def _watch(child: _Child, channels: Channels, ladder: Ladder, sink: _Sink, wake:
     left = _drain(channels, sink)
     if end is None:
         usage = Usage(wall=time.monotonic() - child.started, user=0.0, system=0.0, peak_memory=0)
-        return _End(None, usage, ladder.cause)
+        return ending.unkillable(usage, ladder.cause)
     return end._replace(stragglers=left or ladder.stragglers)
 
 
@@ -187,14 +168,14 @@ def _drain(channels: Channels, sink: _Sink) -> bool:
     return bool(channels.open)
 
 
-def _pause(ladder: Ladder, end: _End | None, channels: Channels) -> float | None:
+def _pause(ladder: Ladder, end: Ending | None, channels: Channels) -> float | None:
     wait = ladder.wait()
     if end is None or channels.open or wait is None:
         return wait
     return min(wait, _GROUP_POLL_SECONDS)
 
 
-def _collect(watch: system.ExitWatch, child: _Child, ladder: Ladder) -> _End:
+def _collect(watch: system.ExitWatch, child: _Running, ladder: Ladder) -> Ending:
     status, used = watch.collect()
     cause = ladder.cause
     ladder.exited()
@@ -204,7 +185,7 @@ def _collect(watch: system.ExitWatch, child: _Child, ladder: Ladder) -> _End:
         system=used.ru_stime,
         peak_memory=system.peak_memory(used),
     )
-    return _End(status, usage, cause)
+    return ending.of_status(status, usage, cause)
 
 
 def _not_started(problem: program.CannotStartError, began: float, ladder: Ladder) -> Outcome:
@@ -219,13 +200,16 @@ def _not_started(problem: program.CannotStartError, began: float, ladder: Ladder
     )
 
 
-def _outcome(request: Request, end: _End, ladder: Ladder, began: float) -> Outcome:
+def _outcome(request: Request, end: Ending, ladder: Ladder, began: float) -> Outcome:
     code = end.code
     if end.cause == "timeout":
         status, code = "timeout", _EXIT_TIMEOUT
         reason = f"it had not finished after {request.timeout:g} s; {end.text}"
     elif end.cause == "interrupted":
-        status, reason = "interrupted", f"projrun was told to stop by {_name(ladder.received)}; {end.text}"
+        status, reason = (
+            "interrupted",
+            f"projrun was told to stop by {ending.signal_name(ladder.received)}; {end.text}",
+        )
     else:
         status, reason = ("failed", end.text) if code else ("finished", "")
     return Outcome(
@@ -239,10 +223,3 @@ def _outcome(request: Request, end: _End, ladder: Ladder, began: float) -> Outco
         reason=reason,
         stragglers=end.stragglers,
     )
-
-
-def _name(number: int | None) -> str:
-    try:
-        return signal.Signals(number or 0).name
-    except ValueError:
-        return f"signal {number}"

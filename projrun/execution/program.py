@@ -7,11 +7,13 @@ import errno
 import os
 import stat
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from projrun.core import process
 from projrun.core.nearest import nearest
 from projrun.core.report import STDERR, STDOUT
 from projrun.execution.channels import Channels
+from projrun.execution.ending import Ending
 from projrun.execution.model import Request
 
 # As POSIX shells have it: found but cannot be executed, and not found.
@@ -29,7 +31,19 @@ class CannotStartError(Exception):
         self.reason = reason
 
 
-def start(request: Request, channels: Channels) -> process.Popen[bytes]:
+class Program(NamedTuple):
+    """A program that runs on this machine; its end is what it seems to be."""
+
+    process: process.Popen[bytes]
+
+    def ended(self, ending: Ending) -> Ending:
+        return ending
+
+    def abandoned(self) -> None:
+        """Nothing is left of it."""
+
+
+def start(request: Request, channels: Channels) -> Program:
     """Starts the program in a session and process group of its own, with nothing to read.
 
     Raises CannotStartError.
@@ -38,7 +52,7 @@ def start(request: Request, channels: Channels) -> process.Popen[bytes]:
     cwd = _working_directory(request.cwd)
     executable = find(request.argv, cwd, variables.get("PATH", os.defpath))
     try:
-        return process.start(
+        child = process.start(
             request.argv,
             executable=executable,
             cwd=cwd,
@@ -48,6 +62,7 @@ def start(request: Request, channels: Channels) -> process.Popen[bytes]:
             stderr=channels.childs(STDERR),
             start_new_session=True,
         )
+        return Program(child)
     except OSError as error:
         raise CannotStartError(CANNOT_EXECUTE, _exec_reason(error, request, variables)) from error
     except ValueError as error:  # a NUL byte, or a variable's name that holds "="

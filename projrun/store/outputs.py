@@ -32,13 +32,13 @@ def keep_output(objects: Objects, path: Path, sha256: str | None = None, *, with
         if kind := irregular(path):
             raise OSError(0, f"it is {kind} and not a file", str(path))
         return objects.put_file(path, sha256)
-    entries: list[dict[str, Any]] = []
+    listed: list[dict[str, Any]] = []
     for place, folders, files in os.walk(path, onerror=_refuse):
         folders[:] = sorted(set(folders).difference(without))
         for name in sorted((*folders, *set(files).difference(without))):
             full = Path(place, name)
-            entries += _entry(objects, full, os.path.relpath(full, path))
-    return _put_list(objects, entries)
+            listed += _entry(objects, full, os.path.relpath(full, path))
+    return _put_list(objects, listed)
 
 
 def keep_files(objects: Objects, root: Path, paths: Sequence[str]) -> str:
@@ -46,22 +46,25 @@ def keep_files(objects: Objects, root: Path, paths: Sequence[str]) -> str:
 
     Raises OSError and StoreError.
     """
-    entries = []
+    listed = []
     for path in paths:
         executable = bool((root / path).stat().st_mode & stat.S_IXUSR)
         sha256 = objects.put_file(root / path)
-        entries.append({"path": path, "kind": "file", "sha256": sha256, "executable": executable})
-    return _put_list(objects, entries)
+        listed.append({"path": path, "kind": "file", "sha256": sha256, "executable": executable})
+    return _put_list(objects, listed)
 
 
-def write_files(objects: Objects, sha256: str, root: Path) -> None:
-    """Writes kept files to their places below ``root``, where nothing is. Raises OSError and StoreError."""
-    for entry in _entries(objects.read(sha256)):
-        _write_entry(objects, entry, make_parents(root, entry["path"]))
+def fill(objects: Objects, sha256: str, place: Path) -> None:
+    """Writes what a kept directory has, and ``place`` has not, below ``place``. Raises OSError and StoreError."""
+    place.mkdir(exist_ok=True)
+    for entry in entries(objects, sha256):
+        target = make_parents(place, entry["path"])
+        if not os.path.lexists(target):
+            _write_entry(objects, entry, target)
 
 
-def _put_list(objects: Objects, entries: list[dict[str, Any]]) -> str:
-    inside = sorted(entries, key=lambda one: one["path"])
+def _put_list(objects: Objects, listed: list[dict[str, Any]]) -> str:
+    inside = sorted(listed, key=lambda one: one["path"])
     return objects.put_bytes(encode_json({"document": "directory", "version": VERSION, "entries": inside}))
 
 
@@ -71,7 +74,7 @@ def write_output(objects: Objects, sha256: str, place: Path, *, directory: bool)
         objects.copy_to(sha256, place)
         return
     place.mkdir()
-    for entry in _entries(objects.read(sha256)):
+    for entry in entries(objects, sha256):
         _write_entry(objects, entry, make_parents(place, entry["path"]))
 
 
@@ -80,8 +83,11 @@ def write_part(objects: Objects, sha256: str, part: str, place: Path) -> bool:
 
     Raises OSError and StoreError.
     """
-    entries = _entries(objects.read(sha256))
-    inside = [entry for entry in entries if entry["path"] == part or entry["path"].startswith(f"{part}/")]
+    inside = [
+        entry
+        for entry in entries(objects, sha256)
+        if entry["path"] == part or entry["path"].startswith(f"{part}/")
+    ]
     for entry in inside:
         target = make_parents(place, entry["path"][len(part) + 1 :]) if entry["path"] != part else place
         _write_entry(objects, entry, target)
@@ -97,17 +103,17 @@ def _write_entry(objects: Objects, entry: dict[str, Any], target: Path) -> None:
         objects.copy_to(entry["sha256"], target, executable=entry["executable"])
 
 
-def _entries(data: bytes) -> list[dict[str, Any]]:
-    """The entries of a directory's list. Raises StoreError for one that would leave the directory."""
+def entries(objects: Objects, sha256: str) -> list[dict[str, Any]]:
+    """The entries of a kept directory. Raises StoreError, also for one that would leave the directory."""
     try:
-        entries: list[dict[str, Any]] = json.loads(data)["entries"]
-        paths = [PurePosixPath(entry["path"]) for entry in entries]
+        found: list[dict[str, Any]] = json.loads(objects.read(sha256))["entries"]
+        paths = [PurePosixPath(entry["path"]) for entry in found]
     except (ValueError, LookupError, TypeError) as error:
         raise damaged("the list of a directory is not one", str(error)) from error
     for path in paths:
         if path.is_absolute() or ".." in path.parts or not path.parts:
             raise damaged("the list of a directory names what is not in it", str(path))
-    return entries
+    return found
 
 
 def _entry(objects: Objects, full: Path, path: str) -> list[dict[str, Any]]:

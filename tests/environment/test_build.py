@@ -43,20 +43,6 @@ def test_a_lock_becomes_an_environment_that_has_its_packages(project: Project) -
     assert b"alpha==1.0" in project.report.output
 
 
-def test_the_second_run_reuses_and_starts_no_builder(project: Project) -> None:
-    project.lock(make_wheel(project.archives, "alpha"))
-    first = project.ensure()
-    asked = len(project.index.requests)
-    project.report.output = b""
-    again = project.plan()
-    assert again.reason is None
-    second = ensure(again, project.means, project.report)
-    assert second.reused
-    assert (second.bin, second.installed) == (first.bin, first.installed)
-    assert len(project.index.requests) == asked
-    assert project.report.output == b""
-
-
 def test_reuse_imports_no_builder_and_no_parser(project: Project) -> None:
     project.write("requirements.in", "alpha")
     project.lock(make_wheel(project.archives, "alpha"))
@@ -165,20 +151,6 @@ def test_a_dependency_that_the_lock_forgot_is_flagged_now_and_later(project: Pro
         assert flags == first.flags  # told by a plan already, and once
 
 
-def test_two_processes_build_one_environment_and_the_second_says_for_whom_it_waits(project: Project) -> None:
-    project.lock(make_wheel(project.archives, "alpha"))
-    project.index.stall()
-    first = build_elsewhere(project)
-    assert project.index.asked_for_archive.wait(30)
-    second = build_elsewhere(project)
-    assert second.stdout is not None
-    assert second.stdout.readline() == f"waiting for process {first.pid}, which builds the same environment\n"
-    project.index.may_send.set()
-    assert first.communicate()[0].splitlines()[-1] == "built"
-    assert second.communicate()[0].splitlines()[-1] == "reused"
-    assert len([path for path in project.index.requests if path.startswith("/files/")]) == 1
-
-
 @pytest.mark.parametrize("with_its_children", [True, False])
 def test_a_builder_that_was_killed_leaves_nothing_that_the_next_trusts(
     project: Project, with_its_children: bool
@@ -198,41 +170,6 @@ def test_a_builder_that_was_killed_leaves_nothing_that_the_next_trusts(
     assert project.plan().reason is None
     if with_its_children:  # a uv that outlives its runner may still write to the folder that was removed
         assert remains(project) == [project.plan().key]
-
-
-def test_an_environment_without_its_marker_is_built_again(project: Project) -> None:
-    project.lock(make_wheel(project.archives, "alpha"))
-    environment = project.ensure()
-    (environment.bin.parent / built.MARKER).unlink()
-    assert "marker is missing" in (project.plan().reason or "")
-    assert not project.ensure().reused
-    assert project.ensure().reused
-
-
-@pytest.mark.parametrize("how", ["moved", "copied"])
-def test_an_environment_that_was_moved_or_copied_is_not_trusted(project: Project, how: str) -> None:
-    project.lock(make_wheel(project.archives, "alpha"))
-    project.ensure()
-    elsewhere = project.cache.with_name("elsewhere")
-    if how == "moved":
-        project.cache.rename(elsewhere)
-    else:
-        shutil.copytree(project.cache, elsewhere, symlinks=True)
-    plan = project.plan().directory
-    assert plan is not None
-    reason = built.look(elsewhere / "environments" / plan.name, plan.name, "quick")
-    assert reason == "its marker does not fit its directory: it was moved or copied here"
-
-
-def test_an_environment_under_another_key_is_not_trusted(project: Project) -> None:
-    project.lock(make_wheel(project.archives, "alpha"))
-    directory = project.ensure().bin.parent
-    project.lock(make_wheel(project.archives, "beta"))
-    other = project.plan()
-    assert other.directory is not None
-    shutil.copytree(directory, other.directory, symlinks=True)
-    assert "does not fit" in (project.plan().reason or "")
-    assert [one.name for one in project.ensure().installed] == ["beta"]
 
 
 def test_an_interpreter_that_is_gone_or_replaced_is_the_reason_to_build(project: Project, tmp_path: Path) -> None:
@@ -305,28 +242,6 @@ def test_variables_of_the_caller_do_not_steer_the_build(project: Project, monkey
     project.lock(make_wheel(project.archives, "alpha"))
     environment = project.ensure()
     assert next(environment.bin.parent.rglob("alpha/__init__.py")).stat().st_nlink == 1
-
-
-def test_a_cache_that_cannot_be_written_is_said_so(project: Project) -> None:
-    project.lock(make_wheel(project.archives, "alpha"))
-    project.cache.mkdir()
-    (project.cache / "environments").write_text("a file where a folder should be")
-    with pytest.raises(EnvironmentFailure, match="cannot be built in") as raised:
-        project.ensure()
-    assert "PROJRUN_CACHE" in raised.value.hint
-
-
-@pytest.mark.parametrize("cache", ["x" * 300, "closed"])
-def test_a_cache_that_cannot_be_looked_into_is_said_so(project: Project, cache: str) -> None:
-    project.lock(text="")
-    folder = project.cache.with_name(cache)
-    if cache == "closed":
-        folder.mkdir(mode=0)
-        if os.access(folder, os.X_OK):
-            pytest.skip("this user may look everywhere")
-    with pytest.raises(EnvironmentFailure, match="cannot be looked at") as raised:
-        replace(project, cache=folder).plan()
-    assert "PROJRUN_CACHE" in raised.value.hint
 
 
 class Careless(Uv):

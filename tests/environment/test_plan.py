@@ -256,10 +256,7 @@ def test_includes_that_include_each_other_end(project: Project) -> None:
     assert project.having(requirements="a.in").plan().flags == ()
 
 
-def test_docker_and_a_project_without_needs_are_refused_with_what_to_write(project: Project) -> None:
-    with pytest.raises(EnvironmentFailure, match="docker") as raised:
-        project.having(docker={"image": "x"}).plan()
-    assert "ProjectSpec.yaml" in raised.value.hint
+def test_a_project_without_needs_is_refused_with_what_to_write(project: Project) -> None:
     with pytest.raises(EnvironmentFailure, match="does not say what it needs"):
         project.having(lock=None).plan()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -39,14 +40,7 @@ def python(code: str, *words: str, **fields: Any) -> Request:
 @contextmanager
 def runner(request: Request, *, graces: dict[str, float] | None = None, **options: Any) -> Iterator[Runner]:
     """A process that executes ``request``; killed at the end of the block should it still be there."""
-    document = {
-        "argv": request.argv,
-        "cwd": request.cwd,
-        "variables": dict(request.variables),
-        "timeout": request.timeout,
-        "terminals": request.terminals,
-        "graces": graces or {},
-    }
+    document = {**dataclasses.asdict(request), "graces": graces or {}}
     argv = [sys.executable, "-m", "tests.execution.runner_process", json.dumps(document)]
     streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
     with subprocess.Popen(argv, cwd=ROOT, **streams) as process:

@@ -16,6 +16,7 @@ import signal
 import sys
 from pathlib import Path
 
+from projrun.environment.model import Container, Mount
 from projrun.execution import system
 from projrun.execution.ladder import Graces
 from projrun.execution.local import execute
@@ -27,6 +28,9 @@ def main() -> None:
         signal.signal(number, signal.SIG_DFL)
     document = json.loads(sys.argv[1])
     graces = Graces(**document.pop("graces", {}))
+    if document["container"] is not None:
+        mounts = tuple(Mount(**mount) for mount in document["container"]["mounts"])
+        document["container"] = Container(**{**document["container"], "mounts": mounts})
     outcome = execute(Request(**document), write, graces=graces)
     record = {**dataclasses.asdict(outcome), "own_memory": own_memory()}
     os.write(2, b"\n" + json.dumps(record).encode() + b"\n")

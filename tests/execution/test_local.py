@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from projrun.execution.ladder import Graces
 from projrun.execution.local import execute
 from projrun.execution.model import Request
+from tests.execution.places import Place
 from tests.execution.programs import Recorded, python, runner
 
 QUICK = Graces(first=0.2, term=0.2, kill=5.0, drain=0.2)
@@ -67,10 +68,10 @@ def test_the_environment_is_the_variables_and_the_secrets_and_nothing_else(
     assert sorted(sink.of("stdout").splitlines()) == [b"A=1", b"B=x=y", b"TOKEN=hunter2", b"z"]
 
 
-def test_streams_are_told_apart_and_bytes_are_untouched() -> None:
+def test_streams_are_told_apart_and_bytes_are_untouched(place: Place) -> None:
     code = "import os; os.write(1, bytes(range(256))); os.write(2, b'\\r\\xffno newline')"
     sink = Recorded()
-    execute(python(code), sink.write)
+    execute(place.python(code), sink.write)
     assert sink.of("stdout") == bytes(range(256))
     assert sink.of("stderr") == b"\r\xffno newline"
 
@@ -82,9 +83,9 @@ def test_there_is_nothing_to_read_and_the_group_is_its_own(tmp_path: Path) -> No
     assert sink.of("stdout").decode() == f"{['', True, os.path.realpath(tmp_path)]}\n"
 
 
-def test_the_outcome_tells_times_and_use() -> None:
+def test_the_outcome_tells_times_and_use(place: Place) -> None:
     before = time.time()
-    outcome = execute(python("b = bytearray(80_000_000)\nfor _ in range(10**6): pass"), Recorded().write)
+    outcome = execute(place.python("b = bytearray(80_000_000)\nfor _ in range(10**6): pass"), Recorded().write)
     assert (outcome.status, outcome.exit_code, outcome.reason) == ("finished", 0, "")
     assert before <= outcome.started <= outcome.ended <= time.time()
     assert outcome.usage.user + outcome.usage.system > 0
@@ -92,15 +93,17 @@ def test_the_outcome_tells_times_and_use() -> None:
     assert 80_000_000 < outcome.usage.peak_memory < 8_000_000_000
 
 
-def test_started_is_called_once_the_process_runs() -> None:
+def test_started_is_called_once_the_process_runs(place: Place) -> None:
     calls: list[str] = []
-    execute(python("print('here')"), lambda *_: calls.append("output"), started=lambda: calls.append("started"))
+    execute(
+        place.python("print('here')"), lambda *_: calls.append("output"), started=lambda: calls.append("started")
+    )
     assert calls == ["started", "output"]
 
 
 @pytest.mark.parametrize("code", [1, 2, 111, 255])
-def test_an_exit_code_passes_through(code: int) -> None:
-    outcome = execute(python(f"raise SystemExit({code})"), Recorded().write)
+def test_an_exit_code_passes_through(place: Place, code: int) -> None:
+    outcome = execute(place.python(f"raise SystemExit({code})"), Recorded().write)
     assert (outcome.status, outcome.exit_code, outcome.signal) == ("failed", code, None)
     assert outcome.reason == f"it ended with exit code {code}"
 
@@ -112,19 +115,19 @@ def test_a_signal_of_its_own_is_a_failure() -> None:
     assert "SIGKILL (Killed)" in outcome.reason
 
 
-def test_a_stream_that_is_closed_early_ends_nothing() -> None:
+def test_a_stream_that_is_closed_early_ends_nothing(place: Place) -> None:
     code = "import os, time; os.close(1); time.sleep(0.3); os.write(2, b'still here')"
     sink = Recorded()
-    assert execute(python(code), sink.write).status == "finished"
+    assert execute(place.python(code), sink.write).status == "finished"
     assert sink.pieces == [("stderr", b"still here")]
 
 
-def test_output_is_passed_on_as_it_comes(tmp_path: Path) -> None:
-    answer = tmp_path / "answer"
+def test_output_is_passed_on_as_it_comes(place: Place) -> None:
+    answer = place.folder / "answer"
     code = (
         "import os, sys, time\nprint('asks', flush=True)\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.01)"
     )
-    outcome = execute(python(code, str(answer), timeout=60), lambda *_: answer.touch())
+    outcome = execute(place.python(code, str(answer), timeout=60), lambda *_: answer.touch())
     assert outcome.status == "finished"
 
 
@@ -216,7 +219,7 @@ def test_what_no_argv_can_hold_is_explained() -> None:
 # -- timeouts and what is left behind
 
 
-def test_a_timeout_interrupts_first(tmp_path: Path) -> None:
+def test_a_timeout_interrupts_first(place: Place) -> None:
     code = (
         "import signal, sys, time\n"
         "signal.signal(signal.SIGINT, lambda *_: (print('tidied up'), sys.exit(0)))\n"
@@ -224,23 +227,23 @@ def test_a_timeout_interrupts_first(tmp_path: Path) -> None:
         "time.sleep(600)"
     )
     sink = Recorded()
-    ready = tmp_path / "ready"
-    request = python(code, str(ready), timeout=0.1)
+    ready = place.folder / "ready"
+    request = place.python(code, str(ready), timeout=0.1)
     outcome = execute(request, sink.write, started=lambda: wait_for(ready))
     assert (outcome.status, outcome.exit_code, outcome.signal) == ("timeout", 124, None)
     assert outcome.reason == "it had not finished after 0.1 s; it ended with exit code 0"
     assert sink.of("stdout") == b"tidied up\n"
 
 
-def test_what_answers_no_signal_is_killed(tmp_path: Path) -> None:
+def test_what_answers_no_signal_is_killed(place: Place) -> None:
     code = (
         "import signal, sys, time\n"
         "for n in (2, 15): signal.signal(n, signal.SIG_IGN)\n"
         "open(sys.argv[1], 'w').close()\n"
         "time.sleep(600)"
     )
-    ready = tmp_path / "ready"
-    request = python(code, str(ready), timeout=0.1)
+    ready = place.folder / "ready"
+    request = place.python(code, str(ready), timeout=0.1)
     outcome = execute(request, Recorded().write, started=lambda: wait_for(ready), graces=QUICK)
     assert (outcome.status, outcome.exit_code, outcome.signal) == ("timeout", 124, 9)
 
@@ -296,14 +299,14 @@ def test_a_descendant_in_a_session_of_its_own_cannot_hold_us() -> None:
     assert (outcome.status, outcome.stragglers) == ("finished", True)
 
 
-def test_output_that_is_taken_slowly_is_not_lost() -> None:
+def test_output_that_is_taken_slowly_is_not_lost(place: Place) -> None:
     sink = Recorded()
 
     def write(stream: str, data: bytes) -> None:
         time.sleep(0.05)
         sink.write(stream, data)
 
-    outcome = execute(python("import os; os.write(1, b'x' * 150_000)"), write, graces=Graces(drain=0.0))
+    outcome = execute(place.python("import os; os.write(1, b'x' * 150_000)"), write, graces=Graces(drain=0.0))
     assert (outcome.stragglers, len(sink.of("stdout"))) == (False, 150_000)
 
 
@@ -337,23 +340,23 @@ def test_when_output_cannot_be_taken_the_child_is_stopped(error: BaseException) 
     assert ended(pids[0])
 
 
-def test_when_the_start_cannot_be_recorded_the_child_is_stopped() -> None:
+def test_when_the_start_cannot_be_recorded_the_child_is_stopped(place: Place) -> None:
     def started() -> None:
         raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space left"):
-        execute(python("import time; time.sleep(600)"), Recorded().write, started=started)
+        execute(place.python("import time; time.sleep(600)"), Recorded().write, started=started)
 
 
 # -- other places to run in
 
 
-def test_outside_the_main_thread_a_run_is_as_good() -> None:
+def test_outside_the_main_thread_a_run_is_as_good(place: Place) -> None:
     outcomes = []
     sink = Recorded()
 
     def run() -> None:
-        outcomes.append(execute(python("print('from a thread')"), sink.write))
+        outcomes.append(execute(place.python("print('from a thread')"), sink.write))
 
     thread = threading.Thread(target=run)
     thread.start()
@@ -373,18 +376,18 @@ def test_without_pidfd_a_thread_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (outcome.status, outcome.exit_code) == ("timeout", 124)
 
 
-def test_no_descriptor_is_left_open() -> None:
+def test_no_descriptor_is_left_open(place: Place) -> None:
     listing = Path("/dev/fd")
     before = len(list(listing.iterdir()))
     for terminals in ((), ("stdout", "stderr")):
-        execute(python("print(1)", terminals=terminals), Recorded().write)
-        execute(Request(("/nowhere",), "/", terminals=terminals), Recorded().write)
+        execute(place.python("print(1)", terminals=terminals), Recorded().write)
+        execute(place.request(("/nowhere",), "/"), Recorded().write)
     assert len(list(listing.iterdir())) == before
 
 
-def test_handlers_are_what_they_were() -> None:
+def test_handlers_are_what_they_were(place: Place) -> None:
     before = [signal.getsignal(number) for number in signal.valid_signals()]
-    execute(python("pass"), Recorded().write)
+    execute(place.python("pass"), Recorded().write)
     assert [signal.getsignal(number) for number in signal.valid_signals()] == before
 
 
@@ -408,7 +411,7 @@ def test_a_gigabyte_of_output_takes_no_more_memory_than_a_megabyte() -> None:
     assert much < 80_000_000
 
 
-def test_all_of_much_output_arrives() -> None:
+def test_all_of_much_output_arrives(place: Place) -> None:
     total = 0
 
     def write(_stream: str, data: bytes) -> None:
@@ -416,7 +419,7 @@ def test_all_of_much_output_arrives() -> None:
         total += len(data)
 
     code = "import os\nfor _ in range(50): assert os.write(1, b'x' * (1 << 20)) == 1 << 20"
-    assert execute(python(code), write).status == "finished"
+    assert execute(place.python(code), write).status == "finished"
     assert total == 50 << 20
 
 

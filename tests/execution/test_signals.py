@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from projrun.execution.ladder import Graces, Ladder
+from tests.execution.places import Place
 from tests.execution.programs import python, runner
 
 # A child and a grandchild that each leave one line in a file for a signal.
@@ -39,9 +40,9 @@ def notes(path: Path, count: int) -> list[str]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
-def test_a_signal_reaches_the_whole_group_once(tmp_path: Path, number: int) -> None:
-    hits, leave = tmp_path / "hits", tmp_path / "leave"
-    with runner(python(FAMILY, str(hits), str(leave)), graces={"first": 600}) as running:
+def test_a_signal_reaches_the_whole_group_once(place: Place, number: int) -> None:
+    hits, leave = place.folder / "hits", place.folder / "leave"
+    with runner(place.python(FAMILY, str(hits), str(leave)), graces={"first": 600}) as running:
         assert running.line() == b"ready\n"
         running.signal(number)
         expected = [f"child {number}", f"grandchild {number}"]
@@ -54,9 +55,9 @@ def test_a_signal_reaches_the_whole_group_once(tmp_path: Path, number: int) -> N
     assert outcome["reason"].startswith(f"projrun was told to stop by {signal.Signals(number).name};")
 
 
-def test_a_scheduler_s_warning_is_passed_on_and_stops_nothing(tmp_path: Path) -> None:
-    hits, leave = tmp_path / "hits", tmp_path / "leave"
-    with runner(python(FAMILY, str(hits), str(leave)), graces={"first": 0.0}) as running:
+def test_a_scheduler_s_warning_is_passed_on_and_stops_nothing(place: Place) -> None:
+    hits, leave = place.folder / "hits", place.folder / "leave"
+    with runner(place.python(FAMILY, str(hits), str(leave)), graces={"first": 0.0}) as running:
         running.line()
         running.signal(signal.SIGUSR1)
         number = int(signal.SIGUSR1)
@@ -66,9 +67,9 @@ def test_a_scheduler_s_warning_is_passed_on_and_stops_nothing(tmp_path: Path) ->
     assert (outcome["status"], outcome["received"]) == ("failed", None)
 
 
-def test_an_unhandled_interrupt_ends_with_130() -> None:
+def test_an_unhandled_interrupt_ends_with_130(place: Place) -> None:
     code = "import os, signal, time; signal.signal(2, signal.SIG_DFL); os.write(1, b'ready\\n'); time.sleep(600)"
-    with runner(python(code)) as running:
+    with runner(place.python(code)) as running:
         running.line()
         running.signal(signal.SIGINT)
         _, outcome = running.finish()
@@ -84,8 +85,8 @@ while True: time.sleep(600)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_who_answers_no_signal_is_killed(number: int) -> None:
-    with runner(python(STUBBORN), graces={"first": 0.2, "term": 0.2}) as running:
+def test_who_answers_no_signal_is_killed(place: Place, number: int) -> None:
+    with runner(place.python(STUBBORN), graces={"first": 0.2, "term": 0.2}) as running:
         running.line()
         running.signal(number)
         _, outcome = running.finish()
@@ -93,8 +94,8 @@ def test_who_answers_no_signal_is_killed(number: int) -> None:
     assert outcome["received"] == number
 
 
-def test_a_second_ctrl_c_takes_the_next_step_at_once() -> None:
-    with runner(python(STUBBORN), graces={"first": 600, "term": 600}) as running:
+def test_a_second_ctrl_c_takes_the_next_step_at_once(place: Place) -> None:
+    with runner(place.python(STUBBORN), graces={"first": 600, "term": 600}) as running:
         assert running.line() == b"ready\n"
         for answer in (b"2\n", b"15\n", b""):
             running.signal(signal.SIGINT)
@@ -217,8 +218,8 @@ def test_a_stop_before_the_child_runs_is_not_lost(monkeypatch: pytest.MonkeyPatc
     assert clock.sent == [(0.0, signal.SIGINT)]
 
 
-def test_an_interrupt_gets_through_while_the_screen_takes_nothing(tmp_path: Path) -> None:
-    ready, hit = tmp_path / "ready", tmp_path / "hit"
+def test_an_interrupt_gets_through_while_the_screen_takes_nothing(place: Place) -> None:
+    ready, hit = place.folder / "ready", place.folder / "hit"
     code = """
 import os, signal, sys
 def stop(number, frame): open(sys.argv[2], "w").close(); os._exit(0)
@@ -240,9 +241,9 @@ for count in range(10**9):
     assert outcome["status"] == "interrupted"
 
 
-def test_a_signal_that_our_caller_ignores_stays_ignored(tmp_path: Path) -> None:
-    hits, leave = tmp_path / "hits", tmp_path / "leave"
-    request = python(FAMILY, str(hits), str(leave))
+def test_a_signal_that_our_caller_ignores_stays_ignored(place: Place) -> None:
+    hits, leave = place.folder / "hits", place.folder / "leave"
+    request = place.python(FAMILY, str(hits), str(leave))
     with runner(request, preexec_fn=lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN)) as running:
         running.line()
         running.signal(signal.SIGTERM)

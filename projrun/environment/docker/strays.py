@@ -1,0 +1,66 @@
+"""What is left behind with the engine: containers whose run is gone, images whose environment is not there.
+
+Only what is of one cache: a container names its lock, which lies in there, and an image's name tells the cache.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from projrun.core import locks
+from projrun.core.engine.client import Engine
+from projrun.core.engine.model import LOCK_LABEL, RUN_LABEL
+from projrun.environment import built
+from projrun.environment.docker import marker
+
+
+@dataclass(frozen=True)
+class Stray:
+    """A ``container`` (of a ``run``, or of a build) or an ``image`` that nobody wants. ``size`` is in bytes."""
+
+    kind: str
+    id: str
+    name: str
+    run: str | None = None
+    size: int = 0
+
+
+def strays(cache: Path, engine: Engine) -> Iterator[Stray]:
+    """What there is of them. Raises EngineFailure."""
+    for found in engine.containers(LOCK_LABEL):
+        lock = Path(found.labels.get(LOCK_LABEL, ""))
+        if _is_in(lock, cache) and not locks.is_used(lock):
+            yield Stray("container", found.id, found.name, found.labels.get(RUN_LABEL))
+    with engine.asking("listing the images of environments"):
+        images = engine.api.images(name="projrun")
+    for image in images:
+        for tag in image.get("RepoTags") or ():
+            key = marker.key_of_tag(_short(tag), cache)
+            if key is not None and not _is_wanted(built.directory_of(cache, key)):
+                yield Stray("image", image["Id"], tag, size=int(image.get("Size") or 0))
+
+
+def remove(stray: Stray, engine: Engine) -> None:
+    """Removes one. An image that has another name stays under that. Raises EngineFailure."""
+    if stray.kind == "container":
+        engine.remove_container(stray.id)
+    else:
+        engine.remove_image(stray.name)
+
+
+def _short(tag: str) -> str:
+    """A name without the place that an engine may put before one that has none."""
+    return tag.rpartition("/")[2]
+
+
+def _is_wanted(directory: Path) -> bool:
+    """Whether the environment is there, or somebody builds it."""
+    return marker.is_there(directory) or locks.is_held(built.lock_of(directory))
+
+
+def _is_in(lock: Path, cache: Path) -> bool:
+    real = os.path.realpath(cache)
+    return os.path.realpath(lock).startswith(f"{real}{os.sep}")

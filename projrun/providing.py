@@ -1,0 +1,146 @@
+"""Inputs of a recorded run that its commit does not have, brought to the private checkout."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from projrun.again import local_project
+from projrun.core.copying import copy_file, make_parents
+from projrun.core.errors import DataError, ProjrunError, StoreError, system_reason
+from projrun.core.paths import escape_reason
+from projrun.core.patterns import matching
+from projrun.data import fingerprint
+from projrun.records import Record
+from projrun.store.objects import Objects
+from projrun.store.outputs import fill
+from projrun.store.store import Store
+
+_HINT = "put it back where the run read it, or into the project's directory; projrun show RUN names its digest"
+
+
+def provide(record: Record, root: Path, store: Store) -> tuple[str, ...]:
+    """Brings the inputs that are not in the checkout ``root``; gives their paths.
+
+    They come from the project's own directory, when what is there is what the run read, or are objects of a store.
+    Raises DataError that names every input that is nowhere.
+    """
+    wanted = lacking_in(record, root)
+    lacking = dict(missing(record, wanted, store))
+    if lacking:
+        first, *_ = lacking
+        count = len(lacking)
+        raise DataError(
+            f"input {first!r} cannot be had"
+            if count == 1
+            else f"{count} inputs cannot be had: {', '.join(lacking)}",
+            why="\n".join(f"{path}: {reason}" for path, reason in lacking.items()),
+            hint=_HINT,
+        )
+    return tuple(str(one["path"]) for one in wanted if _bring(record, one, root, store))
+
+
+def lacking_in(record: Record, root: Path) -> list[Mapping[str, Any]]:
+    """The inputs that a checkout does not have, or has only a part of.
+
+    A file that is there and is another one is not among them: nothing is written over.
+    """
+    inputs: list[Mapping[str, Any]] = record.recipe["inputs"]
+    return [one for one in inputs if _lacks(root, one)]
+
+
+def _lacks(root: Path, one: Mapping[str, Any]) -> bool:
+    if one["kind"] == "file":
+        return not os.path.lexists(root / one["path"])
+    return bool(_digest(root, str(one["path"])) != one["sha256"])
+
+
+def missing(record: Record, wanted: Sequence[Mapping[str, Any]], store: Store) -> Iterator[tuple[str, str]]:
+    """The inputs that are neither in the project's own directory nor kept, with why.
+
+    One that has an address is fetched from there, or from the cache, when the run begins.
+    """
+    for one in wanted:
+        path, local = str(one["path"]), local_project(record.recipe["source"])
+        if one.get("url") or _object(record, one, store) is not None:
+            continue
+        if local is None:
+            yield path, "the commit does not have it, and the project's own directory is not there"
+            continue
+        found = _digest(local, path)
+        if found != one["sha256"]:
+            told = f"is there with sha256 {found}" if found else "is not there"
+            yield path, f"the commit does not have it; in {local} it {told}, and the run read {one['sha256']}"
+
+
+def unlike(record: Record, root: Path, wanted: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    """The inputs that a checkout has, in another content than the run read, with why. ``wanted`` are left out."""
+    for one in record.recipe["inputs"]:
+        path = str(one["path"])
+        if one not in wanted and (found := _digest(root, path)) != one["sha256"]:
+            yield path, f"in the commit it has sha256 {found}, and the run read {one['sha256']}"
+
+
+def _digest(local: Path, path: str) -> str | None:
+    """The digest of what is in the project's directory now; None when nothing can be read there."""
+    try:
+        return fingerprint.fingerprint(path, path, local, None).sha256
+    except ProjrunError:
+        return None
+
+
+def _object(record: Record, one: Mapping[str, Any], store: Store) -> tuple[Store, str] | None:
+    """The store that keeps an input, and its object there: a file of that content, or what was kept of several."""
+    sha256 = one["sha256"] if one["kind"] == "file" else one.get("object")
+    stores = [kept for kept in (record.store, store) if kept is not None and sha256]
+    return next(((kept, str(sha256)) for kept in stores if kept.objects.path(str(sha256)).is_file()), None)
+
+
+def _bring(record: Record, one: Mapping[str, Any], root: Path, store: Store) -> bool:
+    """Whether it could be brought; what has an address may not be anywhere else."""
+    path, local = str(one["path"]), local_project(record.recipe["source"])
+    try:
+        if reason := escape_reason(root, path):
+            raise OSError(0, reason, path)
+        kept = _object(record, one, store)
+        if local is not None and _digest(local, path) == one["sha256"]:
+            for file in matching(local, path) if one["kind"] == "glob" else [path]:
+                _copy(Path(os.path.realpath(local / file)), make_parents(root, file))
+        elif kept is not None:
+            _write(kept[0].objects, kept[1], one, root)
+        else:
+            return False
+    except (OSError, StoreError) as error:
+        why = system_reason(error, path) if isinstance(error, OSError) else error.why
+        raise DataError(f"{path} cannot be copied into the private checkout", why=why, hint=_HINT) from error
+    return True
+
+
+def _write(objects: Objects, sha256: str, one: Mapping[str, Any], root: Path) -> None:
+    """Writes what is kept of an input and is not there yet. Raises OSError and StoreError."""
+    place = make_parents(root, str(one["path"]))
+    if one["kind"] == "file":
+        objects.copy_to(sha256, place)
+    elif one["kind"] == "glob":
+        fill(objects, sha256, root)
+    else:
+        fill(objects, sha256, place)
+
+
+def _copy(source: Path, place: Path) -> None:
+    """Copies a file that is not there yet, or what is not there yet of a directory."""
+    if not source.is_dir():
+        if not os.path.lexists(place):
+            copy_file(source, place)
+        return
+    waiting = [(source, place)]
+    while waiting:
+        folder, target = waiting.pop()
+        target.mkdir(exist_ok=True)
+        for entry in sorted(folder.iterdir()):
+            if entry.is_dir() and not entry.is_symlink():
+                waiting += [(entry, target / entry.name)] if entry.name != ".git" else []
+            elif not os.path.lexists(target / entry.name):
+                copy_file(entry, target / entry.name)
