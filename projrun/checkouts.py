@@ -8,7 +8,7 @@ import posixpath
 import re
 import secrets
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,6 +80,19 @@ def checked_out_head(options: Options, source: Source, report: Reporter) -> Iter
         yield place
 
 
+@contextlib.contextmanager
+def checked_out_again(
+    found: Found, options: Options, report: Reporter, prepare: Callable[[Path], None]
+) -> Iterator[Place]:
+    """A private checkout of a commit that is found already; ``prepare`` gets the project's directory in it first.
+
+    Raises as :func:`checked_out`.
+    """
+    telling = _Telling(report)
+    with _checked_out(found, options, telling, prepare) as place:
+        yield place
+
+
 def keep_commits(place: Place, run: str) -> None:
     """Keeps the commits that a run is made of in their mirrors, whatever becomes of the remotes."""
     for mirror, commit in place.mirrored:
@@ -107,7 +120,9 @@ class _Submodules:
 
 
 @contextlib.contextmanager
-def _checked_out(found: Found, options: Options, telling: _Telling) -> Iterator[Place]:
+def _checked_out(
+    found: Found, options: Options, telling: _Telling, prepare: Callable[[Path], None] | None = None
+) -> Iterator[Place]:
     commit = found.origin.resolution.commit
     submodules = _Submodules(found, options, telling)
     with _folder(options.cache, telling) as folder, _named(naming := _naming(folder / _TREE, found)):
@@ -121,6 +136,8 @@ def _checked_out(found: Found, options: Options, telling: _Telling) -> Iterator[
             report=telling,
             offline=options.offline,
         )
+        if prepare is not None:
+            prepare(tree / found.subdirectory)
         start = _project_in(tree, found)
         yield Place(
             start=start,

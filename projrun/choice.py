@@ -113,6 +113,15 @@ def choose(options: Options, start: Path) -> Choice:
     return Choice(spec, entry_point, environment, bound, seed)
 
 
+def choose_again(options: Options, start: Path, bound: Mapping[str, BoundParameter]) -> Choice:
+    """As :func:`choose`, with parameters that were bound before, whatever their defaults and bounds are."""
+    assert options.seed is not None
+    spec = load.load(_project(options, start), options.cache)
+    entry_point = _entry_point(spec, options.entry_point)
+    declared = environment_named(options.environment or entry_point.environment, spec)
+    return Choice(spec, entry_point, built_as_asked(declared, options.builder), bound, options.seed)
+
+
 def _project(options: Options, start: Path) -> Path:
     """Where ProjectSpec.yaml is. Raises UsageError when an entry point was given in place of a directory."""
     try:

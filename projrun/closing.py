@@ -18,7 +18,7 @@ from projrun.live import Live
 from projrun.recipe.model import OutcomeParts
 from projrun.source.model import Source
 from projrun.stopping import Interrupted, Stopped
-from projrun.telling import changed_meanwhile, describe_process
+from projrun.telling import changed_meanwhile, describe_process, was_seeded
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def closed(
         live.recording.flush()
         live.recording.phase("finish", describe_process(process))
         found = _look_back(live, process, before)
-        found = replace(found, flags=(*found.flags, *_changed(live, source, inputs)))
+        found = replace(found, flags=(*found.flags, *_changed(live, source, inputs), *_seeded(live, process)))
     except (ProjrunError, OSError, KeyboardInterrupt, Interrupted) as error:
         message = f"what the program wrote is not known: {told(error).what}"
         found = _Found(flags=(Flag("outputs-unknown", message, "run it again"),))
@@ -107,6 +107,12 @@ def _changed(live: Live, source: Source, inputs: tuple[Fingerprint, ...]) -> tup
     message = f"the input changed after it was hashed: {', '.join(changed)}"
     mend = "run it again, and leave the data alone; what the program writes belongs under outputs"
     return (*of_tree, Flag("input-changed", message, mend))
+
+
+def _seeded(live: Live, process: Outcome) -> tuple[Flag, ...]:
+    """Whether what was to be seeded was, as far as a program that ended of itself can tell."""
+    ended = process.status in ("finished", "failed")
+    return was_seeded(live.choice, live.directory.start_up) if ended else ()
 
 
 def _look_back(live: Live, process: Outcome, before: Mapping[str, str | None]) -> _Found:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from projrun.core.errors import StoreError
 from projrun.core.report import Reporter
 from projrun.data import fingerprint
 from projrun.data.model import Fingerprint
-from projrun.environment import build, launching, plan, uses, variables
+from projrun.environment import build, launching, plan, seeding, uses, variables
 from projrun.environment.model import Environment
 from projrun.execution import local
 from projrun.execution.model import Outcome, Request
@@ -68,8 +69,13 @@ def run(options: Options, screen: Reporter) -> Result:
     where it was recorded.
     """
     with ended_by_signals(), settled(options, screen) as ready:
-        variables.require_secrets(ready.choice.environment)
-        return _recorded(options, ready, screen)
+        return run_settled(options, ready, screen)
+
+
+def run_settled(options: Options, ready: Settled, screen: Reporter) -> Result:
+    """Runs what is settled already. Raises as :func:`run`."""
+    variables.require_secrets(ready.choice.environment)
+    return _recorded(options, ready, screen)
 
 
 def _recorded(options: Options, ready: Settled, screen: Reporter) -> Result:
@@ -94,6 +100,7 @@ def _recorded(options: Options, ready: Settled, screen: Reporter) -> Result:
                     raise Interrupted(failure.exit_code - 128, directory.id) from error
                 raise
     finally:
+        directory.drop_start_up()
         store.index.record(directory.path)
         directory.close()
 
@@ -137,7 +144,7 @@ def _capture(live: Live) -> Source:
         from projrun.checkouts import keep_commits
 
         keep_commits(place, live.directory.id)
-    if source.needs_snapshot:
+    if source.needs_snapshot and source.snapshot is None:
         limit, passing = live.options.snapshot_limit, place.checkout is not None
         source = snapshot.snapshot(source, live.store.sources, limit=limit, passing=passing)
     live.recording.phase("source", describe_source(source))
@@ -148,6 +155,8 @@ def _check_inputs(live: Live) -> tuple[Fingerprint, ...]:
     live.recording.begin("data")
     inputs = fingerprint.inputs(declared_inputs(live.choice), live.choice.spec.root, live.means.cache)
     found = tuple(replace(one, copied=one.path in live.settled.carried) for one in inputs)
+    if live.settled.again is not None:
+        live.settled.again.check_inputs(found)
     if found:
         live.recording.phase("data", describe_inputs(found))
     return found
@@ -156,7 +165,10 @@ def _check_inputs(live: Live) -> tuple[Fingerprint, ...]:
 def _prepare(live: Live) -> Environment:
     live.recording.begin("environment")
     choice, means = live.choice, live.means
-    planned = plan.plan(choice.environment, choice.spec.root, means, live.recording)
+    if live.settled.again is not None:
+        planned = live.settled.again.planned(choice, means, live.recording)
+    else:
+        planned = plan.plan(choice.environment, choice.spec.root, means, live.recording)
     environment = build.ensure(planned, means, live.recording)
     live.recording.phase("environment", describe_environment(choice.environment.name, environment))
     return environment
@@ -174,6 +186,7 @@ def _request(live: Live, environment: Environment, inputs: tuple[Fingerprint, ..
         "PROJRUN_RUN_DIR": str(seen.run),
         "PROJRUN_SEED": str(choice.seed),
         "PROJRUN_PARAMS_FILE": given.params_file,
+        **_seed(live),
     }
     if live.means.thorough:  # Python runs what it kept before without reading the source
         offered["PYTHONPYCACHEPREFIX"] = str(seen.run / directory.bytecode.name)
@@ -184,6 +197,7 @@ def _request(live: Live, environment: Environment, inputs: tuple[Fingerprint, ..
         inputs=tuple(one.path for one in inputs),
         products=choice.entry_point.products,
         terminals=live.recording.terminals,
+        start_up=str(seen.run / directory.start_up.name) if choice.entry_point.seeding else "",
         strict=live.means.thorough,
         cache=live.means.cache,
     )
@@ -197,6 +211,16 @@ def _request(live: Live, environment: Environment, inputs: tuple[Fingerprint, ..
         terminals=launch.terminals,
         container=launch.container,
     )
+
+
+def _seed(live: Live) -> Mapping[str, str]:
+    """Has the program seeded as the spec asks for, and gives variables that do so; the spec's own go before."""
+    seed, libraries = live.choice.seed, live.choice.entry_point.seeding
+    if not libraries:
+        return {}
+    live.directory.write_start_up(seeding.FILE, seeding.start_up(seed, libraries))
+    own = live.choice.environment.variables
+    return {name: value for name, value in seeding.variables(seed, libraries).items() if name not in own}
 
 
 def _write_recipe(
@@ -231,6 +255,7 @@ def _write_recipe(
             *environment.flags,
         ),
         labels=live.labels,
+        reproduces=live.settled.again.link if live.settled.again else None,
     )
     recipe: dict[str, Any] = document.redacted(document.recipe_document(parts), live.recording.text)
     live.directory.write_recipe(recipe)

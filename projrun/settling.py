@@ -26,6 +26,7 @@ from projrun.strictness import (
 )
 
 if TYPE_CHECKING:
+    from projrun.again import Again
     from projrun.confirming import Confirmed
     from projrun.examining import Examined
 
@@ -33,13 +34,14 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Settled:
     """``carried`` are the inputs that came to a private checkout from the user's own directory; ``flags`` tell
-    what was not found out beforehand.
+    what was not found out beforehand. ``again`` is what a run that is done after another one is held to.
     """
 
     choice: Choice
     place: Place
     carried: tuple[str, ...] = ()
     flags: tuple[Flag, ...] = ()
+    again: Again | None = None
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import posixpath
 import re
 import shlex
 from collections.abc import Sequence
+from pathlib import Path
 
 from projrun.choice import FROM_PARAMETER, Choice
 from projrun.core.amounts import duration, size
@@ -15,6 +16,7 @@ from projrun.core.flags import Flag
 from projrun.core.paths import is_below
 from projrun.data.model import Fingerprint
 from projrun.environment.model import BuiltImage, Environment, Interpreter
+from projrun.environment.seeding import STARTED, isolating_option, seeded
 from projrun.execution.model import Outcome
 from projrun.source import inspect
 from projrun.source.model import Origin, Source
@@ -102,7 +104,25 @@ def choice_flags(choice: Choice) -> tuple[Flag, ...]:
         if "uri" in (bound.parameter.type, bound.parameter.items) and any(map(_PASSWORD.search, texts)):
             mend = "take it out of the address and pass it as one of environment.secrets"
             flags.append(Flag("password-recorded", f"parameter {name} holds a password, which is recorded", mend))
-    return tuple(flags)
+    return (*flags, *seeding_flags(choice))
+
+
+def seeding_flags(choice: Choice) -> tuple[Flag, ...]:
+    """That the program cannot be seeded, where its command tells beforehand."""
+    command = choice.entry_point.command
+    option = None if command.shell else isolating_option(command.words)
+    if not choice.entry_point.seeding or option is None:
+        return ()
+    message = f"nothing is seeded: {command.words[0]} {option} runs no start-up file and heeds no variable"
+    return (Flag("not-seeded", message, f"leave {option} out of the command"),)
+
+
+def was_seeded(choice: Choice, folder: Path) -> tuple[Flag, ...]:
+    """That no Python of the program was seeded, where nothing told so beforehand."""
+    if not choice.entry_point.seeding or seeding_flags(choice) or STARTED in seeded(folder):
+        return ()
+    message = "nothing is known to be seeded: the program started no Python that ran projrun's start-up file"
+    return (Flag("not-seeded", message, "start Python without -I, -E and -S, and leave PYTHONPATH as it is set"),)
 
 
 def source_flags(source: Source, products: Sequence[str] = (), *, shown: int = 5) -> tuple[Flag, ...]:

@@ -13,12 +13,12 @@ import pytest
 import projrun
 
 PACKAGE = Path(projrun.__file__).resolve().parent
-STAGES = ("spec", "source", "environment", "data", "execution", "recipe", "store")
+STAGES = ("spec", "source", "environment", "data", "execution", "recipe", "store", "verdict")
 # Each of these is heavy or strange enough to be known to one module only.
-ONE_MODULE_EACH = ("yaml", "jsonschema", "git", "docker", "pandas", "cyclonedx")
+ONE_MODULE_EACH = ("yaml", "jsonschema", "git", "docker", "pandas", "pyarrow", "cyclonedx")
 # What `projrun --help` and a run in a ready environment must not pay for.
 LATE = (
-    *("yaml", "jsonschema", "git", "docker", "pandas", "rich", "packaging", "platformdirs"),
+    *("yaml", "jsonschema", "git", "docker", "pandas", "pyarrow", "rich", "packaging", "platformdirs"),
     *("cyclonedx", "packageurl", "tomli_w"),
 )
 SLOW_TO_START = ("difflib", "asyncio", "concurrent.futures", "urllib.request", "http", "email", "ssl")

@@ -12,8 +12,10 @@ import click
 from projrun.cli.options import json_option, store_option
 from projrun.cli.render import label, local_time, number, print_document, printable, status, value_text
 from projrun.cli.summary import flag_line
+from projrun.cli.verdict import verdict_lines
 from projrun.core.amounts import duration, size
 from projrun.spec.model import DEFAULT_ENVIRONMENT
+from projrun.store.run import VERDICT, read_verdict
 
 if TYPE_CHECKING:
     from projrun.store.run import RunRecord
@@ -31,7 +33,7 @@ def show(run: str, as_json: bool, store: Path | None) -> None:
     """Show everything that is known of one run.
 
     RUN is an id, the beginning of one, or last, last~1, ... of the project around here (default: last). With
-    --json: its documents, start, recipe and outcome, in the format of schemas/recipe.v1.json.
+    --json: its documents, start, recipe, outcome and verdict, in the format of schemas/recipe.v1.json.
     """
     from projrun.core.paths import store_directory
     from projrun.spec.load import project_around
@@ -57,6 +59,7 @@ def document(record: RunRecord) -> dict[str, Any]:
         "start": record.start,
         "recipe": record.recipe,
         "outcome": record.outcome,
+        "verdict": read_verdict(record.path),
     }
 
 
@@ -70,6 +73,7 @@ def lines(record: RunRecord) -> Iterator[Line]:
     parts = [(_head, head, "start.json"), (_begun, record.start, "start.json")] if head else []
     parts += [(_recipe, record.recipe, "recipe.json"), (_outcome, record.outcome, "outcome.json")]
     parts += [(_flags, record.recipe, "recipe.json"), (_flags, record.outcome, "outcome.json")]
+    parts += [(_verdict, read_verdict(record.path), VERDICT)]
     if record.recipe:
         parts = [part for part in parts if part[0] is not _begun]
     for tell, found, file in parts:
@@ -80,6 +84,11 @@ def lines(record: RunRecord) -> Iterator[Line]:
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             yield "incomplete", f"{file} is damaged ({type(error).__name__}: {error})"
     yield "files", str(record.path)
+
+
+def _verdict(verdict: Mapping[str, Any]) -> Iterator[Line]:
+    yield "reproduces", f"run {verdict['reproduces']['run']}"
+    yield from verdict_lines(verdict)
 
 
 def _head(head: Mapping[str, Any]) -> Iterator[Line]:

@@ -69,6 +69,10 @@ class Missing(EnvironmentFailure):
         super().__init__(what, why=why, hint=hint)
         self._found = found
 
+    def with_words(self, what: str, hint: str) -> Missing:
+        """The same error, said to somebody who asks for another reason."""
+        return Missing(what, why=self.why, hint=hint, found=self._found)
+
     @property
     def brief(self) -> str:
         """The versions alone: their paths would fill a page when it is one line."""

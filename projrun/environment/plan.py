@@ -24,7 +24,7 @@ UNUSABLE_LOCK = "{} cannot be used as a lock"
 _CHECK_FORMAT = 2  # counts up when what counts as a fault of a lock changes
 
 
-class _Lock(NamedTuple):
+class Lock(NamedTuple):
     """A lock and where it came from. ``path`` is None when it was resolved; text None: not resolved yet."""
 
     text: str | None
@@ -64,13 +64,13 @@ def plan(
         )
     interpreter = interpreter_for(spec.python, means, report)
     if spec.lock:
-        return _lock_plan(spec, means, interpreter, _locked(spec, root, cache, interpreter))
+        return lock_plan(spec, means, interpreter, _locked(spec, root, cache, interpreter))
     from projrun.environment import requirements, resolution
 
     files = requirements.collect(root, spec.requirements or "")
     unlocked = resolution.Unlocked(root, files, interpreter, spec)
     answer = resolution.resolve(unlocked, means, report) if resolve else resolution.remembered(unlocked, cache)
-    return _lock_plan(spec, means, interpreter, _resolved(answer, files[0], spec))
+    return lock_plan(spec, means, interpreter, _resolved(answer, files[0], spec))
 
 
 def interpreter_for(python: str, means: Means, report: Reporter) -> Interpreter:
@@ -85,7 +85,8 @@ def interpreter_for(python: str, means: Means, report: Reporter) -> Interpreter:
         return downloading.downloaded(python, means.cache, report)
 
 
-def _lock_plan(spec: EnvironmentSpec, means: Means, interpreter: Interpreter, found: _Lock) -> EnvironmentPlan:
+def lock_plan(spec: EnvironmentSpec, means: Means, interpreter: Interpreter, found: Lock) -> EnvironmentPlan:
+    """The environment of a lock for an interpreter, whatever the spec says of them. Raises EnvironmentFailure."""
     unfinished = EnvironmentPlan(
         kind="lock",
         key="",
@@ -127,7 +128,7 @@ def _lock_plan(spec: EnvironmentSpec, means: Means, interpreter: Interpreter, fo
     return replace(known, python=interpreter, reason=None, flags=(*known.flags, *there.flags))
 
 
-def _check_lock(found: _Lock, known: EnvironmentPlan) -> None:
+def _check_lock(found: Lock, known: EnvironmentPlan) -> None:
     from projrun.environment import lock, locked  # a ready environment was checked when it was built
 
     target = locked.target_of(known)._replace(settled=found.requirements_text is not None)
@@ -135,16 +136,16 @@ def _check_lock(found: _Lock, known: EnvironmentPlan) -> None:
     lock.raise_for(faults, UNUSABLE_LOCK.format(found.name))
 
 
-def _locked(spec: EnvironmentSpec, root: Path, cache: Path, interpreter: Interpreter) -> _Lock:
+def _locked(spec: EnvironmentSpec, root: Path, cache: Path, interpreter: Interpreter) -> Lock:
     name = spec.lock or ""
     text = read_lock(spec, root)
     if spec.requirements is None:
-        return _Lock(text, name, name, "file", None, ())
+        return Lock(text, name, name, "file", None, ())
     from projrun.environment import requirements
 
     files = requirements.collect(root, spec.requirements)
     problems = _drift(text, spec, files, interpreter, cache)
-    return _Lock(text, name, name, "file", files[0].text, drift_flags(problems))
+    return Lock(text, name, name, "file", files[0].text, drift_flags(problems))
 
 
 def drift_flags(problems: tuple[Problem, ...]) -> tuple[Flag, ...]:
@@ -152,9 +153,9 @@ def drift_flags(problems: tuple[Problem, ...]) -> tuple[Flag, ...]:
     return tuple(Flag("lock-out-of-step", f"{one.place}: {one.message}", one.hint) for one in problems)
 
 
-def _resolved(text: str | None, file: RequirementsFile, spec: EnvironmentSpec) -> _Lock:
+def _resolved(text: str | None, file: RequirementsFile, spec: EnvironmentSpec) -> Lock:
     flag = lock_missing(spec, file.path, resolved=text is not None)
-    return _Lock(text, None, "the resolved lock", "resolved", file.text, (flag,))
+    return Lock(text, None, "the resolved lock", "resolved", file.text, (flag,))
 
 
 def lock_missing(spec: EnvironmentSpec, requirements_path: str, *, resolved: bool) -> Flag:

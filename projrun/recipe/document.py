@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from projrun import __version__
@@ -40,7 +41,7 @@ _COMPUTED = frozenset(
         *("document", "run", "status", "created", "started", "ended", "phase", "kind", "code", "boot_id"),
         *("sha256", "pin", "commit", "snapshot", "key", "version", "projrun", "process", "host", "phases"),
         *("interpreter", "installed", "builder", "options", "platform", "type", "items", "lock"),
-        *("engine", "id", "digest", "digests", "packages", "python"),
+        *("engine", "id", "digest", "digests", "packages", "python", "seeding"),
     }
 )
 
@@ -87,7 +88,7 @@ def _redacted(value: Any, redact: Callable[[str], str]) -> Any:
 def start_document(parts: StartParts) -> dict[str, Any]:
     """That a run begins, and which process is responsible for it."""
     return {
-        **_head("start", parts.run, parts.created),
+        **head("start", parts.run, parts.created),
         **_labels(parts.labels),
         "project": {"name": parts.project, "root": str(parts.root)},
         "entry_point": parts.entry_point,
@@ -98,12 +99,14 @@ def start_document(parts: StartParts) -> dict[str, Any]:
 def recipe_document(parts: RecipeParts) -> dict[str, Any]:
     """Everything that it takes to do the run again. Holds no value of a secret and no userinfo of an address."""
     return {
-        **_head("recipe", parts.run, parts.created),
+        **head("recipe", parts.run, parts.created),
         **_labels(parts.labels),
+        "reproduces": asdict(parts.reproduces) if parts.reproduces else None,
         "spec": _spec(parts.spec, parts.source),
         "entry_point": _entry_point(parts.entry_point),
         "parameters": [dict(parameter) for parameter in parts.parameters],
         "seed": parts.seed,
+        "seeding": list(parts.entry_point.seeding),
         "argv": list(parts.request.argv),
         "cwd": os.path.relpath(parts.request.cwd, PROJECT if parts.request.container else parts.spec.root),
         "variables": _variables(parts.declared, parts.request),
@@ -145,7 +148,8 @@ def outcome_document(parts: OutcomeParts) -> dict[str, Any]:
     }
 
 
-def _head(kind: str, run: str, created: float) -> dict[str, Any]:
+def head(kind: str, run: str, created: float) -> dict[str, Any]:
+    """What every document of a run begins with."""
     python = ".".join(str(part) for part in sys.version_info[:3])
     return {
         "document": kind,

@@ -49,13 +49,21 @@ class KeptFile:
 
 
 @dataclass(frozen=True)
+class Reproduces:
+    """The run that is done again. ``sha256`` is that of its recipe.json."""
+
+    run: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class RecipeParts:
     """All it takes to do the run again.
 
     ``declared`` is the environment as the spec has it, ``environment`` what it came to;
     ``parameters`` are the documents of :func:`projrun.spec.parameters.to_document`, in declared order;
     ``inputs`` the fingerprints of the declared inputs; ``host`` what :func:`projrun.recipe.host.host` gave;
-    ``build_log`` what the builder of its image said.
+    ``build_log`` what the builder of its image said; ``reproduces`` is there when it is done after another run.
     """
 
     run: str
@@ -73,6 +81,7 @@ class RecipeParts:
     flags: tuple[Flag, ...] = ()
     labels: Labels = Labels()
     build_log: KeptFile | None = None
+    reproduces: Reproduces | None = None
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,7 @@ def changed_since(before: Source, ignoring: Sequence[str] = ()) -> tuple[str, ..
         for path in marks.keys() | later.keys()
         if marks.get(path) != later.get(path) and not _is_expected(path, expected)
     )
-    return ("HEAD", *changed) if before.commit != commit else tuple(changed)
+    return ("HEAD", *changed) if (before.head or before.commit) != commit else tuple(changed)
 
 
 def _seen_now(before: Source) -> tuple[str | None, tuple[Seen, ...]]:

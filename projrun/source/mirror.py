@@ -58,6 +58,11 @@ def has_mirror(address: Address, cache: Path) -> bool:
     return _is_repository(_mirror(address, cache).path)
 
 
+def is_mirror(directory: Path, cache: Path) -> bool:
+    """Whether a git directory is one of the cache's mirrors."""
+    return directory.parent == cache.absolute() / "mirrors"
+
+
 def keep(mirror: Mirror, commit: str, run: str) -> None:
     """Keeps a commit of the mirror for a run, whatever becomes of the remote. Raises SourceError."""
     reference = mirror.path / RUNS / run

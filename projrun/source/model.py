@@ -58,7 +58,8 @@ class Source:
     store's sources.git that stands for the files as they were, None while there is none. ``seen`` has
     every path that was not as committed (every file, when there is no repository). ``opened`` is what git told
     of the repository itself, so that a second look need not ask. ``origin`` is where a private checkout came
-    from, None for the user's own directory.
+    from, None for the user's own directory; ``head`` is what is checked out there, where it is a snapshot and not
+    the ``commit`` that the snapshot was taken at.
     """
 
     directory: Path
@@ -75,6 +76,7 @@ class Source:
     seen: tuple[Seen, ...] = ()
     opened: Repository | None = field(default=None, repr=False, compare=False)
     origin: Origin | None = None
+    head: str | None = None
 
     @property
     def dirty(self) -> bool:

@@ -50,6 +50,11 @@ def snapshot(source: Source, sources_git: Path, *, limit: int, passing: bool = F
     return replace(source, snapshot=commit)
 
 
+def holds(sources_git: Path, commit: str) -> bool:
+    """Whether a store has that snapshot."""
+    return commit.isalnum() and (sources_git / REFS / commit).is_file()
+
+
 def check_limit(source: Source, sources_git: Path, *, limit: int) -> None:
     """Raises SourceError when a snapshot would take in more than ``limit`` bytes of new content."""
     store = SourcesGit(sources_git, source.worktree)

@@ -21,6 +21,7 @@ from projrun.spec.model import (
     EntryPoint,
     EnvironmentSpec,
     Parameter,
+    Tolerance,
     Value,
 )
 
@@ -69,12 +70,13 @@ def declare(value: Mapping[str, Any], texts: Mapping[Path, str]) -> Declared:
 
     ``texts`` holds the source text of plain scalars by path.
     """
-    reader = _Reader(texts)
-    entry_points = value.get("entry_points", {})
+    reader = _Reader(texts, tuple(value.get("seeding", ())))
+    entry_points = {name: reader.entry_point(name, node) for name, node in value.get("entry_points", {}).items()}
+    products = dict.fromkeys(path for entry_point in entry_points.values() for path in entry_point.products)
     return Declared(
-        _environments(value),
+        {place: _with_products(one, tuple(products)) for place, one in _environments(value).items()},
         {name: _data(name, node) for name, node in value.get("data", {}).items()},
-        {name: reader.entry_point(name, node) for name, node in entry_points.items()},
+        entry_points,
         tuple(reader.faults),
         frozenset(reader.unread),
     )
@@ -111,6 +113,12 @@ def _environment(name: str, node: Mapping[str, Any]) -> EnvironmentSpec:
     return EnvironmentSpec(name, **keys)
 
 
+def _with_products(environment: EnvironmentSpec, products: tuple[str, ...]) -> EnvironmentSpec:
+    if environment.docker is None:
+        return environment
+    return replace(environment, docker=replace(environment.docker, products=products))
+
+
 def _docker(node: Mapping[str, Any]) -> DockerSpec:
     keys: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in node.items()}
     for key in ("memory", "shm_size"):
@@ -137,9 +145,21 @@ def _paths(node: Any) -> tuple[str, ...]:
     return (node,) if isinstance(node, str) else tuple(node)
 
 
+def _tolerance(node: Any) -> Tolerance:
+    keys = node if isinstance(node, dict) else {"absolute": node}
+    try:
+        found = Tolerance(**{key: float(value) for key, value in keys.items()})
+    except OverflowError:
+        found = Tolerance(math.inf)
+    if not (math.isfinite(found.absolute) and math.isfinite(found.relative)):
+        raise ValueError("a tolerance is a finite number: leave a metric out that need not be compared")
+    return found
+
+
 class _Reader:
-    def __init__(self, texts: Mapping[Path, str]) -> None:
+    def __init__(self, texts: Mapping[Path, str], seeding: tuple[str, ...]) -> None:
         self.texts = texts
+        self.seeding = seeding
         self.faults: list[Fault] = []
         self.unread: set[Path] = set()
 
@@ -159,7 +179,7 @@ class _Reader:
     def entry_point(self, name: str, node: Any) -> EntryPoint:
         here: Path = ("entry_points", name)
         if not isinstance(node, dict):
-            return EntryPoint(name, self.command(here, node, shell=False))
+            return EntryPoint(name, self.command(here, node, shell=False), seeding=self.seeding)
         declared = {}
         for key, below in node.get("parameters", {}).items():
             place = (*here, "parameters", key)
@@ -185,7 +205,15 @@ class _Reader:
             metrics=_paths(node.get("metrics", ())),
             timeout=timeout,
             environment=node.get("environment"),
+            tolerance=self.tolerances((*here, "tolerance"), node.get("tolerance", {})),
+            seeding=tuple(node.get("seeding", self.seeding)),
         )
+
+    def tolerances(self, path: Path, node: Mapping[str, Any]) -> dict[str, Tolerance]:
+        return {
+            name: self.attempt((*path, name), partial(_tolerance, below), Tolerance())
+            for name, below in node.items()
+        }
 
     def command(self, path: Path, node: str | Sequence[str], *, shell: bool) -> Command:
         read: Command = self.attempt(path, lambda: commands.parse(node, shell=shell), NO_COMMAND)

@@ -67,10 +67,22 @@ class Command:
 
 
 @dataclass(frozen=True)
+class Tolerance:
+    """How far two numbers may be apart and still count as the same: keeping one of the two bounds will do.
+
+    ``relative`` is a part of the first number.
+    """
+
+    absolute: float = 0.0
+    relative: float = 0.0
+
+
+@dataclass(frozen=True)
 class EntryPoint:
     """What can be run. ``timeout`` is in seconds; paths are relative to the project with forward slashes.
 
-    ``environment`` is the name of the one it asks for.
+    ``environment`` is the name of the one it asks for; ``tolerance`` is by the dotted names of metrics.
+    ``seeding`` names what is seeded when the program imports it: ``python``, ``numpy``, ``torch``.
     """
 
     name: str
@@ -82,6 +94,8 @@ class EntryPoint:
     metrics: tuple[str, ...] = ()
     timeout: float | None = None
     environment: str | None = None
+    tolerance: Mapping[str, Tolerance] = field(default_factory=dict)
+    seeding: tuple[str, ...] = ()
 
     @property
     def products(self) -> tuple[str, ...]:
@@ -104,7 +118,8 @@ class DockerSpec:
 
     ``file`` and ``context`` are paths relative to the project. ``secrets`` names variables of the caller that the
     build gets. The others are how a program runs: ``memory`` and ``shm_size`` in bytes, ``cpus`` in processors,
-    ``gpus`` ``all``, how many, or their names; None: as the engine has it.
+    ``gpus`` ``all``, how many, or their names; None: as the engine has it. ``products`` are what the project's
+    entry points declare to write, which no image is built from.
     """
 
     file: str | None = None
@@ -122,6 +137,7 @@ class DockerSpec:
     shm_size: int | None = None
     mounts: tuple[DockerMount, ...] = ()
     user: str | None = None
+    products: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

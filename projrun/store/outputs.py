@@ -29,16 +29,16 @@ def keep_output(objects: Objects, path: Path) -> str:
         if kind := irregular(path):
             raise OSError(0, f"it is {kind} and not a file", str(path))
         return objects.put_file(path)
-    entries: list[dict[str, Any]] = []
+    listed: list[dict[str, Any]] = []
     for place, folders, files in os.walk(path, onerror=_refuse):
         folders.sort()
         for name in sorted((*folders, *files)):
             full = Path(place, name)
-            entries += _entry(objects, full, os.path.relpath(full, path))
+            listed += _entry(objects, full, os.path.relpath(full, path))
     document = {
         "document": "directory",
         "version": VERSION,
-        "entries": sorted(entries, key=lambda one: one["path"]),
+        "entries": sorted(listed, key=lambda one: one["path"]),
     }
     return objects.put_bytes(encode_json(document))
 
@@ -49,7 +49,7 @@ def write_output(objects: Objects, sha256: str, place: Path, *, directory: bool)
         objects.copy_to(sha256, place)
         return
     place.mkdir()
-    for entry in _entries(objects.read(sha256)):
+    for entry in entries(objects, sha256):
         target = make_parents(place, entry["path"])
         if entry["kind"] == "directory":
             target.mkdir(exist_ok=True)
@@ -59,17 +59,17 @@ def write_output(objects: Objects, sha256: str, place: Path, *, directory: bool)
             objects.copy_to(entry["sha256"], target, executable=entry["executable"])
 
 
-def _entries(data: bytes) -> list[dict[str, Any]]:
-    """The entries of a directory's list. Raises StoreError for one that would leave the directory."""
+def entries(objects: Objects, sha256: str) -> list[dict[str, Any]]:
+    """The entries of a kept directory. Raises StoreError, also for one that would leave the directory."""
     try:
-        entries: list[dict[str, Any]] = json.loads(data)["entries"]
-        paths = [PurePosixPath(entry["path"]) for entry in entries]
+        found: list[dict[str, Any]] = json.loads(objects.read(sha256))["entries"]
+        paths = [PurePosixPath(entry["path"]) for entry in found]
     except (ValueError, LookupError, TypeError) as error:
         raise damaged("the list of a directory is not one", str(error)) from error
     for path in paths:
         if path.is_absolute() or ".." in path.parts or not path.parts:
             raise damaged("the list of a directory names what is not in it", str(path))
-    return entries
+    return found
 
 
 def _entry(objects: Objects, full: Path, path: str) -> list[dict[str, Any]]:

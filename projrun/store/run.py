@@ -17,6 +17,7 @@ from projrun.store.failures import writing
 
 DOCUMENTS = ("start", "recipe", "outcome")
 VERSION = 1
+VERDICT = "verdict.json"  # of a run that was done after another one, when it has ended
 ALIVE = "alive"
 PARAMETERS = "params.json"
 MOVED = "outputs"  # what a run wrote and could not be made objects
@@ -65,6 +66,21 @@ class RunDirectory:
     def drop_bytecode(self) -> None:
         """Removes what Python kept in :attr:`bytecode`."""
         shutil.rmtree(self.bytecode, ignore_errors=True)
+
+    @property
+    def start_up(self) -> Path:
+        """Where the Python of a seeded run finds what it executes first, and leaves marks."""
+        return self.path / "startup"
+
+    def write_start_up(self, name: str, data: bytes) -> None:
+        """Writes a file there. Raises StoreError."""
+        with writing(self.path):
+            self.start_up.mkdir()
+            (self.start_up / name).write_bytes(data)
+
+    def drop_start_up(self) -> None:
+        """Removes it: the recipe says what was seeded."""
+        shutil.rmtree(self.start_up, ignore_errors=True)
 
     def close(self) -> None:
         """Lets go of the run. Without an outcome it is LOST from now on."""
@@ -125,6 +141,17 @@ def read_run(path: Path) -> RunRecord:
         problems.append("start.json is missing")
     why = "; ".join(problems) or None
     return RunRecord(path.name, path, documents["start"], documents["recipe"], outcome, status, why)
+
+
+def write_verdict(path: Path, document: Mapping[str, Any]) -> None:
+    """Writes verdict.json to the directory of a run that has ended. Raises StoreError."""
+    with writing(path):
+        write_json(path / VERDICT, document, mode=0o600)
+
+
+def read_verdict(path: Path) -> Mapping[str, Any] | None:
+    """What a reproduction found; None for a run that is none, and when it cannot be read."""
+    return _document(path / VERDICT, "verdict")[0]
 
 
 def _is_alive(path: Path) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 from pathlib import Path
 from typing import Any
 
@@ -239,8 +240,7 @@ def test_a_version_runs_in_a_private_checkout_with_the_image_of_its_dockerfile(p
 def test_the_verbs_for_environments_know_images_and_take_none_but_ours(
     project: Workspace, engine: Engine, slim: str
 ) -> None:
-    # An image that no other test has: the builder gives everybody the same for the same files.
-    own = f"{project.root}\n"
+    own = f"{project.root}\n"  # what other tests build alike has one image with this
     project.repository.write("packages", own)
     run = project.run()
     key, image = run["recipe"]["environment"]["key"], container_of(run)["image"]["id"]
@@ -280,3 +280,35 @@ def program_output(workspace: Workspace, document: Any) -> list[str]:
     ends = [mark[0] for mark in marks[1:]] + [len(log)]
     pieces = [log[mark[0] : end] for mark, end in zip(marks, ends, strict=True) if mark[2] == "stdout"]
     return b"".join(pieces).decode().splitlines()
+
+
+def test_a_program_in_a_container_is_seeded_and_its_image_s_own_places_stay(
+    workspace: Workspace, engine: Engine
+) -> None:
+    images.python(engine)
+    program = (
+        "import os, random, sys\nprint(random.random(), os.environ['PYTHONPATH'], os.environ['PYTHONHASHSEED'])\n"
+    )
+    workspace.repository.write("draw.py", program)
+    workspace.repository.write("Dockerfile", f"FROM {images.PYTHON}\nENV PYTHONPATH=/of/image\nENV WORD=one\n")
+    workspace.repository.write(".dockerignore", "*\n")
+    workspace.spec(
+        "version: 1\nname: tiny\nseeding: [python]\nenvironment: {docker: {file: Dockerfile}}\n"
+        "entry_points: {main: python3 draw.py}\n"
+    )
+    first = workspace.projrun("run", "-q", "--seed", "7")
+    assert first.out.split() == [repr(random.Random(7).random()), "/of/image", "7"], first.err
+    last = workspace.last()
+    assert "not-seeded" not in {flag["code"] for flag in (*last["recipe"]["flags"], *last["outcome"]["flags"])}
+    assert not Path(last["directory"], "startup").exists()
+
+    workspace.repository.write("Dockerfile", f"FROM {images.PYTHON}\nENV PYTHONPATH=/of/image\nENV WORD=two\n")
+    workspace.run("--seed", "7")
+    layers = workspace.projrun("diff", "last~1", "last", "--json").data["layers"]
+    changed = {change["what"] for change in layers["image"]["changes"]}
+    assert {"id", "build dockerfile"} <= changed and "engine" not in changed
+    assert {name for name, layer in layers.items() if layer["state"] == "differs"} == {
+        "code",
+        "environment",
+        "image",
+    }

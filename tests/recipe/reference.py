@@ -15,9 +15,10 @@ _INTRODUCTION = """\
 
 <!-- Made from schemas/recipe.v1.json by: python -m tests.recipe.reference -->
 
-A run's directory in the store holds three JSON documents. Each is written once, whole or not at all, and never
-changed. `schemas/recipe.v1.json` (JSON Schema 2020-12) is the definition; every key below is present unless it
-says *optional*. A later projrun reads version 1; an earlier one refuses what is newer.
+A run's directory in the store holds three JSON documents, and that of a reproduction a fourth. Each is written
+once, whole or not at all, and never changed. `schemas/recipe.v1.json` (JSON Schema 2020-12) is the definition;
+every key below is present unless it says *optional*. A later projrun reads version 1; an earlier one refuses what
+is newer.
 
 - No value of a secret is in them, and no user name or password of the address the source comes from. (A password
   in a `uri` parameter is a value like any other: it is kept, and the run is flagged.)
@@ -29,6 +30,7 @@ _TITLES = {
     "start": "start.json",
     "recipe": "recipe.json",
     "outcome": "outcome.json",
+    "verdict": "verdict.json",
     "parameter": "A parameter",
     "flag": "A flag",
 }

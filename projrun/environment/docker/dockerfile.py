@@ -38,14 +38,6 @@ class Named:
 
 
 @dataclass(frozen=True)
-class Dockerfile:
-    """A Dockerfile as one target needs it: the ``images`` that it names, the first of each first."""
-
-    text: str
-    images: tuple[Named, ...]
-
-
-@dataclass(frozen=True)
 class Build:
     """What is built of a Dockerfile: the stage ``target`` (None: the last) for ``platform`` on ``host``.
 
@@ -67,8 +59,8 @@ class _Stage:
     copied: list[tuple[str, int, str]] = field(default_factory=list)  # reference, line, written
 
 
-def parse(text: str, name: str, build: Build) -> Dockerfile:
-    """Reads a Dockerfile. ``name`` is its own, for errors. Raises EnvironmentFailure with file and line."""
+def parse(text: str, name: str, build: Build) -> tuple[Named, ...]:
+    """The images that a Dockerfile names, stage by stage. Raises EnvironmentFailure with ``name`` and line."""
     try:
         whole = read(text)
         stages = _stages(whole, build)
@@ -84,7 +76,7 @@ def parse(text: str, name: str, build: Build) -> Dockerfile:
             why=fault.why,
             hint=fault.hint or f"mend {name}",
         ) from None
-    return Dockerfile(text, tuple(images))
+    return tuple(images)
 
 
 def _stages(whole: Text, build: Build) -> list[_Stage]:

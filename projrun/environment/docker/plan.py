@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from projrun.environment.built import directory_of
 from projrun.environment.docker import bases, context, dockerfile, marker
 from projrun.environment.docker.bases import Found
 from projrun.environment.docker.dockerfile import Build, Named
-from projrun.environment.model import EnvironmentPlan, ImagePlan, Means
+from projrun.environment.model import Base, EnvironmentPlan, ImagePlan, Means
 from projrun.spec.model import DockerSpec
 
 
@@ -42,7 +43,7 @@ def plan(
     seen: context.Context | None = None
     if spec.image is None:
         seen = context.look(root, spec, means)
-        named = dockerfile.parse(seen.text, spec.file or "Dockerfile", build).images
+        named = dockerfile.parse(seen.text, spec.file or "Dockerfile", build)
     else:
         named = (_named(spec.image),)
     if asked.pull:
@@ -78,6 +79,16 @@ def _with_key(image: ImagePlan, flags: tuple[Flag, ...], means: Means, engine: E
     return replace(plan, key=digest, inputs=inputs, directory=directory, reason=why)
 
 
+def made_of(plan: EnvironmentPlan, bases_then: tuple[Base, ...], means: Means) -> EnvironmentPlan | None:
+    """The same environment made from images as they were; None unless it is there, ready.
+
+    What a name stands for now may be another image, and nobody can build from what it was.
+    """
+    assert plan.image is not None
+    then = _with_key(replace(plan.image, bases=bases_then), plan.flags, means, connect())
+    return then if then.reason is None else None
+
+
 def build_of(spec: DockerSpec, engine: Engine) -> Build:
     """What is built of the Dockerfile, on that engine."""
     about = engine.about
@@ -106,13 +117,30 @@ def flags_apart(spec: DockerSpec, root: Path, means: Means) -> tuple[Flag, ...]:
         text = context.look(root, spec, means).text
         platform = spec.platform or "linux/amd64"
         build = Build(spec.target, dict(spec.args), platform, platform)
-        named = dockerfile.parse(text, spec.file or "Dockerfile", build).images
+        named = dockerfile.parse(text, spec.file or "Dockerfile", build)
     return (*_unpinned([Found(one, "") for one in named], spec, None), *_mounts(spec))
 
 
 def examined(spec: DockerSpec, root: Path, means: Means) -> EnvironmentPlan:
     """The plan for one who wants to know what to mend: a registry tells the digests, unless ``means`` forbid."""
-    return plan(spec, root, means, Silent(), Asked(digests=not means.offline))
+    found = plan(spec, root, means, Silent(), Asked(digests=not means.offline))
+    try:
+        secret_values(spec if found.reason else DockerSpec())  # what is built needs none
+    except EnvironmentFailure as error:
+        return replace(found, flags=(*found.flags, Flag("secret-missing", error.what, error.hint)))
+    return found
+
+
+def secret_values(spec: DockerSpec) -> Mapping[str, str]:
+    """The secrets of the build, from the caller's variables. Raises EnvironmentFailure for one that is missing."""
+    missing = [name for name in spec.secrets if name not in os.environ]
+    if missing:
+        raise EnvironmentFailure(
+            f"environment.docker.secrets: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set",
+            why="The build needs the value, which projrun takes from your own variables and keeps nowhere.",
+            hint=f"export {missing[0]}=...",
+        )
+    return {name: os.environ[name] for name in spec.secrets}
 
 
 def _named(reference: str) -> Named:

@@ -1,0 +1,146 @@
+"""What a reproduction would need, and what of it is not on this machine. Builds, records and runs nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from projrun.again import again_of, interpreter_of, lock_of
+from projrun.choice import Choice, Options
+from projrun.core.errors import DataError, EnvironmentFailure, ProjrunError, SourceError
+from projrun.core.report import Reporter
+from projrun.environment import interpreters
+from projrun.environment.model import EnvironmentPlan
+from projrun.providing import lacking_in, missing, unlike
+from projrun.reconstructing import checked_out, chosen, options_of
+from projrun.records import Record, find_record
+from projrun.reproducing import Asked
+from projrun.source.model import Source
+from projrun.stopping import ended_by_signals
+from projrun.store.store import Store
+
+HERE, MISSING, UNKNOWN = "here", "missing", "unknown"
+
+
+@dataclass(frozen=True)
+class Need:
+    """One thing that is needed. ``exit_code`` is that of the stage that would lack it; ``hint`` what to do."""
+
+    what: str
+    state: str
+    message: str
+    exit_code: int
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """What is needed to do a run again, in the order of the stages."""
+
+    run: str
+    needs: tuple[Need, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """0 when nothing is missing, else the code of the first stage that lacks something."""
+        return next((need.exit_code for need in self.needs if need.state == MISSING), 0)
+
+    def document(self) -> dict[str, Any]:
+        """The same as data."""
+        return {"run": self.run, "exit_code": self.exit_code, "needs": [asdict(need) for need in self.needs]}
+
+
+def foresee(asked: Asked, report: Reporter) -> Foreseen:
+    """Finds out what a reproduction would lack. A commit is fetched, unless ``offline``; nothing else is.
+
+    Raises UsageError and StoreError for a record that cannot be read.
+    """
+    record = find_record(asked.run, asked.store)
+    options = replace(options_of(record, asked.options), allow_download=False)
+    needs: list[Need] = []
+    with ended_by_signals():
+        try:
+            with checked_out(record, options, report) as place:
+                choice = chosen(record.recipe, options, place)
+                assert place.source is not None
+                needs.append(Need("code", HERE, _code(place.source), SourceError.exit_code))
+                needs += _environment(record, options, choice, report)
+                needs += _secrets(record)
+                needs += _inputs(record, choice.spec.root, options)
+        except ProjrunError as error:
+            if needs:
+                raise
+            needs.append(_need("code", error))
+            needs += _environment(record, options, None, report)
+            needs += _secrets(record)
+            needs += _unplaced_inputs(record)
+    return Foreseen(record.link.run, tuple(needs))
+
+
+def _need(what: str, error: ProjrunError) -> Need:
+    message = f"{error.what}: {error.brief}" if error.brief else error.what
+    return Need(what, MISSING, message, error.exit_code, error.hint)
+
+
+def _code(source: Source) -> str:
+    return f"snapshot {source.head}" if source.head else f"commit {source.commit}"
+
+
+def _environment(record: Record, options: Options, choice: Choice | None, report: Reporter) -> Iterator[Need]:
+    """The environment or the interpreter to build it with; of a container, the image."""
+    kind, code = record.recipe["environment"]["kind"], EnvironmentFailure.exit_code
+    what = "image" if kind == "docker" else "environment"
+    try:
+        if choice is not None:
+            again = again_of(record.recipe, record.link)
+            yield _planned(what, again.planned(choice, options.means, report, resolve=False), options)
+        elif (lock := lock_of(record.recipe["environment"])) is not None:
+            python = interpreter_of(lock.python, options.means, report)
+            yield Need("interpreter", HERE, f"{python.version}, {python.path}", code)
+        else:
+            yield Need(what, UNKNOWN, "its declaration is in the code, which is not here", code)
+    except interpreters.Missing as error:
+        yield _need("interpreter", error)
+    except EnvironmentFailure as error:
+        yield _need(what, error)
+
+
+def _planned(what: str, planned: EnvironmentPlan, options: Options) -> Need:
+    code, python = EnvironmentFailure.exit_code, planned.python
+    with_python = f", with {python.implementation} {python.version}" if python else ""
+    if planned.reason is None:
+        return Need(what, HERE, f"key {planned.key[:12]}{with_python}, ready", code)
+    message = f"to be built{with_python}: {planned.reason}"
+    if options.offline:
+        return Need(what, UNKNOWN, f"{message}; whether its packages are here is seen when it is", code)
+    return Need(what, HERE, f"{message}; its packages come from the package index", code)
+
+
+def _secrets(record: Record) -> Iterator[Need]:
+    for name in record.recipe["variables"]["secrets"]:
+        if name in os.environ:
+            yield Need("secret", HERE, name, EnvironmentFailure.exit_code)
+        else:
+            yield Need("secret", MISSING, f"{name} is not set", EnvironmentFailure.exit_code, f"export {name}=...")
+
+
+def _inputs(record: Record, root: Path, options: Options) -> Iterator[Need]:
+    wanted = lacking_in(record, root)
+    lacking = {**dict(missing(record, wanted, Store(options.store))), **dict(unlike(record, root, wanted))}
+    for one in record.recipe["inputs"]:
+        path = str(one["path"])
+        if path in lacking:
+            hint = f"put back what the run read: sha256 {one['sha256']}"
+            yield Need("input", MISSING, f"{path}: {lacking[path]}", DataError.exit_code, hint)
+        else:
+            where = "outside of the commit" if one in wanted else "in the commit"
+            yield Need("input", HERE, f"{path}, {where}", DataError.exit_code)
+
+
+def _unplaced_inputs(record: Record) -> Iterator[Need]:
+    for one in record.recipe["inputs"]:
+        message = f"{one['path']}: it may be in the code, which is not here"
+        yield Need("input", UNKNOWN, message, DataError.exit_code)

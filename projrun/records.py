@@ -1,0 +1,122 @@
+"""The record of a run to do again: by its id in a store, or a recipe.json from anywhere."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from projrun.core.errors import StoreError, UsageError, system_reason
+from projrun.core.files import read_json, read_regular
+from projrun.core.hashing import sha256_bytes
+from projrun.recipe.document import VERSION
+from projrun.recipe.model import Reproduces
+from projrun.spec.load import project_around
+from projrun.spec.schema import SCHEMA_FILE
+from projrun.store.store import Store
+
+RECIPE = "recipe.json"
+_SCHEMA = SCHEMA_FILE.with_name("recipe.v1.json")
+_LARGEST = 256 << 20  # bytes of a recipe
+
+
+@dataclass(frozen=True)
+class Record:
+    """A recipe, and its outcome where there is one. ``store`` is the one that holds the run, if one does.
+
+    ``link`` names the run and its recipe; ``unended`` says why there is no outcome.
+    """
+
+    link: Reproduces
+    recipe: Mapping[str, Any]
+    outcome: Mapping[str, Any] | None
+    store: Store | None
+    unended: str = ""
+
+    @property
+    def created(self) -> str:
+        """When the run was, ISO 8601 in UTC."""
+        return str(self.recipe["created"])
+
+
+def find_record(text: str, store: Path) -> Record:
+    """The record that RUN names: a run of the store, or the file (or directory) of a recipe.
+
+    Raises UsageError for what is neither, and StoreError for a recipe that is damaged or of a newer projrun.
+    """
+    place = Path(text)
+    if place.is_dir() and (place / RECIPE).is_file():
+        place /= RECIPE
+    if os.sep in text or place.suffix == ".json":
+        return _of_file(place)
+    opened = Store(store)
+    run = opened.resolve(text, project_around(Path()))
+    place = opened.runs / run / RECIPE
+    if not place.exists():
+        raise StoreError(
+            f"run {run} has no recipe",
+            why=opened.read(run).why_incomplete or "it ended before its recipe was complete",
+            hint="there is nothing to do again; projrun show RUN tells why it ended",
+        )
+    return _of_file(place)
+
+
+def _of_file(place: Path) -> Record:
+    try:
+        data = read_regular(place, _LARGEST)
+    except OSError as error:
+        raise UsageError(
+            f"there is no recipe at {place}",
+            why=system_reason(error, place),
+            hint="name a run of the store (projrun runs --all), or a recipe.json",
+        ) from error
+    recipe = _checked(place, data)
+    outcome, why = _outcome(place.with_name("outcome.json"), recipe["run"])
+    link = Reproduces(recipe["run"], sha256_bytes(data))
+    return Record(link, recipe, outcome, _store_around(place, recipe["run"]), why)
+
+
+def _checked(place: Path, data: bytes) -> dict[str, Any]:
+    """The recipe in ``data``, once it is one by its schema."""
+    from projrun.spec.validate import first_fault  # jsonschema is slow to import
+
+    hint = "name the recipe.json of a run, as its store has it"
+    try:
+        recipe = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise StoreError(f"{place} is not JSON: it is cut off, or damaged", why=str(error), hint=hint) from error
+    version = recipe.get("version") if isinstance(recipe, dict) else None
+    if not isinstance(recipe, dict) or recipe.get("document") != "recipe":
+        raise StoreError(f"{place} is not the recipe of a run", why="it is another document", hint=hint)
+    if isinstance(version, int) and version > VERSION:
+        why = f"it has version {version}, this projrun knows version {VERSION}"
+        raise StoreError(f"{place} is of a newer projrun", why=why, hint="update projrun")
+    if fault := first_fault(recipe, read_json(_SCHEMA)):
+        raise StoreError(f"{place} is damaged", why=fault, hint=hint)
+    return recipe
+
+
+def _outcome(place: Path, run: str) -> tuple[Mapping[str, Any] | None, str]:
+    """What became of the run, or why that is not known."""
+    from projrun.spec.validate import first_fault
+
+    try:
+        outcome = read_json(place)
+    except FileNotFoundError:
+        return None, "there is no outcome.json beside its recipe"
+    except (OSError, ValueError, RecursionError) as error:
+        return None, f"its outcome.json cannot be read: {error}"
+    if not isinstance(outcome, dict) or outcome.get("run") != run or first_fault(outcome, read_json(_SCHEMA)):
+        return None, "its outcome.json is damaged, or another run's"
+    return outcome, ""
+
+
+def _store_around(place: Path, run: str) -> Store | None:
+    """The store that a recipe lies in: it may have the snapshot and the outputs."""
+    place = place.absolute()
+    root = place.parent.parent.parent
+    inside = place.parent.name == run and place.parent.parent.name == "runs" and (root / "store.json").is_file()
+    return Store(root) if inside else None

@@ -1,0 +1,133 @@
+"""``projrun reproduce`` where a record is harder to come by: submodules, ignored files, masked values."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import LOCKED, Workspace
+from tests.cli.test_reproduce import ALL, away, change_recipe, forget, reproduced, states
+from tests.repositories import Repository
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("dirty", [False, True], ids=["commit", "snapshot"])
+def test_submodules_come_along(workspace: Workspace, tmp_path: Path, dirty: bool) -> None:
+    inner = Repository.create(tmp_path / "inner")
+    inner.write("said.txt", "from the submodule\n")
+    commit = inner.commit()
+    inner.push_to(tmp_path / "inner.git")
+    workspace.repository.git("submodule", "add", "-q", f"file://{tmp_path}/inner.git", "lib")
+    workspace.entry_point("cp lib/said.txt out.txt", more="    outputs: [out.txt]\n")
+    workspace.repository.write(".gitignore", "out.txt\n")
+    workspace.publish()
+    if dirty:
+        workspace.repository.write("lib/said.txt", "not committed\n")
+    old = workspace.run()
+    forget(workspace)
+    document = reproduced(workspace, old["run"], cwd=away(workspace))
+    assert (states(document)["code"], states(document)["outputs"]) == ("verified", "verified")
+    assert [one["commit"] for one in document["recipe"]["source"]["submodules"]] == [commit]
+
+
+def test_a_specification_that_git_does_not_have_comes_from_the_record(workspace: Workspace) -> None:
+    workspace.repository.write(".gitignore", "results/\nProjectSpec.yaml\n")
+    workspace.repository.git("rm", "-q", "--cached", "ProjectSpec.yaml")
+    workspace.publish()
+    old = workspace.run("-e", "main")
+    forget(workspace)
+    document = reproduced(workspace, old["run"], cwd=away(workspace))
+    assert states(document) == dict.fromkeys(ALL, "verified")
+
+
+def test_a_directory_that_git_has_a_part_of_is_made_whole(workspace: Workspace) -> None:
+    workspace.repository.write("data/part.bin", "ignored")
+    workspace.repository.write(".gitignore", "*.bin\n")
+    workspace.entry_point("python free.py", more="    inputs: [data]\n")
+    workspace.publish()
+    old = workspace.run()
+    document = reproduced(workspace, old["run"])
+    assert states(document)["data"] == "verified"
+    (workspace.root / "data/part.bin").unlink()
+    assert reproduced(workspace, old["run"], code=114)["error"]["kind"] == "data"
+
+
+def test_a_file_that_the_store_keeps_is_an_input_again(workspace: Workspace) -> None:
+    """An output of one run that is the input of the next: the store has its bytes."""
+    workspace.repository.write("make.py", "open('made.bin', 'w').write('made')\n")
+    workspace.repository.write(".gitignore", "*.bin\n")
+    head = f"version: 1\nname: tiny\nenvironment: {LOCKED}\nentry_points:\n"
+    workspace.spec(
+        head + "  make: {command: python make.py, outputs: [made.bin]}\n"
+        "  use: {command: python free.py, inputs: [made.bin]}\n"
+    )
+    workspace.publish()
+    workspace.run("-e", "make", "-v", "HEAD", "--bring-outputs")
+    old = workspace.run("-e", "use")
+    (workspace.root / "made.bin").unlink()
+    assert states(reproduced(workspace, old["run"]))["data"] == "verified"
+
+
+def test_an_input_in_the_commit_that_is_not_what_was_read_is_refused(workspace: Workspace) -> None:
+    old = workspace.run("-e", "main")
+    digest = old["recipe"]["inputs"][0]["sha256"]
+    change_recipe(workspace, old["run"], digest, "0" * 64)
+    error = reproduced(workspace, old["run"], code=114)["error"]
+    assert digest in error["why"]
+    assert "0" * 64 in error["why"]
+    assert error["run"]
+    assert workspace.projrun("reproduce", old["run"], "--check").code == 114
+
+
+def test_a_value_that_held_a_secret_is_had_again_when_it_can_only_be_one(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEY", "hunter22")
+    monkeypatch.setenv("OTHER", "something else")
+    workspace.repository.write("write.py", "import sys\nopen('out.txt', 'w').write(str(len(sys.argv[1])))\n")
+    more = "    parameters: {url: str}\n    outputs: [out.txt]\n"
+    for secrets, code in (("[KEY]", 0), ("[KEY, OTHER]", 2)):
+        environment = LOCKED.replace("{", f"{{secrets: {secrets}, ", 1)
+        workspace.entry_point("python write.py {url}", environment=environment, more=more)
+        workspace.publish()
+        old = workspace.run("-P", "url=https://hunter22@host/")
+        assert "hunter22" not in json.dumps(old)
+        document = reproduced(workspace, old["run"], code=code)
+        if code == 0:
+            assert states(document)["outputs"] == "verified"
+            assert "hunter22" not in json.dumps(document)
+        else:
+            assert "which one is not recorded" in document["error"]["what"]
+
+
+def test_a_run_that_never_ended_can_be_had_again(workspace: Workspace) -> None:
+    old = workspace.run("-e", "main")["run"]
+    (workspace.store / "runs" / old / "outcome.json").unlink()
+    document = reproduced(workspace, old, code=10)
+    assert document["verdict"]["verdict"] == "unverified"
+    assert "exit code, outputs and metrics could not be checked" in document["verdict"]["summary"]
+
+
+def test_an_environment_that_was_tampered_with_is_built_again(workspace: Workspace) -> None:
+    old = workspace.run("-e", "main")
+    key = old["recipe"]["environment"]["key"]
+    (module,) = (workspace.home / "cache/environments" / key).rglob("tinydep/__init__.py")
+    module.chmod(0o644)
+    module.write_text("VERSION = 'another'\n")
+    document = reproduced(workspace, old["run"])
+    assert states(document)["environment"] == "verified"
+    assert document["recipe"]["environment"]["reused"] is False
+
+
+def test_nothing_is_asked_of_the_network_when_it_may_not_be(workspace: Workspace) -> None:
+    old = workspace.run("-e", "main")["run"]
+    assert reproduced(workspace, old, "--offline")["verdict"]["verdict"] == "reproduced"
+    shutil.rmtree(workspace.root)
+    error = reproduced(workspace, old, "--offline", code=112, cwd=away(workspace))["error"]
+    assert "is gone" in error["what"]
+    done = workspace.projrun("reproduce", old, "--offline", "--allow-download", cwd=away(workspace))
+    assert done.code == 2
