@@ -153,7 +153,16 @@ def _capture(live: Live) -> Source:
 
 def _check_inputs(live: Live) -> tuple[Fingerprint, ...]:
     live.recording.begin("data")
-    inputs = fingerprint.inputs(declared_inputs(live.choice), live.choice.spec.root, live.means.cache)
+    entries, root = declared_inputs(live.choice), live.choice.spec.root
+    inputs = fingerprint.inputs(entries, root, live.means.cache, live.recording)
+    if any(entry.schema for entry in entries):
+        from projrun.data.gate import checked
+
+        inputs = checked(entries, inputs, root, live.means.cache, live.recording)
+    if any(entry.keep for entry in entries):
+        from projrun.keeping import keep_inputs
+
+        inputs = keep_inputs(entries, inputs, root, live.store.objects, live.means.cache)
     found = tuple(replace(one, copied=one.path in live.settled.carried) for one in inputs)
     if live.settled.again is not None:
         live.settled.again.check_inputs(found)
@@ -194,7 +203,7 @@ def _request(live: Live, environment: Environment, inputs: tuple[Fingerprint, ..
         run=directory.id,
         places=places,
         offered=offered,
-        inputs=tuple(one.path for one in inputs),
+        inputs=tuple(one.path for one in inputs if one.kind != "glob"),
         products=choice.entry_point.products,
         terminals=live.recording.terminals,
         start_up=str(seen.run / directory.start_up.name) if choice.entry_point.seeding else "",

@@ -14,7 +14,7 @@ from projrun.core.amounts import duration, size
 from projrun.core.errors import ProjrunError
 from projrun.core.flags import Flag
 from projrun.core.paths import is_below
-from projrun.data.model import Fingerprint
+from projrun.data.model import ChangedInput, Fingerprint
 from projrun.environment.model import BuiltImage, Environment, Interpreter
 from projrun.environment.seeding import STARTED, isolating_option, seeded
 from projrun.execution.model import Outcome
@@ -189,9 +189,21 @@ def input_flags(inputs: Sequence[Fingerprint]) -> tuple[Flag, ...]:
             mend = "declare it under data in ProjectSpec.yaml, with its sha256"
             flags.append(Flag("input-undeclared", f"input {found.path} is not declared", mend))
         elif found.pin is None:
-            mend = f"sha256: {found.sha256} under data.{found.name} in ProjectSpec.yaml"
+            mend = f"projrun data pin {found.name}"
             flags.append(Flag("input-unpinned", f"input {found.name} ({found.path}) has no pin", mend))
+        if found.unkept:
+            message = f"input {found.name} ({found.path}) is not kept in the store: {found.unkept}"
+            flags.append(Flag("input-not-kept", message, "declare what it needs as data of its own"))
     return tuple(flags)
+
+
+def changed_input_flag(changed: ChangedInput) -> Flag:
+    """That an input is not what it was when it was hashed, with both hashes."""
+    before, now = changed.before, changed.sha256
+    digests = f"its sha256 was {before.sha256}" + (f", now it is {now}" if now else "")
+    message = f"input {before.name} ({before.path}) changed while it ran ({changed.detail}); {digests}"
+    mend = "run it again, and leave the data alone; what the program writes belongs under outputs"
+    return Flag("input-changed", message, mend)
 
 
 def changed_meanwhile(source: Source, expected: Sequence[str]) -> tuple[Flag, ...]:

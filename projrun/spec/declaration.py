@@ -138,7 +138,8 @@ def _data(name: str, node: Any) -> DataEntry:
     if isinstance(node, str):
         return DataEntry(name, node)
     pin = node.get("sha256")
-    return DataEntry(name, node.get("path", "."), pin.lower() if pin else None)
+    keys = {key: node[key] for key in ("keep", "schema") if key in node}
+    return DataEntry(name, node.get("path", "."), pin.lower() if pin else None, **keys)
 
 
 def _paths(node: Any) -> tuple[str, ...]:

@@ -187,11 +187,16 @@ class EnvironmentSpec:
 
 @dataclass(frozen=True)
 class DataEntry:
-    """Declared data. ``sha256`` is the pin (lower-case hex), None when it is not pinned."""
+    """Declared data. ``sha256`` is the pin (lower-case hex), None when it is not pinned.
+
+    ``keep``: every run that uses it keeps its bytes in the store. ``schema`` is the path of a JSON Schema.
+    """
 
     name: str
     path: str
     sha256: str | None = None
+    keep: bool = False
+    schema: str | None = None
 
 
 @dataclass(frozen=True)
