@@ -34,21 +34,6 @@ def faults(value: Any, schema: Mapping[str, Any]) -> tuple[Fault, ...]:
     return tuple(found.values())
 
 
-def first_fault(value: Any, schema: Mapping[str, Any]) -> str:
-    """What is wrong with a document that projrun writes, and where in it; empty when nothing is.
-
-    A key that is not known is none: a later projrun may have written it.
-    """
-    import jsonschema
-
-    errors = jsonschema.Draft202012Validator(schema).iter_errors(value)
-    found = next((error for error in errors if error.validator != "additionalProperties"), None)
-    if found is None:
-        return ""
-    inner = next((one for one in sorted(found.context, key=lambda one: -len(one.path))), found)
-    return f"{inner.json_path}: {inner.message[:200]}"
-
-
 def _unknown_keys(error: Any) -> Iterator[Fault]:
     known = error.schema["properties"]
     for key in error.instance:
