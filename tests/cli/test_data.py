@@ -268,6 +268,8 @@ def test_data_with_an_address_is_fetched_into_a_run_and_a_checkout(project: Work
     project.spec(KEPT.replace("other: data/b.csv", f"far: {entry}").replace("cat data/a.csv", "cat data/far.csv"))
     assert project.projrun("check").code == 0
     project.publish()
+    assert project.projrun("data", "status", "far", "--json").data["data"][0]["state"] == "remote"
+    assert project.projrun("data", "pin", "far").code == project.projrun("data", "verify", "far").code == 0
     plan = project.projrun("run", "--dry-run", "--json").data
     assert sha("far") in [one["sha256"] for one in plan["inputs"]]
     assert not (project.root / "data/far.csv").exists()
