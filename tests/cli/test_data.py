@@ -299,6 +299,7 @@ def test_an_address_that_cannot_be_is_found_by_check(project: Workspace, entry: 
     done = project.projrun("check")
     assert done.code == 111
     assert words in done.out
+    assert "secret" not in done.out + done.err + project.projrun("run").err
 
 
 def test_a_run_is_reproduced_from_kept_and_fetched_data_alone(project: Workspace, tmp_path: Path) -> None:
