@@ -15,6 +15,8 @@ from projrun.store.objects import Objects
 from projrun.store.outputs import fill, write_output
 from tests.cli.conftest import Workspace
 
+pytestmark = pytest.mark.slow
+
 SPEC = """\
 # the project
 version: 1
