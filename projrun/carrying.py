@@ -13,6 +13,7 @@ from projrun.core.copying import copy_file, make_parents
 from projrun.core.errors import DataError, StoreError, system_reason
 from projrun.core.flags import Flag
 from projrun.core.paths import escape_reason, is_below
+from projrun.core.patterns import is_pattern, matching
 from projrun.data.model import Fingerprint
 from projrun.placing import Place
 from projrun.source.untracked import untracked
@@ -33,7 +34,8 @@ def carry_in(choice: Choice, place: Place) -> tuple[str, ...]:
     if place.checkout is None or place.local is None or not place.local.is_dir():
         return ()
     paths = tuple(entry.path for entry in declared_inputs(choice, place.local))
-    inside = tuple(path for path in paths if not escape_reason(place.local, path))
+    named = {path: _named(place.local, path) for path in paths}
+    inside = tuple(file for path, files in named.items() if not escape_reason(place.local, path) for file in files)
     carried = []
     for path in untracked(place.local, inside):
         target = choice.spec.root / path
@@ -48,7 +50,12 @@ def carry_in(choice: Choice, place: Place) -> tuple[str, ...]:
                 hint=f"look at it with: ls -ld {place.local / path}",
             ) from error
         carried.append(path)
-    return tuple(path for path in paths if any(is_below(one, [path]) for one in carried))
+    return tuple(path for path, files in named.items() if any(is_below(one, files) for one in carried))
+
+
+def _named(root: Path, path: str) -> tuple[str, ...]:
+    """The files that a pattern names, or the path itself."""
+    return tuple(matching(root, path)) if is_pattern(root, path) else (path,)
 
 
 def keep(

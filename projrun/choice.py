@@ -30,6 +30,7 @@ from projrun.store.run import PARAMETERS
 FROM_PARAMETER = "parameter:"
 
 SNAPSHOT_LIMIT = 100_000_000  # bytes of new untracked content that a snapshot takes in without being told
+OUTPUTS_LIMIT = 100_000_000  # bytes of outputs that the store takes in of a run in place without being told
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,9 @@ class Options:
 
     ``source`` is an address or a directory in the project, as typed; ``version`` the ref of it, ``subdirectory``
     the project's place in it. ``given`` are ``name=value`` texts. ``refused`` are codes of flags. ``offline``:
-    nothing may ask the network but the program. ``builder`` goes before the spec's. ``allow_download``: a Python
-    that is missing may be downloaded.
+    nothing may ask the network but the program. ``keep_outputs`` is how many bytes of outputs of a run in place
+    the store takes in. ``builder`` goes before the spec's. ``allow_download``: a Python that is missing may be
+    downloaded.
     """
 
     source: str
@@ -54,6 +56,7 @@ class Options:
     tags: Mapping[str, str] = field(default_factory=dict)
     note: str | None = None
     snapshot_limit: int = SNAPSHOT_LIMIT
+    keep_outputs: int = OUTPUTS_LIMIT
     terminals: tuple[str, ...] = ()
     version: str | None = None
     subdirectory: str | None = None

@@ -12,19 +12,20 @@ from projrun.core.flags import Flag
 from projrun.core.paths import is_below
 from projrun.data import fingerprint
 from projrun.data.metrics import read_metrics
-from projrun.data.model import Fingerprint, Metric
+from projrun.data.model import ChangedInput, Fingerprint, Metric
 from projrun.execution.model import Outcome
 from projrun.live import Live
 from projrun.recipe.model import OutcomeParts
 from projrun.source.model import Source
 from projrun.stopping import Interrupted, Stopped
-from projrun.telling import changed_meanwhile, describe_process
+from projrun.telling import changed_input_flag, changed_meanwhile, describe_process, was_seeded
 
 
 @dataclass(frozen=True)
 class _Found:
     """What a run left behind."""
 
+    inputs: tuple[ChangedInput, ...] = ()
     outputs: tuple[Fingerprint, ...] = ()
     metrics: tuple[Metric, ...] = ()
     flags: tuple[Flag, ...] = ()
@@ -46,7 +47,9 @@ def closed(
         live.recording.flush()
         live.recording.phase("finish", describe_process(process))
         found = _look_back(live, process, before)
-        found = replace(found, flags=(*found.flags, *_changed(live, source, inputs)))
+        changed = _changed_inputs(live, inputs)
+        flags = (*found.flags, *_change_flags(live, source, changed), *_seeded(live, process))
+        found = replace(found, inputs=changed, flags=flags)
     except (ProjrunError, OSError, KeyboardInterrupt, Interrupted) as error:
         message = f"what the program wrote is not known: {told(error).what}"
         found = _Found(flags=(Flag("outputs-unknown", message, "run it again"),))
@@ -59,6 +62,7 @@ def closed(
         process=process,
         phase=None if process.status == "finished" else "run",
         phases=live.recording.phases(),
+        inputs=found.inputs,
         outputs=found.outputs,
         metrics=found.metrics,
         flags=found.flags,
@@ -95,30 +99,42 @@ def told(error: BaseException) -> ProjrunError:
     )
 
 
-def _changed(live: Live, source: Source, inputs: tuple[Fingerprint, ...]) -> tuple[Flag, ...]:
-    """Whether the tree and the inputs are still what they were when they were captured."""
+def _changed_inputs(live: Live, inputs: tuple[Fingerprint, ...]) -> tuple[ChangedInput, ...]:
+    """The inputs that are not what they were when they were hashed; what is an output too is left out."""
     products, root = live.choice.entry_point.products, live.choice.spec.root
-    # A copy is the run's own: nobody else writes there, and it goes with the checkout.
-    others = tuple(one for one in inputs if not one.copied and not is_below(one.path, products))
-    changed = fingerprint.changed_inputs(others, root)
-    of_tree = changed_meanwhile(source, (*products, *live.settled.carried, *changed))
-    if not changed:
-        return of_tree
-    message = f"the input changed after it was hashed: {', '.join(changed)}"
-    mend = "run it again, and leave the data alone; what the program writes belongs under outputs"
-    return (*of_tree, Flag("input-changed", message, mend))
+    others = tuple(one for one in inputs if not is_below(one.path, products))
+    return fingerprint.changed_inputs(others, root, live.means.cache, live.recording)
+
+
+def _change_flags(live: Live, source: Source, changed: tuple[ChangedInput, ...]) -> tuple[Flag, ...]:
+    """Whether the tree and the inputs are still what they were when they were captured."""
+    paths = tuple(path for one in changed for path in one.before.members or (one.before.path,))
+    products = live.choice.entry_point.products
+    of_tree = changed_meanwhile(source, (*products, *live.settled.carried, *paths))
+    return (*of_tree, *(changed_input_flag(one) for one in changed))
+
+
+def _seeded(live: Live, process: Outcome) -> tuple[Flag, ...]:
+    """Whether what was to be seeded was, as far as a program that ended of itself can tell."""
+    ended = process.status in ("finished", "failed")
+    return was_seeded(live.choice, live.directory.start_up) if ended else ()
 
 
 def _look_back(live: Live, process: Outcome, before: Mapping[str, str | None]) -> _Found:
     """Outputs and metrics."""
     entry_point, root, place = live.choice.entry_point, live.choice.spec.root, live.settled.place
     finished = process.status == "finished"
-    outputs, output_flags = fingerprint.outputs(entry_point.products, root, before)
+    outputs, output_flags = fingerprint.outputs(
+        entry_point.products, root, before, live.means.cache, live.recording
+    )
     metrics, metric_flags = read_metrics(entry_point.metrics, root, before)
     # That a program which failed did not write everything is no news, and would hide what is.
     flags = (*output_flags, *metric_flags) if finished else ()
     if place.checkout is None:
-        return _Found(outputs, metrics, flags)
+        from projrun.keeping import keep_outputs
+
+        in_store, limit_flags = keep_outputs(outputs, root, live.store.objects, live.options.keep_outputs)
+        return _Found((), in_store, metrics, (*flags, *limit_flags))
     from projrun import carrying  # a run in place leaves everything where it is
 
     # Brought before they are kept: what cannot be kept is moved.
@@ -126,4 +142,4 @@ def _look_back(live: Live, process: Outcome, before: Mapping[str, str | None]) -
     if live.options.bring_outputs and place.local is not None:
         brought = carrying.bring(outputs, root, place.local) if finished else carrying.not_brought(outputs)
     kept, keep_flags = carrying.keep(outputs, root, live.store.objects, live.directory.path)
-    return _Found(tuple(kept), metrics, (*flags, *keep_flags, *brought))
+    return _Found((), tuple(kept), metrics, (*flags, *keep_flags, *brought))

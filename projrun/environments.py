@@ -199,11 +199,8 @@ def _made_unusable(directory: Path, marker: bytes, damage: Sequence[Finding], re
 
 def listed(places: Places) -> tuple[Listed, ...]:
     """All that are kept, the one that was used last first."""
-    from projrun.environment.docker.asking import Asking
-
-    counts, asking = Store(places.store).index.environments(), Asking()
-    keys = inventory.keys(places.cache)
-    found = [Listed(inventory.kept(places.cache, key, asking), counts.get(key, 0)) for key in keys]
+    counts = Store(places.store).index.environments()
+    found = [Listed(one, counts.get(one.key, 0)) for one in inventory.all_kept(places.cache)]
     return tuple(sorted(found, key=lambda one: (-(one.kept.last_used or 0.0), one.kept.key)))
 
 

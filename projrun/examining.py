@@ -33,7 +33,11 @@ def examine(choice: Choice, means: Means, report: Reporter) -> Examined:
     flags: list[Flag] = []
     for entry in declared_inputs(choice):
         try:
-            one = fingerprint.inputs((entry,), root, means.cache)
+            one = fingerprint.inputs((entry,), root, means.cache, report)
+            if entry.schema:
+                from projrun.data.gate import checked
+
+                one = checked((entry,), one, root, means.cache, report)
         except DataError as error:
             flags.append(as_flag("input-refused", error))
         else:

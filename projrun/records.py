@@ -85,7 +85,7 @@ def _of_file(place: Path) -> Record:
 
 def _checked(place: Path, data: bytes) -> dict[str, Any]:
     """The recipe in ``data``, once it is one by its schema."""
-    from projrun.spec.validate import first_fault  # jsonschema is slow to import
+    from projrun.core.json_schema import first_fault  # jsonschema is slow to import
 
     hint = "name the recipe.json of a run, as its store has it"
     try:
@@ -105,7 +105,7 @@ def _checked(place: Path, data: bytes) -> dict[str, Any]:
 
 def _outcome(place: Path, run: str) -> tuple[Mapping[str, Any] | None, str]:
     """What became of the run, or why that is not known."""
-    from projrun.spec.validate import first_fault
+    from projrun.core.json_schema import first_fault
 
     try:
         outcome = read_json(place)

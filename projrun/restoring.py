@@ -15,6 +15,7 @@ from projrun.core.report import Reporter
 from projrun.source import address as addresses
 from projrun.source import git, local
 from projrun.source.checkout import checkout, discard
+from projrun.source.difference import Held
 from projrun.source.mirror import Mirror, has_mirror, is_mirror, open_mirror
 from projrun.source.model import Address
 from projrun.source.resolving import resolve
@@ -35,7 +36,39 @@ def restore_source(
     run and SourceError that names the commit when it is nowhere.
     """
     opened = Store(store)
-    record = opened.read(opened.resolve(run, project_around(Path())))
+    found = _recorded(opened, opened.resolve(run, project_around(Path())))
+    if found.snapshot:
+        restore(opened.sources, found.snapshot, destination)
+        return found.snapshot
+    check_free(destination)
+    _write(_Finder(cache, found.places, report, offline), found.commit, destination)
+    return found.commit
+
+
+def held_source(store: Path, cache: Path, run: str, report: Reporter) -> Held:
+    """The commit that a run, by its full id, is of, and a git directory that has it. Asks no network.
+
+    Raises SourceError when it is nowhere on this machine.
+    """
+    opened = Store(store)
+    found = _recorded(opened, run)
+    if found.snapshot:
+        return Held(opened.sources, found.snapshot)
+    directory, _ = _Finder(cache, found.places, report, offline=True).find(found.commit)
+    return Held(directory, found.commit)
+
+
+@dataclass(frozen=True)
+class _Recorded:
+    """What a recipe says of its source: the commit, the snapshot ("": none), where the commit may be."""
+
+    commit: str
+    snapshot: str
+    places: tuple[str, ...]
+
+
+def _recorded(store: Store, run: str) -> _Recorded:
+    record = store.read(run)
     if record.recipe is None:
         raise SourceError(
             f"run {record.id} has no recipe",
@@ -44,18 +77,11 @@ def restore_source(
         )
     try:
         source = record.recipe["source"]
-        commit, snapshot = source["commit"], source["snapshot"]
-        finder = _Finder(cache, _places(source), report, offline)
+        return _Recorded(str(source["commit"]), str(source["snapshot"] or ""), _places(source))
     except (LookupError, TypeError):
         raise SourceError(
             f"the recipe of run {record.id} is damaged", why="it does not say what its source was", hint=_SHOW
         ) from None
-    if snapshot:
-        restore(opened.sources, snapshot, destination)
-        return str(snapshot)
-    check_free(destination)
-    _write(finder, commit, destination)
-    return str(commit)
 
 
 def _places(source: Mapping[str, Any]) -> tuple[str, ...]:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import posixpath
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from projrun.core.copying import make_parents
-from projrun.core.errors import DataError, system_reason
-from projrun.core.files import check_free, clear
+from projrun.core.errors import DataError, UsageError, system_reason
+from projrun.core.files import check_absent, check_free, clear
+from projrun.core.nearest import nearest
 from projrun.core.paths import escape_reason, is_below
 from projrun.spec.load import project_around
-from projrun.store.outputs import write_output
+from projrun.store.outputs import write_output, write_part
 from projrun.store.run import MOVED, RunRecord
 from projrun.store.store import Store
 
@@ -27,7 +30,7 @@ def restore_outputs(store: Path, run: str, destination: Path) -> tuple[str, ...]
     and StoreError when one of them is damaged; nothing stays of it then.
     """
     opened = Store(store)
-    record = opened.read(opened.resolve(run, project_around(Path())))
+    record = _record(opened, run)
     kept = list(_kept(record))
     if not kept:
         raise _nothing(record)
@@ -41,13 +44,110 @@ def restore_outputs(store: Path, run: str, destination: Path) -> tuple[str, ...]
         with contextlib.suppress(OSError):
             clear(destination, whole=made)  # an empty directory of the user's stays
         if isinstance(error, OSError):
-            raise DataError(
-                f"the outputs of run {record.id} cannot be written to {destination}",
-                why=system_reason(error, destination),
-                hint="make room or name another directory",
-            ) from error
+            raise _unwritten(record, destination, error) from error
         raise
     return tuple(str(output["path"]) for output in kept)
+
+
+@dataclass(frozen=True)
+class Output:
+    """A declared output as a run left it.
+
+    ``where``: ``kept`` in the store, ``moved`` to the run's directory, or empty: neither. ``size`` is in bytes, of
+    ``files`` files; ``kind`` as in the outcome.
+    """
+
+    path: str
+    kind: str
+    size: int
+    files: int
+    sha256: str | None
+    stale: bool
+    where: str
+
+
+def outputs_of(store: Path, run: str) -> tuple[str, tuple[Output, ...]]:
+    """The id of a run and its outputs. Raises UsageError for an unknown run, DataError for one without outcome."""
+    record = _record(Store(store), run)
+    if record.outcome is None:
+        raise _nothing(record)
+    return record.id, tuple(_output(record, found) for found in record.outcome["outputs"])
+
+
+def get_outputs(store: Path, run: str, paths: Sequence[str], destination: Path) -> tuple[str, ...]:
+    """Writes kept outputs, or parts of kept directories, below ``destination``, each at its path; gives the paths.
+
+    Nothing is written over. Raises UsageError for an unknown run, a path that is no output or a place that is
+    taken, DataError for one that is not kept or cannot be written, and StoreError for a damaged one.
+    """
+    opened = Store(store)
+    record = _record(opened, run)
+    kept = list(_kept(record))
+    if not kept:
+        raise _nothing(record)
+    found = [(path, _holder(record, kept, path)) for path in map(posixpath.normpath, paths)]
+    for path, _ in found:
+        check_absent(destination / path)
+    try:
+        destination.mkdir(parents=True, exist_ok=True)
+        for path, output in found:
+            _write_asked(opened, record, output, path, destination)
+    except OSError as error:
+        raise _unwritten(record, destination, error) from error
+    return tuple(path for path, _ in found)
+
+
+def _record(opened: Store, run: str) -> RunRecord:
+    return opened.read(opened.resolve(run, project_around(Path())))
+
+
+def _output(record: RunRecord, found: Mapping[str, Any]) -> Output:
+    where = "kept" if found.get("object") else "moved" if _moved(record, found["path"]).exists() else ""
+    counted = found["size"], found["files"], found["sha256"], found["stale"]
+    return Output(found["path"], found["kind"], *counted, where)
+
+
+def _holder(record: RunRecord, kept: Sequence[Mapping[str, Any]], path: str) -> Mapping[str, Any]:
+    """The kept output that is at ``path``, or the directory it is in."""
+    for output in kept:
+        if is_below(path, [output["path"]]):
+            return output
+    assert record.outcome is not None, record.id
+    known = [str(one["path"]) for one in record.outcome["outputs"]]
+    if any(is_below(path, [one]) for one in known):
+        hint = f"projrun outputs {record.id} lists those that are"
+        raise DataError(
+            f"output {path!r} of run {record.id} is not kept", why="the store has no object", hint=hint
+        )
+    close = nearest(path, known)
+    raise UsageError(
+        f"run {record.id} has no output {path!r}",
+        why=f"it declares {', '.join(known)}",
+        hint=f"projrun outputs {record.id} --get {close or known[0]}",
+    )
+
+
+def _write_asked(store: Store, record: RunRecord, output: Mapping[str, Any], path: str, destination: Path) -> None:
+    part = posixpath.relpath(path, output["path"])
+    if part == ".":
+        _write(store, record, output, destination)
+        return
+    place = make_parents(destination, path)
+    if not output["object"]:
+        inside = _moved(record, output["path"]) / part
+        copy = shutil.copytree if inside.is_dir() else shutil.copy2
+        copy(inside, place)
+    elif output["kind"] == "file" or not write_part(store.objects, output["object"], part, place):
+        hint = f"projrun outputs {record.id} --get {output['path']}"
+        raise UsageError(f"output {output['path']!r} of run {record.id} has no {part!r}", hint=hint)
+
+
+def _unwritten(record: RunRecord, destination: Path, error: OSError) -> DataError:
+    return DataError(
+        f"the outputs of run {record.id} cannot be written to {destination}",
+        why=system_reason(error, destination),
+        hint="make room or name another directory",
+    )
 
 
 def _kept(record: RunRecord) -> Iterator[Mapping[str, Any]]:
@@ -82,7 +182,8 @@ def _nothing(record: RunRecord) -> DataError:
     what = f"run {record.id} has no outputs in the store"
     if record.recipe is None or record.outcome is None:
         return DataError(what, why=record.why_incomplete or "it has not ended", hint=_SHOW)
-    if not record.recipe["source"]["checkout"]:
+    written = [one["path"] for one in record.outcome["outputs"] if one["kind"] in ("file", "directory")]
+    if written and not record.recipe["source"]["checkout"]:
         where = record.recipe["source"]["directory"]
         return DataError(what, why=f"it ran in place, and left them in {where}", hint=f"ls {where}")
     return DataError(what, why="it wrote none that are declared", hint=_SHOW)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from projrun.core.errors import StoreError
 from projrun.core.report import Reporter
 from projrun.data import fingerprint
 from projrun.data.model import Fingerprint
-from projrun.environment import build, launching, plan, uses, variables
+from projrun.environment import build, launching, plan, seeding, uses, variables
 from projrun.environment.model import Environment
 from projrun.execution import local
 from projrun.execution.model import Outcome, Request
@@ -99,6 +100,7 @@ def _recorded(options: Options, ready: Settled, screen: Reporter) -> Result:
                     raise Interrupted(failure.exit_code - 128, directory.id) from error
                 raise
     finally:
+        directory.drop_start_up()
         store.index.record(directory.path)
         directory.close()
 
@@ -151,7 +153,16 @@ def _capture(live: Live) -> Source:
 
 def _check_inputs(live: Live) -> tuple[Fingerprint, ...]:
     live.recording.begin("data")
-    inputs = fingerprint.inputs(declared_inputs(live.choice), live.choice.spec.root, live.means.cache)
+    entries, root = declared_inputs(live.choice), live.choice.spec.root
+    inputs = fingerprint.inputs(entries, root, live.means.cache, live.recording)
+    if any(entry.schema for entry in entries):
+        from projrun.data.gate import checked
+
+        inputs = checked(entries, inputs, root, live.means.cache, live.recording)
+    if any(entry.keep for entry in entries):
+        from projrun.keeping import keep_inputs
+
+        inputs = keep_inputs(entries, inputs, root, live.store.objects, live.means.cache)
     found = tuple(replace(one, copied=one.path in live.settled.carried) for one in inputs)
     if live.settled.again is not None:
         live.settled.again.check_inputs(found)
@@ -184,6 +195,7 @@ def _request(live: Live, environment: Environment, inputs: tuple[Fingerprint, ..
         "PROJRUN_RUN_DIR": str(seen.run),
         "PROJRUN_SEED": str(choice.seed),
         "PROJRUN_PARAMS_FILE": given.params_file,
+        **_seed(live),
     }
     if live.means.thorough:  # Python runs what it kept before without reading the source
         offered["PYTHONPYCACHEPREFIX"] = str(seen.run / directory.bytecode.name)
@@ -191,9 +203,10 @@ def _request(live: Live, environment: Environment, inputs: tuple[Fingerprint, ..
         run=directory.id,
         places=places,
         offered=offered,
-        inputs=tuple(one.path for one in inputs),
+        inputs=tuple(one.path for one in inputs if one.kind != "glob"),
         products=choice.entry_point.products,
         terminals=live.recording.terminals,
+        start_up=str(seen.run / directory.start_up.name) if choice.entry_point.seeding else "",
         strict=live.means.thorough,
         cache=live.means.cache,
     )
@@ -207,6 +220,16 @@ def _request(live: Live, environment: Environment, inputs: tuple[Fingerprint, ..
         terminals=launch.terminals,
         container=launch.container,
     )
+
+
+def _seed(live: Live) -> Mapping[str, str]:
+    """Has the program seeded as the spec asks for, and gives variables that do so; the spec's own go before."""
+    seed, libraries = live.choice.seed, live.choice.entry_point.seeding
+    if not libraries:
+        return {}
+    live.directory.write_start_up(seeding.FILE, seeding.start_up(seed, libraries))
+    own = live.choice.environment.variables
+    return {name: value for name, value in seeding.variables(seed, libraries).items() if name not in own}
 
 
 def _write_recipe(

@@ -7,14 +7,16 @@ import posixpath
 import re
 import shlex
 from collections.abc import Sequence
+from pathlib import Path
 
 from projrun.choice import FROM_PARAMETER, Choice
 from projrun.core.amounts import duration, size
 from projrun.core.errors import ProjrunError
 from projrun.core.flags import Flag
 from projrun.core.paths import is_below
-from projrun.data.model import Fingerprint
+from projrun.data.model import ChangedInput, Fingerprint
 from projrun.environment.model import BuiltImage, Environment, Interpreter
+from projrun.environment.seeding import STARTED, isolating_option, seeded
 from projrun.execution.model import Outcome
 from projrun.source import inspect
 from projrun.source.model import Origin, Source
@@ -79,9 +81,10 @@ def describe_inputs(inputs: Sequence[Fingerprint]) -> str:
 def describe_process(outcome: Outcome) -> str:
     """One line: how it ended and what it used."""
     usage = outcome.usage
+    used = f"cpu {duration(usage.user + usage.system)}, peak memory {size(usage.peak_memory)}"
+    measured = usage.peak_memory > 0  # a container may be gone before anybody can look
     return (
-        f"{outcome.reason or 'exit code 0'}, after {duration(usage.wall)}"
-        f" (cpu {duration(usage.user + usage.system)}, peak memory {size(usage.peak_memory)})"
+        f"{outcome.reason or 'exit code 0'}, after {duration(usage.wall)} ({used if measured else 'not measured'})"
     )
 
 
@@ -102,7 +105,25 @@ def choice_flags(choice: Choice) -> tuple[Flag, ...]:
         if "uri" in (bound.parameter.type, bound.parameter.items) and any(map(_PASSWORD.search, texts)):
             mend = "take it out of the address and pass it as one of environment.secrets"
             flags.append(Flag("password-recorded", f"parameter {name} holds a password, which is recorded", mend))
-    return tuple(flags)
+    return (*flags, *seeding_flags(choice))
+
+
+def seeding_flags(choice: Choice) -> tuple[Flag, ...]:
+    """That the program cannot be seeded, where its command tells beforehand."""
+    command = choice.entry_point.command
+    option = None if command.shell else isolating_option(command.words)
+    if not choice.entry_point.seeding or option is None:
+        return ()
+    message = f"nothing is seeded: {command.words[0]} {option} runs no start-up file and heeds no variable"
+    return (Flag("not-seeded", message, f"leave {option} out of the command"),)
+
+
+def was_seeded(choice: Choice, folder: Path) -> tuple[Flag, ...]:
+    """That no Python of the program was seeded, where nothing told so beforehand."""
+    if not choice.entry_point.seeding or seeding_flags(choice) or STARTED in seeded(folder):
+        return ()
+    message = "nothing is known to be seeded: the program started no Python that ran projrun's start-up file"
+    return (Flag("not-seeded", message, "start Python without -I, -E and -S, and leave PYTHONPATH as it is set"),)
 
 
 def source_flags(source: Source, products: Sequence[str] = (), *, shown: int = 5) -> tuple[Flag, ...]:
@@ -169,9 +190,21 @@ def input_flags(inputs: Sequence[Fingerprint]) -> tuple[Flag, ...]:
             mend = "declare it under data in ProjectSpec.yaml, with its sha256"
             flags.append(Flag("input-undeclared", f"input {found.path} is not declared", mend))
         elif found.pin is None:
-            mend = f"sha256: {found.sha256} under data.{found.name} in ProjectSpec.yaml"
+            mend = f"projrun data pin {found.name}"
             flags.append(Flag("input-unpinned", f"input {found.name} ({found.path}) has no pin", mend))
+        if found.unkept:
+            message = f"input {found.name} ({found.path}) is not kept in the store: {found.unkept}"
+            flags.append(Flag("input-not-kept", message, "declare what it needs as data of its own"))
     return tuple(flags)
+
+
+def changed_input_flag(changed: ChangedInput) -> Flag:
+    """That an input is not what it was when it was hashed, with both hashes."""
+    before, now = changed.before, changed.sha256
+    digests = f"its sha256 was {before.sha256}" + (f", now it is {now}" if now else "")
+    message = f"input {before.name} ({before.path}) changed while it ran ({changed.detail}); {digests}"
+    mend = "run it again, and leave the data alone; what the program writes belongs under outputs"
+    return Flag("input-changed", message, mend)
 
 
 def changed_meanwhile(source: Source, expected: Sequence[str]) -> tuple[Flag, ...]:

@@ -60,6 +60,18 @@ class Engine:
         return [container["Id"] for container in found]
 
 
+@dataclass(frozen=True)
+class Odd:
+    """What is special about an engine.
+
+    ``remote`` is a port of loopback on which it listens too, and then it is one of another machine for all that it
+    says of itself. ``room`` (``64m``) is all that it can store.
+    """
+
+    remote: int = 0
+    room: str = ""
+
+
 def find_dockerd() -> str | None:
     return shutil.which("dockerd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
 
@@ -116,14 +128,11 @@ def _sweep() -> None:
 
 
 @contextlib.contextmanager
-def running(folder: Path, network: str, remote: int = 0) -> Iterator[Engine]:
-    """dockerd in ``folder`` for the block, on the first storage driver that works. Removes the folder.
-
-    ``remote`` is a port of loopback on which it listens too, and then it believes to be on another machine.
-    """
+def running(folder: Path, network: str, odd: Odd = Odd()) -> Iterator[Engine]:
+    """dockerd in ``folder`` for the block, on the first storage driver that works. Removes the folder."""
     try:
         for storage in ("overlay2", "vfs"):
-            server = _start(folder, storage, network, remote)
+            server = _start(folder, storage, network, odd)
             if _answers(server, folder / "sock"):
                 break
         else:
@@ -138,7 +147,7 @@ def running(folder: Path, network: str, remote: int = 0) -> Iterator[Engine]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _start(folder: Path, storage: str, network: str, remote: int) -> subprocess.Popen[bytes]:
+def _start(folder: Path, storage: str, network: str, odd: Odd) -> subprocess.Popen[bytes]:
     dockerd = find_dockerd()
     assert dockerd
     (folder / "config.json").write_text("{}")  # not the machine's
@@ -149,17 +158,28 @@ def _start(folder: Path, storage: str, network: str, remote: int) -> subprocess.
     words += ["--iptables=false", "--ip-masq=false", "--ip-forward=false", "--bridge", network or "none"]
     words += ["--containerd-namespace", folder.name, "--containerd-plugins-namespace", f"{folder.name}-plugins"]
     words += ["--shutdown-timeout", "1"]
+    if odd.remote:
+        words += ["--host", f"tcp://127.0.0.1:{odd.remote}"]
     # In a mount namespace of its own: what it mounts is gone when the last of its processes is.
     # A keeper that is killed takes dockerd along, which then ends its containers.
     argv = ["setpriv", "--pdeathsig", "TERM", "unshare", "--mount", "--propagation", "private"]
     if " - cgroup" not in Path("/proc/self/mountinfo").read_text():
         argv += ["sh", "-c", _MOUNT_CGROUPS, "sh"]
-    if remote:
-        words += ["--host", f"tcp://127.0.0.1:{remote}"]
-        argv += ["unshare", "--uts", "sh", "-c", 'hostname elsewhere && exec "$@"', "sh"]
-    argv += [dockerd, *words]
+    argv += [*_before(folder, odd), dockerd, *words]
     with (folder / "log").open("ab") as log:
         return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/")
+
+
+def _before(folder: Path, odd: Odd) -> list[str]:
+    """Words that set the stage for dockerd, in its own namespaces, and then run it."""
+    words = []
+    if odd.room:
+        (folder / "data").mkdir(exist_ok=True)
+        mount = 'mount -t tmpfs -o "size=$0" tmpfs "$1" && shift && exec "$@"'
+        words += ["sh", "-c", mount, odd.room, str(folder / "data")]
+    if odd.remote:
+        words += ["unshare", "--uts", "sh", "-c", 'hostname elsewhere && exec "$@"', "sh"]
+    return words
 
 
 def _answers(server: subprocess.Popen[bytes], address: Path) -> bool:

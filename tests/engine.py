@@ -31,6 +31,7 @@ from tests.dockerd import (
     PATIENCE,
     PREFIX,
     Engine,
+    Odd,
     bridge,
     find_dockerd,
     locked,
@@ -38,7 +39,7 @@ from tests.dockerd import (
     short_place,
 )
 
-__all__ = ["ENGINE_GROUP", "Engine", "end_shared_engine", "private_engine", "shared_engine"]
+__all__ = ["ENGINE_GROUP", "Engine", "Odd", "end_shared_engine", "private_engine", "shared_engine"]
 
 ROOT = Path(__file__).resolve().parent.parent
 # Read before a test gets an environment of its own.
@@ -77,15 +78,11 @@ def end_shared_engine() -> None:
 
 
 @contextlib.contextmanager
-def private_engine(remote: int = 0) -> Iterator[Engine]:
-    """Another engine for one test, which may kill it (``os.kill(engine.pid, ...)``). A second or two each.
-
-    With ``remote``, a free port, it listens on tcp://127.0.0.1:PORT as well, and is one of another machine for all
-    that it says of itself.
-    """
+def private_engine(odd: Odd | None = None) -> Iterator[Engine]:
+    """Another engine for one test, which may kill it (``os.kill(engine.pid, ...)``). A second or two each."""
     shared_engine()  # skips where there is none
     folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=short_place()))
-    with locked(folder / "alive"), bridge(os.getpid()) as name, running(folder, name, remote) as engine:
+    with locked(folder / "alive"), bridge(os.getpid()) as name, running(folder, name, odd or Odd()) as engine:
         yield engine
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from projrun.cli.kept import cells, document, failed_document, lines, pruned_document, when
+from projrun.cli.kept import cells, document, failed_document, lines, print_findings, pruned_document, when
 from projrun.cli.options import (
     Age,
     allow_download_option,
@@ -22,16 +22,14 @@ from projrun.cli.options import (
     single,
     store_option,
 )
-from projrun.cli.render import Column, label, print_document, printable, styled, table
+from projrun.cli.render import Column, label, print_document, printable, table
 from projrun.cli.screen import Screen
 from projrun.core.amounts import size
 
 if TYPE_CHECKING:
     from projrun.core.errors import EnvironmentFailure
-    from projrun.environments import Places, Verified
+    from projrun.environments import Places
     from projrun.removing import Pruned
-
-_FINDINGS_SHOWN = 20
 
 
 @click.group()
@@ -111,7 +109,7 @@ def verify(  # noqa: PLR0913, PLR0917 - one parameter for each option of the com
 
     places, screen = _places(store, environment), _screen(as_json)
     found = verified(meant(which, places), means(offline=offline), screen, archives=archives)
-    _print_findings(found, as_json=as_json)
+    print_findings(found, as_json=as_json)
     ctx.exit(113 if found.findings else 0)
 
 
@@ -275,32 +273,3 @@ def _places(store: Path | None, environment: str | None = None) -> Places:
 
 def _screen(as_json: bool) -> Screen:
     return Screen(quiet=as_json and not sys.stderr.isatty(), data_on_stdout=True)
-
-
-def _print_findings(found: Verified, *, as_json: bool) -> None:
-    findings = found.findings
-    if as_json:
-        told = [dataclasses.asdict(finding) for finding in findings]
-        print_document(
-            {
-                "key": found.key,
-                "run": found.run,
-                "ok": not told,
-                "files": found.files,
-                "findings": told,
-                "packages": found.packages,
-            }
-        )
-        return
-    for finding in findings[:_FINDINGS_SHOWN]:
-        click.echo(f"{label(finding.kind)} {printable(finding.message)}")
-    if len(findings) > _FINDINGS_SHOWN:
-        click.echo(f"and {len(findings) - _FINDINGS_SHOWN} more (--json lists them)")
-    short = found.key[:12]
-    if findings:
-        count = f"{len(findings)} difference{'s' * (len(findings) != 1)}"
-        then = "; the next run builds it again" if found.unusable else ""
-        click.echo(f"{short}: {count}{then}", err=True)
-    else:
-        looked = f"{found.files} files" if found.packages is None else f"{found.packages} packages"
-        click.echo(f"{short}: {styled('as it was installed', fg='green')}, {looked}")

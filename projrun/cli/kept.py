@@ -7,17 +7,20 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from projrun.cli.render import printable
+import click
+
+from projrun.cli.render import label, print_document, printable, styled
 from projrun.core.amounts import size
 
 if TYPE_CHECKING:
     from projrun.core.errors import EnvironmentFailure
     from projrun.environment.docker.marker import Marked
     from projrun.environment.model import Distribution, Package
-    from projrun.environments import Listed
+    from projrun.environments import Listed, Verified
     from projrun.removing import Pruned
 
 _INSTALLED_SHOWN = 40
+_FINDINGS_SHOWN = 20
 
 
 def document(one: Listed) -> dict[str, Any]:
@@ -109,6 +112,36 @@ def _listed(found: Sequence[Distribution] | Sequence[Package]) -> str:
     names = [f"{one.name} {one.version}" for one in found]
     more = f", and {len(names) - _INSTALLED_SHOWN} more (--json lists them)"
     return ", ".join(names[:_INSTALLED_SHOWN]) + more * (len(names) > _INSTALLED_SHOWN)
+
+
+def print_findings(found: Verified, *, as_json: bool) -> None:
+    """What came of verifying one: for people the first differences, as data all of them."""
+    findings = found.findings
+    if as_json:
+        told = [dataclasses.asdict(finding) for finding in findings]
+        print_document(
+            {
+                "key": found.key,
+                "run": found.run,
+                "ok": not told,
+                "files": found.files,
+                "findings": told,
+                "packages": found.packages,
+            }
+        )
+        return
+    for finding in findings[:_FINDINGS_SHOWN]:
+        click.echo(f"{label(finding.kind)} {printable(finding.message)}")
+    if len(findings) > _FINDINGS_SHOWN:
+        click.echo(f"and {len(findings) - _FINDINGS_SHOWN} more (--json lists them)")
+    short = found.key[:12]
+    if findings:
+        count = f"{len(findings)} difference{'s' * (len(findings) != 1)}"
+        then = "; the next run builds it again" if found.unusable else ""
+        click.echo(f"{short}: {count}{then}", err=True)
+    else:
+        looked = f"{found.files} files" if found.packages is None else f"{found.packages} packages"
+        click.echo(f"{short}: {styled('as it was installed', fg='green')}, {looked}")
 
 
 def pruned_document(found: Pruned) -> dict[str, Any]:

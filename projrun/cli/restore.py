@@ -20,7 +20,8 @@ def restore(run: str, directory: Path, outputs: bool, offline: bool, store: Path
 
     RUN is an id, the beginning of one, or last, last~1, ... of the project around here. The files come from the
     run's snapshot in the store. A run that has none was clean and pushed: its commit comes from the repository it
-    was run in, from a mirror in the cache, or from its remote. Outputs are kept of runs in a private checkout.
+    was run in, from a mirror in the cache, or from its remote. Of the outputs,
+    those that the store keeps.
     """
     from projrun.cli.screen import Screen
     from projrun.core.paths import cache_directory, store_directory

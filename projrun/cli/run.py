@@ -72,6 +72,14 @@ if TYPE_CHECKING:
     envvar="PROJRUN_SNAPSHOT_LIMIT",
     help="How much new untracked content a snapshot may take in.",
 )
+@click.option(
+    "--keep-outputs",
+    type=Size(),
+    default="100MB",
+    show_default=True,
+    envvar="PROJRUN_KEEP_OUTPUTS",
+    help="How much of the outputs of a run in place the store keeps.",
+)
 @click.option("--strict", is_flag=True, help="Refuse whatever keeps the run from being had again by itself.")
 @click.option(
     "--allow-unpushed", is_flag=True, help="With --strict, take a commit that is on no remote; it is kept."
@@ -118,6 +126,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comman
     note: str | None,
     store: Path | None,
     snapshot_limit: int,
+    keep_outputs: int,
     strict: bool,
     allow_unpushed: bool,
     dirty: str,
@@ -161,6 +170,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comman
         store=store_directory(store),
         cache=cache_directory(),
         snapshot_limit=snapshot_limit,
+        keep_outputs=keep_outputs,
         terminals=() if as_json else _terminals(),
         version=version,
         subdirectory=subdirectory,

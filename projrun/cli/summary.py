@@ -27,7 +27,7 @@ def summarise(result: Result, screen: Screen) -> None:
     for flag in flags:
         screen.line("flagged", flag_line(flag))
     steps = [f"projrun show {result.id}", f"projrun logs {result.id}"]
-    if any(one["object"] for one in outcome["outputs"]):  # of a private checkout, which is gone
+    if result.recipe["source"]["checkout"] and any(one["object"] for one in outcome["outputs"]):
         steps.append(f"projrun restore {result.id} DIRECTORY --outputs")
     screen.line("next", " · ".join(steps))
 

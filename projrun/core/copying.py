@@ -31,11 +31,12 @@ def copy_file(source: Path, place: Path) -> None:
                 raise OSError(0, "it is neither a file nor a link", str(source))
             made = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666 | mode & 0o111)
             with open(made, "wb") as copy:
-                if not _shares_blocks(data.fileno(), copy.fileno()):
+                if not shares_blocks(data.fileno(), copy.fileno()):
                     shutil.copyfileobj(data, copy, 1 << 20)
 
 
-def _shares_blocks(source: int, copy: int) -> bool:
+def shares_blocks(source: int, copy: int) -> bool:
+    """Makes an empty file share the blocks of another, by their descriptors; False where that cannot be."""
     if sys.platform != "linux":
         return False
     try:

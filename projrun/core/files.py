@@ -53,6 +53,16 @@ def check_free(place: Path) -> None:
         )
 
 
+def check_absent(place: Path) -> None:
+    """Raises UsageError when something is at ``place``, a dead link too: nothing is written over."""
+    if os.path.lexists(place):
+        raise UsageError(
+            f"{place} is there already",
+            why="nothing is overwritten",
+            hint="name another directory, or move it out of the way",
+        )
+
+
 def clear(place: Path, *, whole: bool) -> None:
     """Removes what is in a directory, and with ``whole`` the directory as well. Raises OSError."""
     import shutil  # only after a failure

@@ -12,7 +12,8 @@ from typing import Any
 from projrun.core.flags import Flag
 from projrun.core.paths import escape_reason
 from projrun.data.model import Metric
-from projrun.data.tree import Uncovered, regular_file, stat_mark
+from projrun.data.reading import Uncovered, regular_file
+from projrun.data.tree import stat_mark
 
 MAX_BYTES = 4 << 20
 MAX_METRICS = 10_000

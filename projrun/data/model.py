@@ -6,15 +6,26 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class SchemaFile:
+    """A JSON Schema that data was found to keep to: its path in the project and its digest."""
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Fingerprint:
     """A file or directory as it was found.
 
-    ``path`` is as declared; ``kind`` is ``file``, ``directory``, ``missing`` or (an output only)
-    ``unreadable``; ``size`` is in bytes (of all files, for a directory) and ``files`` counts them. ``sha256``
-    of a directory is its tree digest, see :mod:`projrun.data.tree`. ``pin`` is the sha256 the spec demands.
+    ``path`` is as declared; ``kind`` is ``file``, ``directory``, ``glob`` (the files that a pattern names),
+    ``missing`` or (an output only) ``unreadable``; ``size`` is in bytes (of all files, for several) and ``files``
+    counts them. ``sha256`` of a directory or of several files is their digest of :mod:`projrun.data.tree`. ``pin``
+    is the sha256 the spec demands.
     ``stale`` marks an output that the run did not write (it was there before, untouched). ``copied`` marks an
-    input that came to a private checkout from the user's own directory, ``seen`` is what its stat values were when
-    it was hashed; ``kept`` is the store's object of an output.
+    input that came to a private checkout from the user's own directory; ``seen`` is a mark of what its stat values
+    were when it was hashed, which began at ``hashed`` (nanoseconds since the epoch); ``kept`` is the store's
+    object of it, ``unkept`` why an input that should be kept is not; ``schema`` what it was checked by.
+    ``members`` are the files that a pattern names.
     """
 
     name: str
@@ -28,6 +39,24 @@ class Fingerprint:
     copied: bool = False
     seen: str | None = None
     kept: str | None = None
+    hashed: int = 0
+    unkept: str = ""
+    schema: SchemaFile | None = None
+    members: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ChangedInput:
+    """An input that a run left behind other than it was ``before``; ``kind`` and ``sha256`` are what it is now.
+
+    ``kind`` may be ``missing`` or ``unreadable`` here; ``detail`` says for people what changed.
+    """
+
+    before: Fingerprint
+    kind: str
+    detail: str
+    sha256: str | None = None
+    size: int = 0
 
 
 @dataclass(frozen=True)

@@ -68,11 +68,14 @@ class Remembered:
         """
         if alone and status.st_size < _WORTH:
             return None
+        if not self._known and not alone:
+            return None
         place = _place(path)
-        with self._tolerant():
-            if alone and (database := self._opened()):
-                row = database.execute("SELECT stat, sha256 FROM digests WHERE path = ?", (place,)).fetchone()
-                self._known.update({place: row} if row else {})
+        if alone:
+            with self._tolerant():
+                if database := self._opened():
+                    row = database.execute("SELECT stat, sha256 FROM digests WHERE path = ?", (place,)).fetchone()
+                    self._known.update({place: row} if row else {})
         mark, sha256 = self._known.get(place, ("", ""))
         return sha256 if mark == _mark(status) else None
 

@@ -20,6 +20,8 @@ A link whose target is not there, or that leads in a circle, has nothing behind 
 record covers (a directory elsewhere, anything outside the project) is refused, for it would have no digest.
 Owner, times and the other permission bits do not count, nor does what is named ``.git``: git changes it when it
 only looks, and no checkout of the project has it.
+
+The digest of files that a pattern names is that of their records, with the names relative to the project.
 """
 
 from __future__ import annotations
@@ -27,93 +29,137 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from projrun.data.remembered import Remembered
+from projrun.data.reading import Digest, Reading, Uncovered, Unstable, entry_mark, file_mark, kind_of
 
-_BLOCK = 1 << 20
+# So many entries, or bytes to be read, are one task for a thread.
+_ENTRIES, _BYTES = 256, 16 << 20
+# Of smaller files it is Python that takes the time, and it runs one thread at a time.
+_WORTH_A_THREAD = 64 << 10  # bytes of a file, on average
 
-
-class Unstable(Exception):
-    """A file or directory changed while it was being read. The text names it."""
-
-
-class Uncovered(Exception):
-    """An entry cannot be part of a digest. The text names it and says why."""
+# A name, its status, and what is known of its content.
+_Entry = tuple[bytes, os.stat_result, "str | None"]
 
 
-class Digest(NamedTuple):
-    """What a file or directory holds: ``size`` in bytes, of ``files`` files."""
+class _Places(NamedTuple):
+    """The directory that is read, where it really is, and where the project really is."""
 
-    sha256: str
+    top: bytes
+    inside: bytes
+    project: bytes
+
+
+class _Records(NamedTuple):
+    """The records and marks of some entries; ``size`` in bytes of ``files`` files."""
+
+    records: bytes
+    marks: bytes
     size: int
     files: int
 
 
-@contextmanager
-def regular_file(path: str | bytes, *, follow: bool = True) -> Iterator[int]:
-    """A descriptor to read a regular file from. Never waits for a FIFO. Raises OSError or Uncovered."""
-    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)
-    descriptor = os.open(path, flags)
-    try:
-        mode = os.fstat(descriptor).st_mode
-        if not stat.S_ISREG(mode):
-            raise Uncovered(f"{os.fsdecode(path)} is {kind_of(mode)}")
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def digest_file(path: bytes, remembered: Remembered) -> Digest:
-    """Digest of one file, read at most once. Raises OSError, Unstable, or Uncovered when it is no regular file."""
-    status = os.stat(path)  # noqa: PTH116 - names of raw bytes
-    known = remembered.digest(path, status, alone=True) if stat.S_ISREG(status.st_mode) else None
-    return Digest(known, status.st_size, 1) if known else _read(path, remembered, follow=True)
-
-
-def _read(path: bytes, remembered: Remembered, *, follow: bool) -> Digest:
-    began = time.time_ns()
-    with regular_file(path, follow=follow) as descriptor:
-        before = os.fstat(descriptor)
-        digest = hashlib.sha256()
-        while block := os.read(descriptor, _BLOCK):
-            digest.update(block)
-        after = os.fstat(descriptor)
-    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-        raise Unstable(os.fsdecode(path))
-    remembered.note(path, after, digest.hexdigest(), began)
-    return Digest(digest.hexdigest(), after.st_size, 1)
-
-
-def digest_directory(path: Path, root: Path, remembered: Remembered) -> Digest:
+def digest_directory(path: Path, root: Path, reading: Reading) -> Digest:
     """Digest of a directory of the project at ``root``. Raises OSError, Unstable or Uncovered."""
     top = os.fsencode(path)
-    remembered.look_below(top)
-    inside = os.path.realpath(top)
-    project = os.path.realpath(os.fsencode(root))
+    own = path.stat()
+    reading.remembered.look_below(top)
+    places = _Places(top, os.path.realpath(top), os.path.realpath(os.fsencode(root)))
     total, marks = hashlib.sha256(), hashlib.sha256()
     size = files = 0
-    for name, status in walk(top):
-        full = os.path.join(top, name)  # noqa: PTH118 - names of raw bytes
-        kind, content = "s", "-"
-        if stat.S_ISREG(status.st_mode):
-            sha256 = remembered.digest(full, status, alone=False)
-            found = Digest(sha256, status.st_size, 1) if sha256 else _read(full, remembered, follow=False)
-            size, files = size + found.size, files + 1
-            kind, content = ("x" if status.st_mode & stat.S_IXUSR else "f"), found.sha256
-        elif stat.S_ISDIR(status.st_mode):
-            kind = "d"
-        elif stat.S_ISLNK(status.st_mode):
-            kind, content = _link(full, inside, project, remembered)
-        total.update(f"{kind} {content} ".encode() + name + b"\0")
-        marks.update(_mark(name, status))
-    if marks.digest() != _marks(top):
+    batches = _Batches(places, reading)
+    for found in reading.in_order(batches, batches.records, here=_is_light):
+        total.update(found.records)
+        marks.update(found.marks)
+        size, files = size + found.size, files + found.files
+    # What is known by its stat values was looked at once, and that is all there is to it.
+    if batches.to_be_read and marks.digest() != _marks(top):
         raise Unstable(os.fsdecode(top))
-    return Digest(total.hexdigest(), size, files)
+    return Digest(total.hexdigest(), size, files, file_mark(own, marks.digest()))
+
+
+def digest_files(paths: Sequence[str], root: Path, reading: Reading) -> Digest:
+    """Digest of some files of the project at ``root``: of their records, as in a directory, by their paths.
+
+    Links are followed. Raises OSError, Unstable, or Uncovered for what is no file.
+    """
+    total, marks = hashlib.sha256(), hashlib.sha256()
+    size = files = 0
+    places = [os.fsencode(root / path) for path in paths]
+    reading.begin(places)
+    for path, place in zip(paths, places, strict=True):
+        found = reading.file(place)
+        kind = "x" if os.stat(place).st_mode & stat.S_IXUSR else "f"  # noqa: PTH116 - names of raw bytes
+        total.update(f"{kind} {found.sha256} ".encode() + os.fsencode(path) + b"\0")
+        marks.update(os.fsencode(path) + b"\0" + found.mark.encode())
+        size, files = size + found.size, files + 1
+    return Digest(total.hexdigest(), size, files, marks.hexdigest())
+
+
+def mark_of_files(paths: Sequence[str], root: Path) -> str:
+    """The mark of some files, as :func:`digest_files` gives it."""
+    marks = hashlib.sha256()
+    for path in paths:
+        marks.update(os.fsencode(path) + b"\0" + (stat_mark(root / path) or "").encode())
+    return marks.hexdigest()
+
+
+class _Batches:
+    """What is below a directory, some entries at a time."""
+
+    def __init__(self, places: _Places, reading: Reading) -> None:
+        self._places = places
+        self._reading = reading
+        self.to_be_read = False
+
+    def __iter__(self) -> Iterator[list[_Entry]]:
+        batch: list[_Entry] = []
+        waiting = 0
+        for name, status in walk(self._places.top):
+            known = None
+            if stat.S_ISLNK(status.st_mode):
+                known = _link(self._full(name), self._places, self._reading)
+            elif stat.S_ISREG(status.st_mode):
+                known = self._reading.remembered.digest(self._full(name), status, alone=False)
+                waiting += 0 if known else status.st_size
+                self.to_be_read = self.to_be_read or not known
+            batch.append((name, status, known))
+            if len(batch) >= _ENTRIES or waiting >= _BYTES:
+                yield batch
+                batch, waiting = [], 0
+        if batch:
+            yield batch
+
+    def records(self, batch: Iterable[_Entry]) -> _Records:
+        """The records of some entries; in any thread. Raises OSError, Unstable or Uncovered."""
+        records, marks = bytearray(), bytearray()
+        size = files = 0
+        for name, status, known in batch:
+            kind, content = "s", "-"
+            if stat.S_ISREG(status.st_mode):
+                found = Digest(known, status.st_size, 1) if known else self._reading.read(self._full(name), False)
+                size, files = size + found.size, files + 1
+                kind, content = ("x" if status.st_mode & stat.S_IXUSR else "f"), found.sha256
+            elif stat.S_ISDIR(status.st_mode):
+                kind = "d"
+            elif stat.S_ISLNK(status.st_mode):
+                content = known or ""
+                kind = "e" if "+" in content else "l"
+            records += f"{kind} {content} ".encode() + name + b"\0"
+            marks += _mark(self._places.top, name, status)
+        return _Records(bytes(records), bytes(marks), size, files)
+
+    def _full(self, name: bytes) -> bytes:
+        return os.path.join(self._places.top, name)  # noqa: PTH118 - names of raw bytes
+
+
+def _is_light(batch: list[_Entry]) -> bool:
+    """Whether what has to be read of these is not worth another thread; what is behind links was read."""
+    sizes = [status.st_size for _, status, known in batch if known is None and stat.S_ISREG(status.st_mode)]
+    return sum(sizes) < _WORTH_A_THREAD * len(sizes) or not sizes
 
 
 def stat_mark(path: Path) -> str | None:
@@ -123,11 +169,49 @@ def stat_mark(path: Path) -> str | None:
     """
     try:
         status = path.stat()
-        own = _mark(b"", status)
-        below = _marks(os.fsencode(path)) if stat.S_ISDIR(status.st_mode) else b""
+        return file_mark(status, _marks(os.fsencode(path)) if stat.S_ISDIR(status.st_mode) else b"")
     except OSError:
         return None
-    return hashlib.sha256(own + below).hexdigest()
+
+
+def written_since(path: Path, since: int) -> list[str]:
+    """The names below a directory of what was written after a time in nanoseconds since the epoch.
+
+    Of what was removed only the directory is told that it was in. Raises OSError.
+    """
+    found = [
+        os.fsdecode(name)
+        for name, status in walk(os.fsencode(path))
+        if max(status.st_ctime_ns, status.st_mtime_ns) > since
+    ]
+    # That something in it changed is no news of a directory whose entries are named.
+    return [name for name in found if not any(other.startswith(f"{name}/") for other in found)]
+
+
+def uncopied(path: Path) -> str | None:
+    """Why a copy of a directory, entry by entry, would not have its digest; None when it would. Raises OSError."""
+    top = os.fsencode(path)
+    inside = os.path.realpath(top)
+    for name, status in walk(top):
+        if stat.S_ISLNK(status.st_mode):
+            full = os.path.join(top, name)  # noqa: PTH118 - names of raw bytes
+            if os.path.exists(full) and not _within(os.path.realpath(full), inside):  # noqa: PTH110 - as above
+                return f"what the link {os.fsdecode(name)} leads to is not in it"
+        elif not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
+            return f"{os.fsdecode(name)} is {kind_of(status.st_mode)}"
+    return None
+
+
+def changed_at(path: Path) -> float | None:
+    """When a file, or anything in a directory, was written last, in seconds since the epoch; None: not known."""
+    try:
+        status = path.stat()
+        times = [status.st_mtime]
+        if stat.S_ISDIR(status.st_mode):
+            times += [below.st_mtime for _, below in walk(os.fsencode(path))]
+    except OSError:
+        return None
+    return max(times)
 
 
 def walk(top: bytes) -> Iterator[tuple[bytes, os.stat_result]]:
@@ -153,36 +237,29 @@ def _names(top: bytes, prefix: bytes) -> list[bytes]:
 def _marks(top: bytes) -> bytes:
     marks = hashlib.sha256()
     for name, status in walk(top):
-        marks.update(_mark(name, status))
+        marks.update(_mark(top, name, status))
     return marks.digest()
 
 
-def kind_of(mode: int) -> str:
-    """The kind of a file for people: "a FIFO", "a directory", ..."""
-    kinds = {
-        stat.S_IFDIR: "a directory",
-        stat.S_IFIFO: "a FIFO",
-        stat.S_IFSOCK: "a socket",
-        stat.S_IFCHR: "a character device",
-        stat.S_IFBLK: "a block device",
-    }
-    return kinds.get(stat.S_IFMT(mode), "not a regular file")
+def _mark(top: bytes, name: bytes, status: os.stat_result) -> bytes:
+    """The mark of an entry, and of the file that a link leads to."""
+    mark = entry_mark(name, status)
+    if stat.S_ISLNK(status.st_mode):
+        with suppress(OSError):
+            behind = os.stat(os.path.join(top, name))  # noqa: PTH116, PTH118 - names of raw bytes
+            mark += entry_mark(b"", behind) if stat.S_ISREG(behind.st_mode) else b""
+    return mark
 
 
-def _link(path: bytes, inside: bytes, project: bytes, remembered: Remembered) -> tuple[str, str]:
+def _link(path: bytes, places: _Places, reading: Reading) -> str:
     text = hashlib.sha256(os.readlink(path)).hexdigest()  # noqa: PTH115 - names of raw bytes
     real = os.path.realpath(path)
-    if not os.path.exists(path) or _within(real, inside):  # noqa: PTH110 - names of raw bytes
-        return "l", text
-    if not _within(real, project):
+    if not os.path.exists(path) or _within(real, places.inside):  # noqa: PTH110 - names of raw bytes
+        return text
+    if not _within(real, places.project):
         raise Uncovered(f"{os.fsdecode(path)} is a symbolic link that leads out of the project")
-    return "e", f"{text}+{digest_file(real, remembered).sha256}"
+    return f"{text}+{reading.file(real).sha256}"
 
 
 def _within(path: bytes, top: bytes) -> bool:
     return path == top or path.startswith(top.rstrip(b"/") + b"/")
-
-
-def _mark(name: bytes, status: os.stat_result) -> bytes:
-    values = (status.st_mode, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-    return name + b"\0" + repr(values).encode()

@@ -54,6 +54,16 @@ def keys(cache: Path) -> tuple[str, ...]:
         return ()
 
 
+def all_kept(cache: Path) -> tuple[Kept, ...]:
+    """The environments that are there, sorted by key. Raises EnvironmentFailure when they cannot be looked at."""
+    asking = None
+    if _any_image(cache):
+        from projrun.environment.docker import asking as engines  # nobody without images needs an engine
+
+        asking = engines.Asking()
+    return tuple(kept(cache, key, asking) for key in keys(cache))
+
+
 def kept(cache: Path, key: str, asking: Asking | None = None) -> Kept:
     """The environment of this key as it is now. Raises EnvironmentFailure when it cannot be looked at.
 
@@ -75,7 +85,7 @@ def kept(cache: Path, key: str, asking: Asking | None = None) -> Kept:
 
 
 def _image_kept(directory: Path, asking: Asking | None) -> Kept:
-    from projrun.environment.docker import asking as engines  # nobody without images needs an engine
+    from projrun.environment.docker import asking as engines
     from projrun.environment.docker import marker
 
     image = marker.told(directory)

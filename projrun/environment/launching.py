@@ -27,7 +27,8 @@ class Places:
 class Wish:
     """What is to be started, and where: ``places`` are those of this machine.
 
-    ``offered`` are projrun's own variables. ``inputs`` and ``products`` are paths in the project: what is declared
+    ``offered`` are projrun's own variables; ``start_up`` is the folder, as the program sees it, that its Python
+    looks into first, "" when there is none. ``inputs`` and ``products`` are paths in the project: what is declared
     to be read, and to be written. ``strict``: the run is one for the record. ``cache`` is where locks are kept.
     """
 
@@ -38,6 +39,7 @@ class Wish:
     products: tuple[str, ...] = ()
     terminals: tuple[str, ...] = ()
     strict: bool = False
+    start_up: str = ""
     cache: Path = field(default_factory=Path)
 
 
@@ -60,6 +62,8 @@ def seen(environment: Environment, places: Places) -> Places:
 def launch(environment: Environment, spec: EnvironmentSpec, wish: Wish) -> Launch:
     """How a program is started in ``environment``, as ``spec`` declares it. Raises EnvironmentFailure."""
     child = variables.child_variables(environment, spec, wish.offered)
+    if wish.start_up:
+        child = variables.looked_into_first(child, wish.start_up, environment.image)
     if environment.image is None:
         return Launch(str(wish.places.project), child.set, child.secrets, wish.terminals)
     container = _container(environment.image, spec.docker or DockerSpec(), wish)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from projrun.core.errors import EnvironmentFailure
-from projrun.environment.model import HOME, Environment
+from projrun.environment.model import HOME, BuiltImage, Environment
 from projrun.spec.model import EnvironmentSpec
 
 # Who and where the user is, and how to talk to them. Nothing that changes what a program computes, but for
@@ -62,6 +62,13 @@ def child_variables(environment: Environment, spec: EnvironmentSpec, extra: Mapp
     secrets = tuple(dict.fromkeys(spec.secrets))
     require_secrets(spec)
     return ChildVariables({name: value for name, value in values.items() if name not in secrets}, secrets)
+
+
+def looked_into_first(child: ChildVariables, folder: str, image: BuiltImage | None) -> ChildVariables:
+    """The variables with a folder that goes before all that Python would find otherwise."""
+    known = child.set.get("PYTHONPATH") or (image.image.variables.get("PYTHONPATH") if image else None)
+    places = os.pathsep.join((folder, known)) if known else folder
+    return replace(child, set={**child.set, "PYTHONPATH": places})
 
 
 def _callers(environment: Environment, caller: Mapping[str, str]) -> dict[str, str]:

@@ -55,6 +55,10 @@ def start(request: Request, container: Container, channels: Channels) -> Contain
             f"the container engine at {place.shown} is another machine's, and does not see the files of this one"
         )
         raise CannotStartError(ENGINE_FAILED, reason)
+    for mount in container.mounts:
+        if place.scheme == "unix" and not os.path.lexists(mount.source):  # Podman would make a directory of it
+            reason = f"{mount.source} is to be mounted into the container, but does not exist"
+            raise CannotStartError(ENGINE_FAILED, reason)
     reading, writing = os.pipe()
     query = f"&platform={container.platform}" if container.platform else ""
     order = Order(

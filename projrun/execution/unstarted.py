@@ -28,6 +28,7 @@ _DIRECTORY = re.compile(
     r"cannot mkdir|mkdir [^:]+: not a directory|lstat [^:]+: not a directory|chdir to cwd|working directory", re.I
 )
 _INIT = re.compile(r"docker-init|container-init|catatonit", re.I)
+_OWNER = re.compile(r"mount option.*\buid=", re.I)
 _MISSING_SOURCE = re.compile(r"(?:bind source path does not exist|statfs|lstat|stat):? (?P<path>/[^:]+)", re.I)
 # Go's os.FileMode
 _IS_DIRECTORY, _IS_LINK, _EXECUTABLE = 1 << 31, 1 << 27, 0o111
@@ -42,9 +43,14 @@ class Inside(NamedTuple):
     mode: Callable[[str], int | None]
 
 
-def lacks_init(message: str) -> bool:
-    """Whether an engine refused for want of an init process, which it can do without."""
-    return bool(_INIT.search(message)) and "[FATAL" not in message
+def simpler(message: str, host: dict[str, Any]) -> dict[str, Any] | None:
+    """What to ask for instead of what was refused, if a program can do with less; None if that is not why."""
+    if host["Init"] and _INIT.search(message):
+        return {**host, "Init": False}
+    if _OWNER.search(message) and any("uid=" in options for options in host["Tmpfs"].values()):
+        # Podman (4.3) gives such a home no owner: one that all may write to will do, with one user in there.
+        return {**host, "Tmpfs": dict.fromkeys(host["Tmpfs"], "exec,mode=1777")}
+    return None
 
 
 def reason(message: str, inside: Inside) -> tuple[int, str] | None:

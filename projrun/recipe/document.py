@@ -17,7 +17,7 @@ from projrun import __version__
 from projrun.core.flags import Flag
 from projrun.core.hashing import sha256_bytes
 from projrun.core.userinfo import without_userinfo
-from projrun.data.model import Fingerprint
+from projrun.data.model import ChangedInput, Fingerprint
 from projrun.environment.model import PROJECT, Environment, EnvironmentPlan, Interpreter
 from projrun.execution.model import Outcome, Request
 from projrun.recipe.container import container
@@ -39,9 +39,21 @@ def timestamp(seconds: float) -> str:
 _COMPUTED = frozenset(
     {
         *("document", "run", "status", "created", "started", "ended", "phase", "kind", "code", "boot_id"),
-        *("sha256", "pin", "commit", "snapshot", "key", "version", "projrun", "process", "host", "phases"),
+        *(
+            "sha256",
+            "before",
+            "pin",
+            "commit",
+            "snapshot",
+            "key",
+            "version",
+            "projrun",
+            "process",
+            "host",
+            "phases",
+        ),
         *("interpreter", "installed", "builder", "options", "platform", "type", "items", "lock"),
-        *("engine", "id", "digest", "digests", "packages", "python"),
+        *("engine", "id", "digest", "digests", "packages", "python", "seeding"),
     }
 )
 
@@ -106,6 +118,7 @@ def recipe_document(parts: RecipeParts) -> dict[str, Any]:
         "entry_point": _entry_point(parts.entry_point),
         "parameters": [dict(parameter) for parameter in parts.parameters],
         "seed": parts.seed,
+        "seeding": list(parts.entry_point.seeding),
         "argv": list(parts.request.argv),
         "cwd": os.path.relpath(parts.request.cwd, PROJECT if parts.request.container else parts.spec.root),
         "variables": _variables(parts.declared, parts.request),
@@ -140,6 +153,7 @@ def outcome_document(parts: OutcomeParts) -> dict[str, Any]:
             {"name": phase.name, "started": timestamp(phase.started), "seconds": round(phase.seconds, 6)}
             for phase in parts.phases
         ],
+        "inputs": [_changed_input(changed) for changed in parts.inputs],
         "outputs": [_output(found) for found in parts.outputs],
         "metrics": [{"name": metric.name, "value": metric.value, "file": metric.file} for metric in parts.metrics],
         "flags": _flags(parts.flags),
@@ -293,7 +307,21 @@ def _process(outcome: Outcome) -> dict[str, Any]:
 
 
 def _input(found: Fingerprint) -> dict[str, Any]:
-    return {**_fingerprint(found), "pin": found.pin, "copied": found.copied}
+    schema = found.schema and {"path": found.schema.path, "sha256": found.schema.sha256}
+    told = {"pin": found.pin, "copied": found.copied, "object": found.kept, "schema": schema}
+    return {**_fingerprint(found), **told}
+
+
+def _changed_input(changed: ChangedInput) -> dict[str, Any]:
+    return {
+        "name": changed.before.name,
+        "path": changed.before.path,
+        "kind": changed.kind,
+        "size": changed.size,
+        "before": changed.before.sha256,
+        "sha256": changed.sha256,
+        "detail": changed.detail,
+    }
 
 
 def _output(found: Fingerprint) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from projrun.core.errors import ProjrunError
 from projrun.core.flags import Flag
-from projrun.data.model import Fingerprint, Metric
+from projrun.data.model import ChangedInput, Fingerprint, Metric
 from projrun.environment.model import Environment
 from projrun.execution.model import Outcome, Request
 from projrun.source.model import Source
@@ -99,7 +99,8 @@ class OutcomeParts:
 
     ``status`` and ``exit_code`` are as in :class:`projrun.execution.model.Outcome`; ``process`` is that
     outcome, None when no process was started; ``phase`` is the one in which the run failed (``source``,
-    ``data``, ``environment``, ``run``, ``finish``); ``error`` is what made projrun give up.
+    ``data``, ``environment``, ``run``, ``finish``); ``error`` is what made projrun give up; ``inputs`` are those
+    that are not what they were when the run began.
     """
 
     run: str
@@ -110,6 +111,7 @@ class OutcomeParts:
     process: Outcome | None = None
     phase: str | None = None
     phases: tuple[Phase, ...] = ()
+    inputs: tuple[ChangedInput, ...] = ()
     outputs: tuple[Fingerprint, ...] = ()
     metrics: tuple[Metric, ...] = ()
     flags: tuple[Flag, ...] = ()

@@ -70,12 +70,13 @@ def declare(value: Mapping[str, Any], texts: Mapping[Path, str]) -> Declared:
 
     ``texts`` holds the source text of plain scalars by path.
     """
-    reader = _Reader(texts)
-    entry_points = value.get("entry_points", {})
+    reader = _Reader(texts, tuple(value.get("seeding", ())))
+    entry_points = {name: reader.entry_point(name, node) for name, node in value.get("entry_points", {}).items()}
+    products = dict.fromkeys(path for entry_point in entry_points.values() for path in entry_point.products)
     return Declared(
-        _environments(value),
+        {place: _with_products(one, tuple(products)) for place, one in _environments(value).items()},
         {name: _data(name, node) for name, node in value.get("data", {}).items()},
-        {name: reader.entry_point(name, node) for name, node in entry_points.items()},
+        entry_points,
         tuple(reader.faults),
         frozenset(reader.unread),
     )
@@ -112,6 +113,12 @@ def _environment(name: str, node: Mapping[str, Any]) -> EnvironmentSpec:
     return EnvironmentSpec(name, **keys)
 
 
+def _with_products(environment: EnvironmentSpec, products: tuple[str, ...]) -> EnvironmentSpec:
+    if environment.docker is None:
+        return environment
+    return replace(environment, docker=replace(environment.docker, products=products))
+
+
 def _docker(node: Mapping[str, Any]) -> DockerSpec:
     keys: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in node.items()}
     for key in ("memory", "shm_size"):
@@ -131,7 +138,8 @@ def _data(name: str, node: Any) -> DataEntry:
     if isinstance(node, str):
         return DataEntry(name, node)
     pin = node.get("sha256")
-    return DataEntry(name, node.get("path", "."), pin.lower() if pin else None)
+    keys = {key: node[key] for key in ("keep", "schema") if key in node}
+    return DataEntry(name, node.get("path", "."), pin.lower() if pin else None, **keys)
 
 
 def _paths(node: Any) -> tuple[str, ...]:
@@ -150,8 +158,9 @@ def _tolerance(node: Any) -> Tolerance:
 
 
 class _Reader:
-    def __init__(self, texts: Mapping[Path, str]) -> None:
+    def __init__(self, texts: Mapping[Path, str], seeding: tuple[str, ...]) -> None:
         self.texts = texts
+        self.seeding = seeding
         self.faults: list[Fault] = []
         self.unread: set[Path] = set()
 
@@ -171,7 +180,7 @@ class _Reader:
     def entry_point(self, name: str, node: Any) -> EntryPoint:
         here: Path = ("entry_points", name)
         if not isinstance(node, dict):
-            return EntryPoint(name, self.command(here, node, shell=False))
+            return EntryPoint(name, self.command(here, node, shell=False), seeding=self.seeding)
         declared = {}
         for key, below in node.get("parameters", {}).items():
             place = (*here, "parameters", key)
@@ -198,6 +207,7 @@ class _Reader:
             timeout=timeout,
             environment=node.get("environment"),
             tolerance=self.tolerances((*here, "tolerance"), node.get("tolerance", {})),
+            seeding=tuple(node.get("seeding", self.seeding)),
         )
 
     def tolerances(self, path: Path, node: Mapping[str, Any]) -> dict[str, Tolerance]:

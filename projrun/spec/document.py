@@ -13,6 +13,7 @@ from typing import Any
 from projrun.core.errors import Problem, SpecError
 from projrun.spec import json_text
 from projrun.spec.fault import Mark
+from projrun.spec.spans import Step, json_steps
 from projrun.spec.text import LARGEST, mark
 from projrun.spec.tree import Document, Event, Malformed, assemble
 
@@ -109,6 +110,33 @@ def yaml_events(text: str, *, pure: bool = False) -> Iterator[Event]:
                 yield taken
     except yaml.MarkedYAMLError as error:
         raise _syntax_error(error, text) from None
+
+
+def steps(text: str) -> Iterator[Step]:
+    """The steps through a text that can be read, with their offsets in it; JSON as :func:`examine` takes it."""
+    if text.lstrip()[:1] in ("{", "["):
+        try:
+            return iter(tuple(json_steps(text)))
+        except Malformed:
+            pass
+    return _yaml_steps(text)
+
+
+def _yaml_steps(text: str) -> Iterator[Step]:
+    import yaml
+
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):  # the compiled reader may count otherwise
+        begin, end = event.start_mark, event.end_mark
+        assert begin is not None, event
+        assert end is not None, event
+        place = begin.index, end.index
+        if isinstance(event, yaml.ScalarEvent):
+            yield Step("scalar", *place, style=event.style or "", value=event.value)
+        elif isinstance(event, yaml.CollectionStartEvent):
+            kind = "mapping" if isinstance(event, yaml.MappingStartEvent) else "sequence"
+            yield Step(kind, *place, flow=bool(event.flow_style))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            yield Step("end", *place)
 
 
 def _check_document_start(event: Any, documents: int) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import posixpath
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from projrun.core import json_schema
+from projrun.core.files import read_regular
 from projrun.core.nearest import did_you_mean, nearest_file
 from projrun.core.paths import escape_reason, is_below
+from projrun.core.patterns import is_pattern, matching
 from projrun.spec import command as commands
 from projrun.spec import parameters
 from projrun.spec.declaration import NO_COMMAND, Declared
@@ -24,6 +28,8 @@ from projrun.spec.model import (
     EnvironmentSpec,
     Parameter,
 )
+
+_LARGEST_SCHEMA = 10_000_000  # bytes
 
 
 def all_of(declared: Declared, root: Path) -> Iterator[Fault]:
@@ -41,6 +47,7 @@ def all_of(declared: Declared, root: Path) -> Iterator[Fault]:
     left = tuple(leaving(declared, root))
     yield from left
     yield from _missing_files(declared, root, {fault.path for fault in left})
+    yield from _schemas(declared, root, {fault.path for fault in left})
 
 
 def leaving(declared: Declared, root: Path) -> Iterator[Fault]:
@@ -141,15 +148,35 @@ def _missing_files(declared: Declared, root: Path, left: set[Place]) -> Iterator
     written = [path for entry_point in declared.entry_points.values() for path in entry_point.products]
     for place, path in _read_paths(declared):
         made = is_below(path, written)
-        if place not in left and not made and not os.path.exists(root / path):  # noqa: PTH110 - see above
+        if place not in left and not made and not _is_there(root, path):
             is_name = place[0] == "entry_points" and path in declared.data
             hint = f"did you mean 'data:{path}'?" if is_name else nearest_file(root, path)
             yield Fault(place, f"there is no {path!r}, and no entry point has it as an output", hint, missing=True)
 
 
+def _is_there(root: Path, path: str) -> bool:
+    if is_pattern(root, path):
+        return bool(matching(root, path))
+    return os.path.exists(root / path)  # noqa: PTH110 - pathlib's raises for a name that is too long
+
+
+def _schemas(declared: Declared, root: Path, left: set[Place]) -> Iterator[Fault]:
+    """Schemas of data that cannot be used."""
+    for name, entry in declared.data.items():
+        place: Place = ("data", name, "schema")
+        if entry.schema is None or place in left or not os.path.exists(root / entry.schema):  # noqa: PTH110
+            continue  # that was told
+        try:
+            json_schema.Validator(json.loads(read_regular(root / entry.schema, _LARGEST_SCHEMA)))
+        except (OSError, ValueError, RecursionError, json_schema.BadSchema) as error:
+            yield Fault(place, f"{entry.schema!r} is no JSON Schema: {error}", missing=True)
+
+
 def _read_paths(declared: Declared) -> Iterator[tuple[Place, str]]:
     for name, entry in declared.data.items():
         yield ("data", name, "path"), entry.path
+        if entry.schema is not None:
+            yield ("data", name, "schema"), entry.schema
     for name, entry_point in declared.entry_points.items():
         for index, path in enumerate(entry_point.inputs):
             if not path.startswith(DATA_PREFIX):

@@ -82,6 +82,7 @@ class EntryPoint:
     """What can be run. ``timeout`` is in seconds; paths are relative to the project with forward slashes.
 
     ``environment`` is the name of the one it asks for; ``tolerance`` is by the dotted names of metrics.
+    ``seeding`` names what is seeded when the program imports it: ``python``, ``numpy``, ``torch``.
     """
 
     name: str
@@ -94,6 +95,7 @@ class EntryPoint:
     timeout: float | None = None
     environment: str | None = None
     tolerance: Mapping[str, Tolerance] = field(default_factory=dict)
+    seeding: tuple[str, ...] = ()
 
     @property
     def products(self) -> tuple[str, ...]:
@@ -116,7 +118,8 @@ class DockerSpec:
 
     ``file`` and ``context`` are paths relative to the project. ``secrets`` names variables of the caller that the
     build gets. The others are how a program runs: ``memory`` and ``shm_size`` in bytes, ``cpus`` in processors,
-    ``gpus`` ``all``, how many, or their names; None: as the engine has it.
+    ``gpus`` ``all``, how many, or their names; None: as the engine has it. ``products`` are what the project's
+    entry points declare to write, which no image is built from.
     """
 
     file: str | None = None
@@ -134,6 +137,7 @@ class DockerSpec:
     shm_size: int | None = None
     mounts: tuple[DockerMount, ...] = ()
     user: str | None = None
+    products: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -183,11 +187,16 @@ class EnvironmentSpec:
 
 @dataclass(frozen=True)
 class DataEntry:
-    """Declared data. ``sha256`` is the pin (lower-case hex), None when it is not pinned."""
+    """Declared data. ``sha256`` is the pin (lower-case hex), None when it is not pinned.
+
+    ``keep``: every run that uses it keeps its bytes in the store. ``schema`` is the path of a JSON Schema.
+    """
 
     name: str
     path: str
     sha256: str | None = None
+    keep: bool = False
+    schema: str | None = None
 
 
 @dataclass(frozen=True)

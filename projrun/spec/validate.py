@@ -1,14 +1,14 @@
-"""What the schema finds wrong, in plain language. The only module that imports jsonschema.
+"""What the schema finds wrong, in plain language.
 
 A schema may say more than a validator reads: ``errorMessage`` (which editors show too) and ``errorHint``.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from projrun.core import json_schema
 from projrun.core.nearest import did_you_mean
 from projrun.spec.fault import Fault, Path
 
@@ -24,11 +24,7 @@ _TYPES = {
 
 def faults(value: Any, schema: Mapping[str, Any]) -> tuple[Fault, ...]:
     """Every fault of ``value`` by ``schema``, at most one for each place."""
-    import jsonschema  # slow to import, and not needed for a text that was found right before
-
-    extend: Callable[..., Any] = jsonschema.validators.extend
-    validator = extend(jsonschema.Draft202012Validator, {"pattern": _pattern})(schema)
-    errors = list(validator.iter_errors(value))
+    errors = json_schema.errors(value, schema)
     # A key that is not known at all is also one that "does not go with" its neighbours: say the first.
     errors.sort(key=lambda error: error.validator != "additionalProperties")
     found: dict[Path, Fault] = {}
@@ -36,29 +32,6 @@ def faults(value: Any, schema: Mapping[str, Any]) -> tuple[Fault, ...]:
         for fault in _UNFOLDED.get(error.validator, _explained)(error):
             found.setdefault(fault.path, fault)
     return tuple(found.values())
-
-
-def first_fault(value: Any, schema: Mapping[str, Any]) -> str:
-    """What is wrong with a document that projrun writes, and where in it; empty when nothing is.
-
-    A key that is not known is none: a later projrun may have written it.
-    """
-    import jsonschema
-
-    errors = jsonschema.Draft202012Validator(schema).iter_errors(value)
-    found = next((error for error in errors if error.validator != "additionalProperties"), None)
-    if found is None:
-        return ""
-    inner = next((one for one in sorted(found.context, key=lambda one: -len(one.path))), found)
-    return f"{inner.json_path}: {inner.message[:200]}"
-
-
-def _pattern(_: Any, pattern: str, instance: Any, __: Any) -> Iterator[Exception]:
-    from jsonschema import ValidationError
-
-    # Python's $ matches before a last line break too; JSON Schema's does not. The schema has it at ends only.
-    if isinstance(instance, str) and not re.search(re.sub(r"\$$", r"\\Z", pattern), instance):
-        yield ValidationError(f"{instance!r} does not match {pattern!r}")
 
 
 def _unknown_keys(error: Any) -> Iterator[Fault]:

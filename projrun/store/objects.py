@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+from io import FileIO
 from pathlib import Path
 
+from projrun.core.copying import shares_blocks
 from projrun.core.errors import StoreError
 from projrun.core.files import write_atomic, written_aside
 from projrun.core.hashing import sha256_bytes, sha256_file
@@ -34,27 +36,20 @@ class Objects:
                 write_atomic(place, data, mode=0o400)
         return sha256
 
-    def put_file(self, path: Path) -> str:
-        """Keeps a copy of a file and returns its digest.
+    def put_file(self, path: Path, sha256: str | None = None) -> str:
+        """Keeps a copy of a file and returns its digest; what is known to be here by its digest is not read.
 
         Raises OSError when the file cannot be read and StoreError when the copy cannot be written, or when the
         file changes meanwhile.
         """
-        sha256 = sha256_file(path)
+        sha256 = sha256 or sha256_file(path)
         place = self.path(sha256)
         if self._has(place, path.stat().st_size):
             return sha256
         with path.open("rb", buffering=0) as source, writing(self._path):
             place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with written_aside(place) as aside:
-                digest = hashlib.sha256()
-                with aside.open("xb") as copy:
-                    while block := source.read(_BLOCK):
-                        digest.update(block)
-                        copy.write(block)
-                    copy.flush()
-                    os.fsync(copy.fileno())
-                if digest.hexdigest() != sha256:
+                if _copied(source, aside) != sha256:
                     raise StoreError(
                         f"{path} changed while it was being kept",
                         why="it is being written by somebody",
@@ -98,6 +93,20 @@ class Objects:
             return place.stat().st_size == size
         except FileNotFoundError:
             return False
+
+
+def _copied(source: FileIO, place: Path) -> str:
+    """Copies a file, by sharing its blocks where the file system can, and returns the digest of the copy."""
+    digest = hashlib.sha256()
+    with place.open("x+b") as copy:
+        shared = shares_blocks(source.fileno(), copy.fileno())
+        while block := (copy if shared else source).read(_BLOCK):
+            digest.update(block)
+            if not shared:
+                copy.write(block)
+        copy.flush()
+        os.fsync(copy.fileno())
+    return digest.hexdigest()
 
 
 def damaged(what: str, why: str) -> StoreError:

@@ -1,4 +1,4 @@
-"""Outputs of runs as objects of the store: a file by its content, a directory by a list of what is in it.
+"""Outputs and inputs of runs as objects of the store: a file by its content, a directory by a list of its entries.
 
 The list is a JSON object: ``{"document": "directory", "version": 1, "entries": [...]}``. An entry has a ``path``
 relative to the directory and a ``kind``: ``file`` with ``sha256`` (an object too) and ``executable``, ``link``
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -20,27 +21,48 @@ from projrun.store.objects import Objects, damaged
 VERSION = 1
 
 
-def keep_output(objects: Objects, path: Path) -> str:
+def keep_output(objects: Objects, path: Path, sha256: str | None = None, *, without: tuple[str, ...] = ()) -> str:
     """Keeps a file or directory and returns the digest of its object.
+
+    ``sha256`` is that of a file, when it is known; what is called ``without`` is left out of a directory.
 
     Raises OSError for what cannot be read or is neither, and StoreError.
     """
     if not path.is_dir():
         if kind := irregular(path):
             raise OSError(0, f"it is {kind} and not a file", str(path))
-        return objects.put_file(path)
+        return objects.put_file(path, sha256)
     listed: list[dict[str, Any]] = []
     for place, folders, files in os.walk(path, onerror=_refuse):
-        folders.sort()
-        for name in sorted((*folders, *files)):
+        folders[:] = sorted(set(folders).difference(without))
+        for name in sorted((*folders, *set(files).difference(without))):
             full = Path(place, name)
             listed += _entry(objects, full, os.path.relpath(full, path))
-    document = {
-        "document": "directory",
-        "version": VERSION,
-        "entries": sorted(listed, key=lambda one: one["path"]),
-    }
-    return objects.put_bytes(encode_json(document))
+    return _put_list(objects, listed)
+
+
+def keep_files(objects: Objects, root: Path, paths: Sequence[str]) -> str:
+    """Keeps some files below ``root`` as a directory that holds them and nothing else; links are followed.
+
+    Raises OSError and StoreError.
+    """
+    listed = []
+    for path in paths:
+        executable = bool((root / path).stat().st_mode & stat.S_IXUSR)
+        sha256 = objects.put_file(root / path)
+        listed.append({"path": path, "kind": "file", "sha256": sha256, "executable": executable})
+    return _put_list(objects, listed)
+
+
+def write_files(objects: Objects, sha256: str, root: Path) -> None:
+    """Writes kept files to their places below ``root``, where nothing is. Raises OSError and StoreError."""
+    for entry in entries(objects, sha256):
+        _write_entry(objects, entry, make_parents(root, entry["path"]))
+
+
+def _put_list(objects: Objects, listed: list[dict[str, Any]]) -> str:
+    inside = sorted(listed, key=lambda one: one["path"])
+    return objects.put_bytes(encode_json({"document": "directory", "version": VERSION, "entries": inside}))
 
 
 def write_output(objects: Objects, sha256: str, place: Path, *, directory: bool) -> None:
@@ -50,13 +72,32 @@ def write_output(objects: Objects, sha256: str, place: Path, *, directory: bool)
         return
     place.mkdir()
     for entry in entries(objects, sha256):
-        target = make_parents(place, entry["path"])
-        if entry["kind"] == "directory":
-            target.mkdir(exist_ok=True)
-        elif entry["kind"] == "link":
-            target.symlink_to(entry["target"])
-        else:
-            objects.copy_to(entry["sha256"], target, executable=entry["executable"])
+        _write_entry(objects, entry, make_parents(place, entry["path"]))
+
+
+def write_part(objects: Objects, sha256: str, part: str, place: Path) -> bool:
+    """Writes what a kept directory has at ``part`` to ``place``, where nothing is; False when there is nothing.
+
+    Raises OSError and StoreError.
+    """
+    inside = [
+        entry
+        for entry in entries(objects, sha256)
+        if entry["path"] == part or entry["path"].startswith(f"{part}/")
+    ]
+    for entry in inside:
+        target = make_parents(place, entry["path"][len(part) + 1 :]) if entry["path"] != part else place
+        _write_entry(objects, entry, target)
+    return bool(inside)
+
+
+def _write_entry(objects: Objects, entry: dict[str, Any], target: Path) -> None:
+    if entry["kind"] == "directory":
+        target.mkdir(exist_ok=True)
+    elif entry["kind"] == "link":
+        target.symlink_to(entry["target"])
+    else:
+        objects.copy_to(entry["sha256"], target, executable=entry["executable"])
 
 
 def entries(objects: Objects, sha256: str) -> list[dict[str, Any]]:

@@ -67,6 +67,21 @@ class RunDirectory:
         """Removes what Python kept in :attr:`bytecode`."""
         shutil.rmtree(self.bytecode, ignore_errors=True)
 
+    @property
+    def start_up(self) -> Path:
+        """Where the Python of a seeded run finds what it executes first, and leaves marks."""
+        return self.path / "startup"
+
+    def write_start_up(self, name: str, data: bytes) -> None:
+        """Writes a file there. Raises StoreError."""
+        with writing(self.path):
+            self.start_up.mkdir()
+            (self.start_up / name).write_bytes(data)
+
+    def drop_start_up(self) -> None:
+        """Removes it: the recipe says what was seeded."""
+        shutil.rmtree(self.start_up, ignore_errors=True)
+
     def close(self) -> None:
         """Lets go of the run. Without an outcome it is LOST from now on."""
         if self._lock is not None:

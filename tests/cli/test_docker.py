@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 from pathlib import Path
 from typing import Any
 
@@ -134,20 +135,31 @@ def test_what_the_spec_says_of_a_container_holds_and_is_recorded(
     workspace: Workspace, slim: str, tmp_path: Path
 ) -> None:
     (tmp_path / "outside").mkdir()
+    (tmp_path / "open").mkdir(mode=0o777)
+    (tmp_path / "open").chmod(0o777)
     (tmp_path / "outside" / "file").write_text("from outside\n")
     script = (
-        "cat /outside/file; touch /outside/new || echo read-only\n"
+        "cat /outside/file; touch /outside/new || echo read-only; touch /open/new; echo $ONE $TWO $PATH\n"
         "id -u; id -g; df -k /dev/shm | tail -n 1 | tr -s ' ' | cut -d ' ' -f 2; ls /sys/class/net\n"
     )
     options = (
-        f", mounts: [{{source: {tmp_path}/outside, target: /outside}}], shm_size: 8m, cpus: 0.5, memory: 64m"
+        f", mounts: [{{source: {tmp_path}/outside, target: /outside}}, "
+        f"{{source: {tmp_path}/open, target: /open, writable: true}}], shm_size: 8m, cpus: 0.5, memory: 64m"
         ", user: '1234:5678', network: none, platform: linux/amd64"
     )
-    in_image(workspace, script, options)
-    run = workspace.run()
-    assert program_output(workspace, run) == ["from outside", "read-only", "1234", "5678", "8192", "lo"]
+    in_image(workspace, script, options, ", variables: {ONE: one}, inherit: [TWO]")
+    done = workspace.projrun("run", "--json", variables={"TWO": "two"})
+    assert done.code == 0, done.err
+    run = done.data
+    path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    seen = ["from outside", "read-only", f"one two {path}", "1234", "5678", "8192", "lo"]
+    assert program_output(workspace, run) == seen
+    assert (tmp_path / "open" / "new").stat().st_uid == 1234
     configuration = container_of(run)["configuration"]
-    assert configuration["mounts"] == [{"source": f"{tmp_path}/outside", "target": "/outside", "writable": False}]
+    assert configuration["mounts"] == [
+        {"source": f"{tmp_path}/outside", "target": "/outside", "writable": False},
+        {"source": f"{tmp_path}/open", "target": "/open", "writable": True},
+    ]
     assert (configuration["shm_size"], configuration["memory"], configuration["cpus"]) == (8 << 20, 64 << 20, 0.5)
     assert (configuration["user"], configuration["network"]) == ("1234:5678", "none")
     assert "mount-unpinned" in {flag["code"] for flag in run["recipe"]["flags"]}
@@ -228,6 +240,8 @@ def test_a_version_runs_in_a_private_checkout_with_the_image_of_its_dockerfile(p
 def test_the_verbs_for_environments_know_images_and_take_none_but_ours(
     project: Workspace, engine: Engine, slim: str
 ) -> None:
+    own = f"{project.root}\n"  # what other tests build alike has one image with this
+    project.repository.write("packages", own)
     run = project.run()
     key, image = run["recipe"]["environment"]["key"], container_of(run)["image"]["id"]
     assert key[:10] in project.projrun("env", "list").out
@@ -238,7 +252,7 @@ def test_the_verbs_for_environments_know_images_and_take_none_but_ours(
     project.repository.write("packages", "another\n")
     explained = project.projrun("env", "explain", "last")
     assert "context" in explained.out, explained.err
-    project.repository.write("packages", "one\n")
+    project.repository.write("packages", own)
     removed = project.projrun("env", "remove", key[:12])
     assert removed.code == 0, removed.err
     left = {one["Id"] for one in engine.api.images()}
@@ -266,3 +280,35 @@ def program_output(workspace: Workspace, document: Any) -> list[str]:
     ends = [mark[0] for mark in marks[1:]] + [len(log)]
     pieces = [log[mark[0] : end] for mark, end in zip(marks, ends, strict=True) if mark[2] == "stdout"]
     return b"".join(pieces).decode().splitlines()
+
+
+def test_a_program_in_a_container_is_seeded_and_its_image_s_own_places_stay(
+    workspace: Workspace, engine: Engine
+) -> None:
+    images.python(engine)
+    program = (
+        "import os, random, sys\nprint(random.random(), os.environ['PYTHONPATH'], os.environ['PYTHONHASHSEED'])\n"
+    )
+    workspace.repository.write("draw.py", program)
+    workspace.repository.write("Dockerfile", f"FROM {images.PYTHON}\nENV PYTHONPATH=/of/image\nENV WORD=one\n")
+    workspace.repository.write(".dockerignore", "*\n")
+    workspace.spec(
+        "version: 1\nname: tiny\nseeding: [python]\nenvironment: {docker: {file: Dockerfile}}\n"
+        "entry_points: {main: python3 draw.py}\n"
+    )
+    first = workspace.projrun("run", "-q", "--seed", "7")
+    assert first.out.split() == [repr(random.Random(7).random()), "/of/image", "7"], first.err
+    last = workspace.last()
+    assert "not-seeded" not in {flag["code"] for flag in (*last["recipe"]["flags"], *last["outcome"]["flags"])}
+    assert not Path(last["directory"], "startup").exists()
+
+    workspace.repository.write("Dockerfile", f"FROM {images.PYTHON}\nENV PYTHONPATH=/of/image\nENV WORD=two\n")
+    workspace.run("--seed", "7")
+    layers = workspace.projrun("diff", "last~1", "last", "--json").data["layers"]
+    changed = {change["what"] for change in layers["image"]["changes"]}
+    assert {"id", "build dockerfile"} <= changed and "engine" not in changed
+    assert {name for name, layer in layers.items() if layer["state"] == "differs"} == {
+        "code",
+        "environment",
+        "image",
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -16,7 +17,8 @@ import pytest
 from tests import images
 from tests.cli.conftest import Workspace
 from tests.cli.test_docker import container_of, in_image
-from tests.engine import Engine, private_engine
+from tests.cli.test_docker_stopping import until
+from tests.engine import Engine, Odd, private_engine
 from tests.registry_server import Registry, registry
 
 pytestmark = pytest.mark.slow
@@ -116,6 +118,42 @@ def test_without_an_engine_it_is_said_what_to_do(
     assert "Traceback" not in done.err
 
 
+def test_an_engine_that_is_full_is_told_and_the_log_is_kept(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    filling = "RUN echo it begins; dd if=/dev/zero of=/large bs=1M count=200"
+    workspace.repository.write("Dockerfile", f"FROM {images.SLIM}\n{filling}\n")
+    workspace.entry_point("ls", environment="{docker: {file: Dockerfile}}")
+    with private_engine(Odd(room="64m")) as small:
+        images.slim(small)
+        small.api.close()
+        monkeypatch.setenv("DOCKER_HOST", small.host)
+        done = workspace.projrun("run")
+    assert done.code == 113
+    assert "no space left on device" in done.err.lower()
+    assert "docker system df" in done.err
+    assert "it begins" in workspace.projrun("logs", "last").out
+
+
+def test_an_engine_that_goes_away_while_it_builds_is_told(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace.repository.write("Dockerfile", f"FROM {images.SLIM}\nRUN echo it begins; sleep 1000\n")
+    workspace.entry_point("ls", environment="{docker: {file: Dockerfile}}")
+    with private_engine() as own:
+        images.slim(own)
+        own.api.close()
+        monkeypatch.setenv("DOCKER_HOST", own.host)
+        process = workspace.start("run")
+        logs = workspace.store.glob
+        until(lambda: any(b"it begins\n" in log.read_bytes() for log in logs("runs/*/output.log")), process)
+        os.kill(own.pid, signal.SIGKILL)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 113, err
+    assert b"Traceback" not in err
+    assert workspace.last()["outcome"]["exit_code"] == 113
+
+
 def test_an_engine_of_another_machine_is_refused_before_anything_is_built(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,7 +162,7 @@ def test_an_engine_of_another_machine_is_refused_before_anything_is_built(
     with socket.socket() as chosen:
         chosen.bind(("127.0.0.1", 0))
         port = chosen.getsockname()[1]
-    with private_engine(port) as remote:
+    with private_engine(Odd(remote=port)) as remote:
         images.slim(remote)
         before = len(remote.api.images(all=True))
         monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{port}")

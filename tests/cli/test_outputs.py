@@ -181,8 +181,55 @@ def test_a_list_that_leads_out_is_refused(workspace: Workspace, tmp_path: Path) 
     assert not os.path.lexists(tmp_path / "escaped")
 
 
+def test_a_run_in_place_keeps_its_outputs_where_they_are_and_in_the_store(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    done = writing(workspace, WRITE).projrun("run")
+    assert "projrun restore" not in done.err
+    assert tree(workspace.root / "out")["plain.txt"] == "plain"
+    assert workspace.projrun("restore", "last", str(tmp_path / "back"), "--outputs").code == 0
+    assert tree(tmp_path / "back") == WHOLE
+
+
+def test_the_limit_is_told_when_it_bites(workspace: Workspace) -> None:
+    program = WRITE + "pathlib.Path('model.bin').write_bytes(b'm' * 3_000_000)\n"
+    document = writing(workspace, program).run("--keep-outputs", "1MB")
+    assert [bool(one["object"]) for one in document["outcome"]["outputs"]] == [True, False]
+    flag = document["outcome"]["flags"][0]
+    assert flag["code"] == "output-not-kept"
+    assert "may come to 1.0 MB: model.bin (3.0 MB)" in flag["message"]
+    assert flag["mend"] == "projrun run --keep-outputs 4MB"
+    done = workspace.projrun("outputs", "last", "--get", "model.bin", "-o", "x")
+    assert done.code == 114
+    assert "is not kept" in done.err
+
+
+def test_outputs_are_listed_and_got_one_by_one(workspace: Workspace, tmp_path: Path) -> None:
+    run = writing(workspace, WRITE, "[out, model.bin, none]").run()["run"]
+    listed = workspace.projrun("outputs", "last", "--json").data
+    assert listed["run"] == run
+    told = [(one["path"], one["kind"], one["where"]) for one in listed["outputs"]]
+    assert told == [("out", "directory", "kept"), ("model.bin", "file", "kept"), ("none", "missing", "")]
+    assert "model.bin" in workspace.projrun("outputs", "last").out
+    back = tmp_path / "back"
+    wanted = ("--get", "out/sub", "--get", "out/tool.sh", "--get", "model.bin")
+    got = workspace.projrun("outputs", run, *wanted, "-o", str(back))
+    assert got.code == 0, got.err
+    assert tree(back) == {name: WHOLE[name] for name in ("model.bin", "out/sub/deep.txt", "out/tool.sh")}
+    for path, code, words in [
+        ("model.bin", 2, "nothing is overwritten"),
+        ("modl.bin", 2, "--get model.bin"),
+        ("out/nothing", 2, "has no 'nothing'"),
+        ("none", 114, "is not kept"),
+        ("../out", 2, "has no output"),
+    ]:
+        done = workspace.projrun("outputs", run, "--get", path, "-o", str(back))
+        assert (done.code, words in done.err) == (code, True), done.err
+    assert workspace.projrun("outputs", run, "-o", str(back)).code == 2
+
+
 def test_a_run_in_place_says_where_its_outputs_are(workspace: Workspace, tmp_path: Path) -> None:
-    writing(workspace, WRITE).run()
+    writing(workspace, WRITE).run("--keep-outputs", "0")
     done = workspace.projrun("restore", "last", str(tmp_path / "back"), "--outputs")
     assert done.code == 114
     assert f"it ran in place, and left them in {workspace.root}" in done.err

@@ -230,7 +230,7 @@ def test_a_run_in_place_is_compared_by_content_while_its_file_is_there(
     workspace: Workspace, tmp_path: Path
 ) -> None:
     number = number_from(workspace, tmp_path)
-    old = workspace.run()["run"]
+    old = workspace.run("--keep-outputs", "0")["run"]
     number.write_text("2.5")
     assert reproduced(workspace, old, code=10)["verdict"]["outputs"][0]["how"] == "content"
     (workspace.root / "results/table.csv").unlink()

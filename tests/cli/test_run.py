@@ -310,7 +310,11 @@ def test_an_input_that_changes_after_it_was_hashed_is_flagged(workspace: Workspa
     workspace.publish()
     document = workspace.run()
     assert [flag["code"] for flag in document["outcome"]["flags"]] == ["input-changed"]
-    assert "data/ignored.csv" in document["outcome"]["flags"][0]["message"]
+    message = document["outcome"]["flags"][0]["message"]
+    changed = document["outcome"]["inputs"][0]
+    assert (changed["name"], changed["detail"]) == ("ignored", "2 bytes, now 3")
+    assert changed["before"] == document["recipe"]["inputs"][0]["sha256"]
+    assert all(text in message for text in ("data/ignored.csv", changed["before"], changed["sha256"]))
     workspace.repository.write("change.py", "print(open('data/ignored.csv').read())\n")
     workspace.publish()
     assert workspace.run()["outcome"]["flags"] == []

@@ -273,7 +273,9 @@ def test_data_that_no_commit_holds_comes_from_the_own_directory(workspace: Works
     assert document["recipe"]["inputs"][0]["copied"]
     assert document["recipe"]["inputs"][0]["files"] == 2
     assert big.read_text() == "a,b\n1,2\n"
-    assert [flag["code"] for flag in document["outcome"]["flags"]] == []
+    changed = document["outcome"]["inputs"]
+    assert [(one["path"], one["detail"]) for one in changed] == [("data/big", "written in it: 1.csv")]
+    assert [flag["code"] for flag in document["outcome"]["flags"]] == ["input-changed"]
 
 
 def test_data_of_a_newer_commit_never_comes_along(workspace: Workspace) -> None:

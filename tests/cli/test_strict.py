@@ -105,7 +105,7 @@ def remove(workspace: Workspace) -> None:
         ),
         (unhash, 113, "environment-refused", ["requirements.lock:1", "no hash", "projrun lock"]),
         (of_environment('{python: "2.1", lock: requirements.lock}'), 113, "environment-refused", ["2.1"]),
-        (unpin, 114, "input-unpinned", ["sha256:"]),
+        (unpin, 114, "input-unpinned", ["projrun data pin table"]),
         (alter, 114, "input-refused", ["pin"]),
         (remove, 114, "input-refused", ["data/table.csv"]),
     ],

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from projrun.core.errors import DataError
-from projrun.data.fingerprint import fingerprint, inputs, look, outputs
+from projrun.data.fingerprint import changed_inputs, fingerprint, inputs, look, outputs
 from projrun.spec.model import DataEntry
 
 PIN = "0" * 64
@@ -248,7 +248,7 @@ def test_a_pin_that_does_not_hold_gives_both_hashes_and_the_time(tmp_path: Path)
     assert PIN in why
     assert sha(b"new") in why
     assert "2023-11-14 22:13:20 UTC" in why
-    assert f"data.a.sha256 to {sha(b'new')}" in caught.value.hint
+    assert "projrun data pin a" in caught.value.hint
 
 
 def test_pins_that_hold_pass(tmp_path: Path) -> None:
@@ -305,3 +305,44 @@ def test_an_edit_of_the_same_size_and_time_is_no_stale_output(tmp_path: Path) ->
     os.utime(path.with_name("aside"), ns=(1, 1))
     path.with_name("aside").rename(path)
     assert not outputs(["out"], tmp_path, before)[0][0].stale
+
+
+def test_the_digest_of_a_pattern_is_the_one_that_is_documented(tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    for name, content in (("b.csv", b"b"), ("a.csv", b"a"), ("c.txt", b"c")):
+        (tmp_path / "d" / name).write_bytes(content)
+    (tmp_path / "d/b.csv").chmod(0o755)
+    (tmp_path / "d/link.csv").symlink_to("c.txt")
+    (tmp_path / "d/e.csv").mkdir()
+    records = f"f {sha(b'a')} d/a.csv\0x {sha(b'b')} d/b.csv\0f {sha(b'c')} d/link.csv\0"
+    found = inputs([DataEntry("d", "d/*.csv", sha(records.encode()))], tmp_path)[0]
+    assert (found.kind, found.size, found.files) == ("glob", 3, 3)
+    assert found.members == ("d/a.csv", "d/b.csv", "d/link.csv")
+
+
+def test_files_that_come_to_a_pattern_or_go_are_a_change(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        (tmp_path / f"{name}.csv").write_bytes(name.encode())
+    found = inputs([DataEntry("d", "*.csv")], tmp_path)
+    assert changed_inputs(found, tmp_path) == ()
+    (tmp_path / "d.csv").write_bytes(b"d")
+    (tmp_path / "a.csv").unlink()
+    assert changed_inputs(found, tmp_path)[0].detail == "new: d.csv; gone: a.csv"
+    (tmp_path / "d.csv").unlink()
+    (tmp_path / "a.csv").write_bytes(b"A")
+    changed = changed_inputs(found, tmp_path)[0]
+    assert (changed.kind, changed.detail) == ("glob", "the same names")
+
+
+def test_a_pattern_that_names_nothing_is_missing_and_one_that_leads_out_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is missing"):
+        inputs([DataEntry("d", "*.csv")], tmp_path)
+    (tmp_path / "out.csv").symlink_to("/etc/passwd")
+    with pytest.raises(DataError) as caught:
+        inputs([DataEntry("d", "*.csv")], tmp_path)
+    assert "out.csv" in caught.value.why
+    (tmp_path / "out.csv").unlink()
+    os.mkfifo(tmp_path / "pipe.csv")
+    with pytest.raises(DataError) as caught:
+        inputs([DataEntry("d", "*.csv")], tmp_path)
+    assert "FIFO" in caught.value.why

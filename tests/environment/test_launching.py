@@ -127,3 +127,18 @@ def test_a_container_has_no_terminal_and_is_known_by_its_run(tmp_path: Path) -> 
     assert found.name == "projrun-abc"
     assert found.labels == {"projrun.run": "abc", "projrun.lock": found.lock}
     assert found.entrypoint == ("tini", "--")
+
+
+@pytest.mark.parametrize(
+    ("declared", "of_image", "found"),
+    [({}, {}, "/s"), ({"PYTHONPATH": "a"}, {"PYTHONPATH": "/b"}, "/s:a"), ({}, {"PYTHONPATH": "/b"}, "/s:/b")],
+)
+def test_the_start_up_folder_goes_before_the_spec_s_places_and_the_image_s(
+    tmp_path: Path, declared: dict[str, str], of_image: dict[str, str], found: str
+) -> None:
+    built = IN_A_CONTAINER.image
+    assert built is not None
+    image = replace(built, image=replace(built.image, variables=of_image))
+    spec = EnvironmentSpec(docker=DockerSpec(file="Dockerfile"), variables=declared)
+    launched = launch(replace(IN_A_CONTAINER, image=image), spec, wish(tmp_path, start_up="/s"))
+    assert launched.variables["PYTHONPATH"] == found

@@ -20,6 +20,7 @@ from projrun.environment.model import Mount
 from projrun.execution.local import execute
 from projrun.execution.model import Outcome, Request
 from tests import images
+from tests.core.engine.podman import podman_service
 from tests.execution.places import Inside
 from tests.execution.programs import Recorded, runner
 
@@ -334,6 +335,30 @@ for number in range(25):
 
 
 # -- the engine
+
+
+@pytest.fixture
+def podman(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Inside]:
+    folder = tmp_path / "seen"
+    folder.mkdir()
+    with podman_service() as service:
+        monkeypatch.setenv("DOCKER_HOST", service.host)
+        yield Inside(service, images.slim(service), folder)
+
+
+def test_podman_runs_it_too(podman: Inside) -> None:
+    container = podman.container(user="4321:1234")
+    script = "echo out; echo err >&2; id -u; touch $HOME/file; exit 3"
+    request = Request(("sh", "-c", script), "/", {"HOME": "/projrun/home"}, container=container)
+    outcome, sink = run(request)
+    assert (outcome.status, outcome.exit_code, outcome.reason) == ("failed", 3, "it ended with exit code 3")
+    assert (sink.of("stdout"), sink.of("stderr")) == (b"out\n4321\n", b"err\n")
+    assert not_started(podman.request(("tool",), "/"))[0] == 127
+    gone = podman.folder / "gone"
+    container = podman.container(mounts=(Mount(str(gone), "/seen"),))
+    assert "does not exist" in not_started(Request(("true",), "/", container=container))[1]
+    assert not gone.exists()
+    assert podman.left() == []
 
 
 class Proxy:

@@ -8,7 +8,7 @@ from pathlib import Path
 from projrun.core.engine.model import Image
 from projrun.core.errors import DataError
 from projrun.core.flags import Flag
-from projrun.data.model import Fingerprint, Metric
+from projrun.data.model import ChangedInput, Fingerprint, Metric
 from projrun.environment.model import (
     Base,
     BuiltImage,
@@ -148,6 +148,10 @@ def outcome_parts(run: str = RUN) -> OutcomeParts:
         ended=CREATED + 2.5,
         process=Outcome("finished", 0, CREATED + 1, CREATED + 2, Usage(1.0, 0.5, 0.1, 1 << 20)),
         phases=(Phase("source", CREATED, 0.5), Phase("run", CREATED + 1, 1.0)),
+        inputs=(
+            ChangedInput(Fingerprint("counts", "data/counts.csv", "file", 12, 1, SHA), "missing", "it is gone"),
+            ChangedInput(Fingerprint("more", "more", "directory", 1, 1, SHA), "directory", "written: a", SHA, 2),
+        ),
         outputs=(
             Fingerprint("results/model.pkl", "results/model.pkl", "file", 3, 1, SHA),
             Fingerprint("results/old", "results/old", "directory", 3, 1, SHA, stale=True),

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import io
-import os
-import platform
-import socket
-import sys
-import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
+from urllib.parse import quote
 
 from projrun.core.engine import address as addresses
-from projrun.core.engine import building, failures
+from projrun.core.engine import description, failures, http
 from projrun.core.engine.address import Address
 from projrun.core.engine.model import About, Completed, ContainerFound, Image, ImageRequest
 from projrun.core.errors import EngineFailure
@@ -23,49 +18,53 @@ Say = Callable[[bytes], None]
 
 # An engine that says nothing for so long is not there. A pull or a build says something all the time.
 _PATIENCE_SECONDS = 120
-_FIRST_BUILDKIT = (1, 39)
+_NOT_FOUND, _CONFLICT = 404, 409
+# Any that the package knows: nothing is asked by it.
+_ANY_VERSION = "1.41"
 
 
 def connect() -> Engine:
     """The engine that the caller's variables and Docker's configuration name. Raises EngineFailure."""
-    address = addresses.find()
-    _knock(address)
-    return Engine(address)
-
-
-def _knock(address: Address) -> None:
-    """Raises EngineFailure when nobody listens at a socket: the library would leave its own end open."""
-    if address.scheme != "unix":
-        return
-    with socket.socket(socket.AF_UNIX) as door:
-        door.settimeout(_PATIENCE_SECONDS)
-        try:
-            door.connect(address.place)
-        except OSError as error:
-            raise failures.unreachable(error, address) from error
+    return Engine(addresses.find())
 
 
 class Engine:
     """An engine that answers. Everything here raises EngineFailure when it does not do what it was asked for.
 
-    ``api`` is the ``docker.APIClient``; errors of calls to it become EngineFailure inside :meth:`asking`.
+    ``api`` is the ``docker.APIClient``; errors of calls to it become EngineFailure inside :meth:`asking`. What
+    every run asks for goes without it: it takes longer to import than a run should wait.
     """
 
     def __init__(self, address: Address) -> None:
         self.address = address
-        self.api: Any = _open(address)
-        try:
-            self._version = self.api.version(api_version=False)
-        except Exception as error:
-            raise _first_failure(error, address) from error
-        self.api._version = self._version["ApiVersion"]
+        self._answered = False
+        self._version = self._get("/version", "asking what the engine is")
 
     @cached_property
     def about(self) -> About:
         """What the engine says of itself."""
-        with self.asking("what the engine is"):
-            info = self.api.info()
-        return _about(self._version, info, self.address)
+        return description.about(self._version, self._get("/info", "asking what the engine is"), self.address)
+
+    @cached_property
+    def api(self) -> Any:
+        """The client of the package ``docker``, which has the logins of the caller."""
+        return _open(self.address, str(self._version["ApiVersion"]))
+
+    def _get(self, path: str, what: str) -> Any:
+        try:
+            found = _by_ssh(self.address, path) if self.address.scheme == "ssh" else self._directly(path)
+        except http.Refused as error:
+            if error.status == _NOT_FOUND and path.startswith("/images/"):
+                return None
+            raise failures.refused(error.status, str(error), what) from error
+        except OSError as error:
+            explain = failures.gone if self._answered else failures.unreachable
+            raise explain(error, self.address) from error
+        self._answered = True
+        return found
+
+    def _directly(self, path: str) -> Any:
+        return http.ask(self.address.http, "GET", path, timeout=_PATIENCE_SECONDS)
 
     @contextlib.contextmanager
     def asking(self, what: str) -> Iterator[None]:
@@ -83,13 +82,9 @@ class Engine:
 
     def image(self, reference: str) -> Image | None:
         """What the engine has by an id, ``name:tag`` or ``name@sha256:...``; None when it has no such image."""
-        import docker.errors
-
-        with self.asking(f"looking at the image {reference}"):
-            try:
-                return _image(self.api.inspect_image(_plain(reference)))
-            except docker.errors.NotFound:
-                return None
+        path = f"/images/{quote(_plain(reference), safe='/:@')}/json"
+        found = self._get(path, f"looking at the image {reference}")
+        return None if found is None else description.image(found)
 
     def published(self, reference: str) -> str:
         """The digest (``sha256:...``) that a tag has in its registry now. Nothing is pulled."""
@@ -115,6 +110,8 @@ class Engine:
 
     def build(self, request: ImageRequest, say: Say) -> Image:
         """Builds an image; ``say`` gets what the builder tells. Raises EnvironmentFailure naming the step."""
+        from projrun.core.engine import building
+
         return building.build(self, request, say)
 
     def credentials(self, registry: str) -> tuple[str, str]:
@@ -152,22 +149,18 @@ class Engine:
         *,
         user: str,
         timeout: float,
-        files: Mapping[str, bytes] | None = None,
         labels: Mapping[str, str] | None = None,
     ) -> Completed:
         """Runs a short program in an image, without a network and without the image's entrypoint.
 
-        ``files``: by absolute path, what is put into the container first, readable by all. ``timeout`` is in
-        seconds. The container is removed whatever happens. Raises EngineFailure, also for a program that cannot
-        be started or does not end in time.
+        ``timeout`` is in seconds. The container is removed whatever happens. Raises EngineFailure, also for a
+        program that cannot be started or does not end in time.
         """
         what = f"running {argv[0]} in the image {image_id}"
         with self.asking(what):
             container = self.api.create_container_from_config(_short_lived(image_id, argv, user, labels or {}))
         try:
             with self.asking(what):
-                if files:
-                    self.api.put_archive(container["Id"], "/", _archive(files))
                 self.api.start(container["Id"])
             code = self._wait(container["Id"], timeout, what)
             with self.asking(what):
@@ -193,17 +186,7 @@ class Engine:
         """The containers, running or not, with a label: ``name`` or ``name=value``."""
         with self.asking("listing containers"):
             found = self.api.containers(all=True, filters={"label": [label]})
-        return tuple(
-            ContainerFound(
-                id=one["Id"],
-                name=(one.get("Names") or [""])[0].lstrip("/"),
-                image=one.get("ImageID") or one.get("Image") or "",
-                labels=one.get("Labels") or {},
-                state=one.get("State") or "",
-                created=float(one.get("Created") or 0),
-            )
-            for one in found
-        )
+        return tuple(map(description.container, found))
 
     def remove_container(self, name_or_id: str) -> None:
         """Ends a container and removes it with its anonymous volumes. One that is not there is no error."""
@@ -215,11 +198,29 @@ class Engine:
             except docker.errors.NotFound:
                 pass
             except docker.errors.APIError as error:
-                if error.status_code != 409:  # somebody else removes it at this moment
+                if error.status_code != _CONFLICT:  # somebody else removes it at this moment
                     raise
 
 
-def _open(address: Address) -> Any:
+def _by_ssh(address: Address, path: str) -> Any:
+    """Asks an engine that is reached by ssh. Raises Refused, and OSError."""
+    import docker.errors
+    import requests
+    import urllib3.exceptions
+
+    client = _open(address, _ANY_VERSION)
+    try:
+        answer = client.get(f"{client.base_url}{path}", timeout=_PATIENCE_SECONDS)
+    except (requests.RequestException, urllib3.exceptions.HTTPError, docker.errors.DockerException) as error:
+        raise ConnectionError(str(error)) from error
+    finally:
+        client.close()
+    if not answer.ok:
+        raise http.Refused(answer.status_code, answer.text)
+    return answer.json()
+
+
+def _open(address: Address, version: str) -> Any:
     """A client that has asked nothing yet."""
     import docker
     import docker.errors
@@ -242,89 +243,13 @@ def _open(address: Address) -> Any:
     try:
         return docker.APIClient(
             address.url,
-            version="1.24",
+            version=version,
             tls=tls,
             timeout=_PATIENCE_SECONDS,
             use_ssh_client=True,
         )
     except docker.errors.DockerException as error:
         raise failures.unreachable(error, address) from error
-
-
-def _first_failure(error: Exception, address: Address) -> EngineFailure:
-    import docker.errors
-
-    if isinstance(error, docker.errors.APIError):
-        return failures.refused(
-            error.status_code or 0, str(error.explanation or error), "asking what the engine is"
-        )
-    return failures.unreachable(error, address)
-
-
-def _about(version: Mapping[str, Any], info: Mapping[str, Any], address: Address) -> About:
-    components = version.get("Components") or [{"Name": "Engine"}]
-    names = [str(one.get("Name", "")) for one in components]
-    podman = any("podman" in name.lower() for name in names)
-    api = str(version["ApiVersion"])
-    return About(
-        name="Podman" if podman else "Docker",
-        version=str(version["Version"]),
-        api=api,
-        address=address.shown,
-        platform=f"{version.get('Os', 'linux')}/{version.get('Arch', '')}",
-        is_local=_is_local(info, address),
-        rootless=any("rootless" in str(option) for option in info.get("SecurityOptions") or ()),
-        buildkit=_builds_with_buildkit(api, str(version.get("Os")), podman=podman),
-        has_init="docker-init" in names,
-    )
-
-
-def _is_local(info: Mapping[str, Any], address: Address) -> bool:
-    """Whether the engine sees this machine's files.
-
-    One in a virtual machine of this very machine, as on macOS or with Docker Desktop, shares them. A container
-    that was given its engine's socket is another machine by its name.
-    """
-    if info.get("Name") == platform.node() and info.get("KernelVersion") == os.uname().release:
-        return address.scheme == "unix" or (address.scheme == "tcp" and _is_loopback(address.place))
-    return address.scheme == "unix" and (
-        sys.platform == "darwin" or info.get("OperatingSystem") == "Docker Desktop"
-    )
-
-
-def _is_loopback(place: str) -> bool:
-    host = place.rpartition(":")[0].strip("[]")
-    return host in ("localhost", "::1") or host.startswith("127.")
-
-
-def _builds_with_buildkit(api: str, system: str, *, podman: bool) -> bool:
-    numbers = tuple(int(part) for part in api.split(".")[:2])
-    wanted = os.environ.get("DOCKER_BUILDKIT", "").lower() not in ("0", "false")
-    return wanted and system == "linux" and not podman and numbers >= _FIRST_BUILDKIT
-
-
-def _image(found: Mapping[str, Any]) -> Image:
-    settings = found.get("Config") or {}
-    variables = dict(entry.partition("=")[::2] for entry in settings.get("Env") or ())
-    parts = (found.get("Os"), found.get("Architecture"), found.get("Variant"))
-    digest = str(found["Id"])
-    return Image(
-        id=digest if digest.startswith("sha256:") else f"sha256:{digest}",
-        digests=tuple(found.get("RepoDigests") or ()),
-        tags=tuple(found.get("RepoTags") or ()),
-        platform="/".join(str(part) for part in parts if part),
-        size=int(found.get("Size") or 0),
-        entrypoint=_words(settings.get("Entrypoint")),
-        command=_words(settings.get("Cmd")),
-        variables=variables,
-        user=settings.get("User") or "",
-        working_directory=settings.get("WorkingDir") or "",
-        labels=settings.get("Labels") or {},
-    )
-
-
-def _words(value: Any) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) and value else tuple(value or ())
 
 
 def _split(reference: str) -> tuple[str, str]:
@@ -360,13 +285,3 @@ def _short_lived(image: str, argv: Sequence[str], user: str, labels: Mapping[str
         "Labels": dict(labels),
         "HostConfig": {"NetworkMode": "none", "LogConfig": {"Type": "json-file"}},
     }
-
-
-def _archive(files: Mapping[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for path, content in files.items():
-            entry = tarfile.TarInfo(path.lstrip("/"))
-            entry.size, entry.mode = len(content), 0o755
-            archive.addfile(entry, io.BytesIO(content))
-    return buffer.getvalue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import sys
@@ -45,9 +46,11 @@ def unreachable(error: Exception, address: Address) -> EngineFailure:
     if isinstance(reason, PermissionError):
         return _not_permitted(address)
     if address.tls is not None and isinstance(reason, FileNotFoundError):
+        files = (address.tls.authority, address.tls.certificate, address.tls.key)
+        missing = next((file for file in files if not file.exists()), files[0].parent)
         return EngineFailure(
             f"the container engine at {address.shown} cannot be reached by TLS",
-            why=f"{reason.filename or address.tls.authority}: {reason.strerror}",
+            why=f"{missing}: {os.strerror(errno.ENOENT)}",
             hint="export DOCKER_CERT_PATH=DIRECTORY    (with ca.pem, cert.pem and key.pem)",
         )
     why = f"{address.shown}{named}: {os.strerror(number) if number else str(reason) or type(reason).__name__}"
@@ -117,7 +120,7 @@ def _innermost(error: BaseException) -> BaseException:
 def _not_permitted(address: Address) -> EngineFailure:
     return EngineFailure(
         f"the container engine at {address.shown} may not be used by this user",
-        why=f"{address.place}: {os.strerror(13)}",
+        why=f"{address.place}: {os.strerror(errno.EACCES)}",
         hint='sudo usermod -aG docker "$USER", then log in again; or use an engine of your own: '
         f"export DOCKER_HOST={_own_socket() or 'unix://$XDG_RUNTIME_DIR/docker.sock'}    (rootless)",
     )

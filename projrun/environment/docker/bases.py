@@ -60,19 +60,26 @@ def here(reference: str, engine: Engine, platform: str | None) -> Image | None:
 
 
 def fetched(named: Named, engine: Engine, platform: str | None, report: Reporter) -> Image:
-    """The image, pulled unless it is here. Raises EngineFailure."""
+    """The image, pulled unless it is here. Raises EnvironmentFailure."""
     wanted = named.platform or platform
     image = here(named.reference, engine, wanted)
     if image is not None:
         return image
     report.phase("environment", f"pulling {named.reference}")
     try:
-        return engine.pull(named.reference, wanted, lambda data: report.write(BUILD, data))
+        image = engine.pull(named.reference, wanted, lambda data: report.write(BUILD, data))
     except EngineFailure as failure:
         other = engine.image(named.reference)
         if other is not None:
             failure.why += f"\nIt is here for {other.platform}, and is wanted for {wanted}."
         raise
+    if not _fits(image.platform, wanted):  # engines take what a registry has for no platform in particular
+        raise EnvironmentFailure(
+            f"{named.reference} is not for {wanted}",
+            why=f"It is for {image.platform}.",
+            hint="name the platform that it is for (environment.docker.platform), or an image for yours",
+        )
+    return image
 
 
 def digest_of(reference: str, image: Image) -> str:

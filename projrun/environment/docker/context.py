@@ -20,7 +20,7 @@ from typing import IO, NamedTuple
 from projrun.core.cache import keep, recall
 from projrun.core.errors import EnvironmentFailure
 from projrun.core.hashing import sha256_bytes, sha256_file, sha256_value
-from projrun.core.paths import escape_reason
+from projrun.core.paths import escape_reason, is_below
 from projrun.environment.docker.ignoring import Patterns
 from projrun.environment.model import Means
 from projrun.environment.text import read_text
@@ -77,7 +77,11 @@ def look(root: Path, spec: DockerSpec, means: Means) -> Context:
     patterns = _patterns(root, file, directory)
     own = os.path.relpath(os.path.realpath((root / file).parent), directory)
     own = os.path.normpath(os.path.join(own, os.path.basename(file)))  # noqa: PTH118, PTH119 - text
-    paths = sorted(path for path in means.tree(directory) if not patterns.leaves_out(path))
+    here = os.path.relpath(directory, os.path.realpath(root))
+    products = [os.path.relpath(path, here) for path in spec.products]  # else each run would ask for another image
+    paths = sorted(
+        path for path in means.tree(directory) if not patterns.leaves_out(path) and not is_below(path, products)
+    )
     with _remembered(directory, means) as digest:
         entries = [entry for path in paths if (entry := _entry(path, directory / path, digest)) is not None]
         if not any(entry.path == own and entry.kind != _LINK for entry in entries):

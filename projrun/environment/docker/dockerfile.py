@@ -16,7 +16,9 @@ from projrun.environment.docker.expansion import Fault, expand, words
 from projrun.environment.docker.instructions import Instruction, Text, read
 
 # Arguments that no ARG need declare: those of the proxies, and what BuildKit takes itself.
-_PREDEFINED = re.compile(r"(?i:(https?|ftp|no|all)_proxy)|BUILDKIT_\w+|SOURCE_DATE_EPOCH|(TARGET|BUILD)[A-Z]+")
+_PREDEFINED = re.compile(
+    r"(?i:(https?|ftp|no|all)_proxy)|BUILDKIT_\w+|SOURCE_DATE_EPOCH|(TARGET|BUILD)(PLATFORM|OS|ARCH|VARIANT)"
+)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _REFERENCE = re.compile(r"[A-Za-z0-9][\w.:/@+-]*", re.ASCII)
 NOTHING = "scratch"  # the name of the image that has nothing in it
@@ -33,14 +35,6 @@ class Named:
     line: int
     written: str
     platform: str | None = None
-
-
-@dataclass(frozen=True)
-class Dockerfile:
-    """A Dockerfile as one target needs it: the ``images`` that it names, the first of each first."""
-
-    text: str
-    images: tuple[Named, ...]
 
 
 @dataclass(frozen=True)
@@ -65,8 +59,8 @@ class _Stage:
     copied: list[tuple[str, int, str]] = field(default_factory=list)  # reference, line, written
 
 
-def parse(text: str, name: str, build: Build) -> Dockerfile:
-    """Reads a Dockerfile. ``name`` is its own, for errors. Raises EnvironmentFailure with file and line."""
+def parse(text: str, name: str, build: Build) -> tuple[Named, ...]:
+    """The images that a Dockerfile names, stage by stage. Raises EnvironmentFailure with ``name`` and line."""
     try:
         whole = read(text)
         stages = _stages(whole, build)
@@ -82,7 +76,7 @@ def parse(text: str, name: str, build: Build) -> Dockerfile:
             why=fault.why,
             hint=fault.hint or f"mend {name}",
         ) from None
-    return Dockerfile(text, tuple(images))
+    return tuple(images)
 
 
 def _stages(whole: Text, build: Build) -> list[_Stage]:

@@ -21,7 +21,8 @@ from projrun.environment.model import Distribution, Package
 
 _SECONDS = 300.0  # a cold disk and thousands of packages
 _AS_ROOT = "0:0"  # who may read all there is
-_NO_START = re.compile(r"not found|no such file|permission denied|exec format", re.I)
+# What runc and crun say of a program that is not there; whatever else they say is the engine's trouble.
+_NO_PROGRAM = re.compile(r"\bexec(utable)?\b.*(not found|no such file|permission denied|format error)", re.I)
 
 # For every Python there is, 2.7 too. What is first on its path comes first, as it is imported.
 _ASK_PYTHON = r"""
@@ -95,7 +96,7 @@ def _told(engine: Engine, image: Image, argv: list[str], labels: Mapping[str, st
     try:
         done = engine.run_once(image.id, argv, user=_AS_ROOT, timeout=_SECONDS, labels=labels)
     except EngineFailure as failure:
-        if _NO_START.search(f"{failure.what} {failure.why}"):
+        if _NO_PROGRAM.search(failure.why):
             return None
         raise
     return done if done.exit_code == 0 else None

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from projrun.core.engine.model import KEY_LABEL, Image, ImageRequest
@@ -15,9 +14,9 @@ from projrun.core.report import BUILD
 from projrun.environment import construction
 from projrun.environment.docker import bases, context, inside, marker
 from projrun.environment.docker.dockerfile import Named
+from projrun.environment.docker.plan import secret_values
 from projrun.environment.docker.task import Task
 from projrun.environment.turns import aside
-from projrun.spec.model import DockerSpec
 
 _ASIDE = ".building-"  # as other builders call it, so that what is left behind is found
 _FAILED = ".failed"  # the folder of the logs of builds that failed
@@ -159,18 +158,6 @@ def _explained(seen: context.Context) -> Iterator[None]:
                     f"take {hidden} out of .gitignore or {context.IGNORE}: what they ignore is in no image"
                 )
         raise
-
-
-def secret_values(spec: DockerSpec) -> Mapping[str, str]:
-    """The secrets of the build, from the caller's variables. Raises EnvironmentFailure for one that is missing."""
-    missing = [name for name in spec.secrets if name not in os.environ]
-    if missing:
-        raise EnvironmentFailure(
-            f"environment.docker.secrets: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set",
-            why="The build needs the value, which projrun takes from your own variables and keeps nowhere.",
-            hint=f"export {missing[0]}=...",
-        )
-    return {name: os.environ[name] for name in spec.secrets}
 
 
 def log_of_failure(directory: Path) -> Path:

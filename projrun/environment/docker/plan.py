@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def plan(
     seen: context.Context | None = None
     if spec.image is None:
         seen = context.look(root, spec, means)
-        named = dockerfile.parse(seen.text, spec.file or "Dockerfile", build).images
+        named = dockerfile.parse(seen.text, spec.file or "Dockerfile", build)
     else:
         named = (_named(spec.image),)
     if asked.pull:
@@ -116,13 +117,30 @@ def flags_apart(spec: DockerSpec, root: Path, means: Means) -> tuple[Flag, ...]:
         text = context.look(root, spec, means).text
         platform = spec.platform or "linux/amd64"
         build = Build(spec.target, dict(spec.args), platform, platform)
-        named = dockerfile.parse(text, spec.file or "Dockerfile", build).images
+        named = dockerfile.parse(text, spec.file or "Dockerfile", build)
     return (*_unpinned([Found(one, "") for one in named], spec, None), *_mounts(spec))
 
 
 def examined(spec: DockerSpec, root: Path, means: Means) -> EnvironmentPlan:
     """The plan for one who wants to know what to mend: a registry tells the digests, unless ``means`` forbid."""
-    return plan(spec, root, means, Silent(), Asked(digests=not means.offline))
+    found = plan(spec, root, means, Silent(), Asked(digests=not means.offline))
+    try:
+        secret_values(spec if found.reason else DockerSpec())  # what is built needs none
+    except EnvironmentFailure as error:
+        return replace(found, flags=(*found.flags, Flag("secret-missing", error.what, error.hint)))
+    return found
+
+
+def secret_values(spec: DockerSpec) -> Mapping[str, str]:
+    """The secrets of the build, from the caller's variables. Raises EnvironmentFailure for one that is missing."""
+    missing = [name for name in spec.secrets if name not in os.environ]
+    if missing:
+        raise EnvironmentFailure(
+            f"environment.docker.secrets: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} not set",
+            why="The build needs the value, which projrun takes from your own variables and keeps nowhere.",
+            hint=f"export {missing[0]}=...",
+        )
+    return {name: os.environ[name] for name in spec.secrets}
 
 
 def _named(reference: str) -> Named:

@@ -130,6 +130,7 @@ def test_a_secret_of_the_build_has_to_be_there_and_is_written_nowhere(
     with pytest.raises(EnvironmentFailure, match="TOKEN is not set") as raised:
         asked.ensure()
     assert raised.value.hint == "export TOKEN=..."
+    assert asked.flags()["secret-missing"] == "export TOKEN=..."
     monkeypatch.setenv("TOKEN", "a-secret-of-22-letters")
     asked.ensure()
     assert b"22" in project.report.output
@@ -173,11 +174,14 @@ def test_an_image_without_a_shell_is_an_environment_too(project: Project) -> Non
     assert (environment.image.python, environment.image.packages) == (None, ())
 
 
-def test_an_image_that_was_removed_is_built_again_and_that_is_flagged(project: Project) -> None:
+def test_an_image_that_was_removed_is_built_again_and_that_is_flagged(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
     project.write(f"FROM {SLIM}\nRUN head -c 16 /dev/urandom > /random\n")
+    monkeypatch.setenv("DOCKER_BUILDKIT", "0")  # the next builder takes nothing that this one made
     first = project.ensure()
+    monkeypatch.delenv("DOCKER_BUILDKIT")
     project.engine.api.remove_image(id_of(first), force=True)
-    project.engine.api.prune_builds()
     assert "does not have its image" in (project.plan().reason or "")
     second = project.ensure()
     assert not second.reused
@@ -304,6 +308,23 @@ def test_without_an_engine_it_is_said_so_and_what_is_not_pinned_all_the_same(
         project.plan()
     assert raised.value.exit_code == 113
     assert set(project.flags()) == {"environment-refused", "base-unpinned"}
+
+
+def test_a_platform_that_a_base_is_not_for_is_told(project: Project) -> None:
+    tag = f"{project.root.parent.name.lower()}:1"
+    image = images.derived(project.engine, SLIM, tag, {"/x": "1"})
+    with registry() as served:
+        served.push(project.engine, image, tag)
+        reference = f"{served.host}/{tag}"
+        for asked in (project.having(file=None, image=reference), project):
+            project.write(f"FROM {reference}\n")
+            with pytest.raises(EnvironmentFailure, match="is not for linux/s390x") as raised:
+                asked.having(platform="linux/s390x").plan()
+            assert raised.value.exit_code == 113
+            assert "It is for linux/" in raised.value.why
+    with pytest.raises(EngineFailure, match=f"pulling {reference}") as gone:
+        project.having(platform="linux/s390x").plan()
+    assert "is wanted for linux/s390x" in gone.value.why
 
 
 def test_every_base_that_is_not_pinned_is_listed_at_once(project: Project) -> None:

@@ -136,6 +136,21 @@ def test_only_what_the_tree_names_is_taken(project: Path) -> None:
     assert paths(context.look(project, DockerSpec(file="Dockerfile"), means)) == ["Dockerfile", "app/main.py"]
 
 
+def test_what_the_project_writes_is_no_part_of_what_its_image_is_built_from(project: Path) -> None:
+    for path in ("results/a", "results/b/c", "results2", "sub/m.json", "sub/keep"):
+        (project / path).parent.mkdir(parents=True, exist_ok=True)
+        (project / path).touch()
+    products = ("results", "sub/m.json")
+    found = context.look(project, DockerSpec(file="Dockerfile", products=products), Means(project / "cache"))
+    assert not [path for path in paths(found) if path.startswith(("results/", "sub/m"))]
+    assert {"results2", "sub/keep"} <= set(paths(found))
+    found = context.look(
+        project, DockerSpec(file="Dockerfile", context="sub", products=products), Means(project / "cache")
+    )
+    assert "keep" in paths(found)
+    assert "m.json" not in paths(found)
+
+
 def test_a_pipe_or_socket_is_passed_over(project: Path) -> None:
     os.mkfifo(project / "pipe")
     assert "pipe" not in paths(look(project))

@@ -14,7 +14,7 @@ DIGEST = f"sha256:{'a' * 64}"
 
 def named(text: str, target: str | None = None, **arguments: str) -> list[tuple[str, int]]:
     build = Build(target, arguments, "linux/arm64/v8", "linux/amd64")
-    return [(one.reference, one.line) for one in parse(text, "Dockerfile", build).images]
+    return [(one.reference, one.line) for one in parse(text, "Dockerfile", build)]
 
 
 @pytest.mark.parametrize(
@@ -74,12 +74,12 @@ def test_a_stage_is_chosen_by_name_or_number() -> None:
 
 
 def test_the_platform_of_a_line_and_how_to_write_it_are_told() -> None:
-    [one] = parse("FROM --platform=$BUILDPLATFORM base AS x", "f", Build(host="linux/amd64")).images
+    [one] = parse("FROM --platform=$BUILDPLATFORM base AS x", "f", Build(host="linux/amd64"))
     assert (one.platform, one.written) == ("linux/amd64", "FROM --platform=linux/amd64 {} AS x")
 
 
 def test_a_syntax_line_means_nothing_to_a_builder_without_frontends() -> None:
-    assert not parse("# syntax=front:1\nFROM scratch\n", "f", Build(frontend=False)).images
+    assert not parse("# syntax=front:1\nFROM scratch\n", "f", Build(frontend=False))
 
 
 @pytest.mark.parametrize(
@@ -157,5 +157,5 @@ def test_any_text_is_read_or_refused(text: str, target: str | None) -> None:
         assert failure.what.startswith("Dockerfile:")
         assert failure.hint
     else:
-        assert all(1 <= one.line <= text.count("\n") + 1 for one in found.images)
-        assert all(one.reference for one in found.images)
+        assert all(1 <= one.line <= text.count("\n") + 1 for one in found)
+        assert all(one.reference for one in found)
