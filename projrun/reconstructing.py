@@ -68,7 +68,9 @@ def reconstructed(record: Record, options: Options, report: Reporter, *, keep: b
         source = _kept(place.source, options) if keep else place.source
         choice = chosen(recipe, options, place)
         carried = provide(record, choice.spec.root, Store(options.store))
-        yield Settled(choice, replace(place, source=source), carried, again=again_of(recipe, record.link))
+        told = (f"reproduce: run {record.link.run}", *place.told)
+        again = again_of(recipe, record.link)
+        yield Settled(choice, replace(place, source=source, told=told), carried, again=again)
 
 
 @contextlib.contextmanager

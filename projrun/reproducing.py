@@ -84,6 +84,7 @@ def reproduce(
         result = runner.run_settled(options, ready, screen)
         if result.outcome["status"] == "interrupted":
             return Reproduced(result, None, result.exit_code)
+        screen.phase("verdict", f"comparing with run {record.link.run}")
         return _judged(asked, record, ready, result)
 
 

@@ -81,9 +81,10 @@ def describe_inputs(inputs: Sequence[Fingerprint]) -> str:
 def describe_process(outcome: Outcome) -> str:
     """One line: how it ended and what it used."""
     usage = outcome.usage
+    used = f"cpu {duration(usage.user + usage.system)}, peak memory {size(usage.peak_memory)}"
+    measured = usage.peak_memory > 0  # a container may be gone before anybody can look
     return (
-        f"{outcome.reason or 'exit code 0'}, after {duration(usage.wall)}"
-        f" (cpu {duration(usage.user + usage.system)}, peak memory {size(usage.peak_memory)})"
+        f"{outcome.reason or 'exit code 0'}, after {duration(usage.wall)} ({used if measured else 'not measured'})"
     )
 
 

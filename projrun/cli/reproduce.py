@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from projrun.cli.options import json_option, refuse_downloads_offline, single, store_option
+from projrun.cli.options import (
+    check_kept,
+    json_option,
+    new_store_option,
+    refuse_downloads_offline,
+    single,
+)
 from projrun.cli.render import label, print_document, printable
 from projrun.core.errors import UsageError
 
@@ -37,7 +43,7 @@ if TYPE_CHECKING:
 @click.option("--allow-download", is_flag=True, help="Let uv download the recorded Python when it is not here.")
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="Only the verdict, and what the program prints.")
-@store_option
+@new_store_option
 @click.pass_context
 def reproduce(  # noqa: PLR0913, PLR0917 - one parameter for each option of the command line
     ctx: click.Context,
@@ -68,9 +74,12 @@ def reproduce(  # noqa: PLR0913, PLR0917 - one parameter for each option of the 
     refuse_downloads_offline(offline=offline, allow_download=allow_download)
     from projrun.cli.screen import Screen
     from projrun.core.paths import cache_directory, store_directory
+    from projrun.records import names_file
     from projrun.reproducing import Asked
     from projrun.verdict.tolerances import parse
 
+    if store is not None and not names_file(run):
+        check_kept(store_directory(store))
     asked = Asked(
         run=run,
         store=store_directory(store),

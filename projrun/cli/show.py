@@ -217,7 +217,8 @@ def _outcome(outcome: Mapping[str, Any]) -> Iterator[Line]:
     if process:
         usage = process["usage"]
         times = ", ".join(f"{duration(usage[name])} {name}" for name in ("wall", "user", "system"))
-        yield "used", f"{times}, peak memory {size(usage['peak_memory'])}"
+        peak = size(usage["peak_memory"]) if usage["peak_memory"] else "not measured"
+        yield "used", f"{times}, peak memory {peak}"
     yield "exit code", str(outcome["exit_code"]) + (f": {outcome['reason']}" if outcome["reason"] else "")
     if outcome["error"]:
         yield from (("why", line) for line in outcome["error"]["why"].splitlines())

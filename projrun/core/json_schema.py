@@ -48,6 +48,18 @@ def errors(value: Any, schema: Mapping[str, Any]) -> list[Any]:
     return list(Validator(schema, is_ours=True).errors(value))
 
 
+def first_fault(value: Any, schema: Mapping[str, Any]) -> str:
+    """What is wrong with a document that projrun writes, and where in it; empty when nothing is.
+
+    A key that is not known is none: a later projrun may have written it.
+    """
+    found = next((error for error in errors(value, schema) if error.validator != "additionalProperties"), None)
+    if found is None:
+        return ""
+    inner = next((one for one in sorted(found.context, key=lambda one: -len(one.path))), found)
+    return f"{inner.json_path}: {inner.message[:200]}"
+
+
 def _pattern(_: Any, pattern: str, instance: Any, __: Any) -> Iterator[Exception]:
     from jsonschema import ValidationError
 

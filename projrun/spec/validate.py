@@ -10,6 +10,7 @@ from typing import Any
 
 from projrun.core import json_schema
 from projrun.core.nearest import did_you_mean
+from projrun.core.userinfo import without_userinfo
 from projrun.spec.fault import Fault, Path
 
 _TYPES = {
@@ -32,21 +33,6 @@ def faults(value: Any, schema: Mapping[str, Any]) -> tuple[Fault, ...]:
         for fault in _UNFOLDED.get(error.validator, _explained)(error):
             found.setdefault(fault.path, fault)
     return tuple(found.values())
-
-
-def first_fault(value: Any, schema: Mapping[str, Any]) -> str:
-    """What is wrong with a document that projrun writes, and where in it; empty when nothing is.
-
-    A key that is not known is none: a later projrun may have written it.
-    """
-    import jsonschema
-
-    errors = jsonschema.Draft202012Validator(schema).iter_errors(value)
-    found = next((error for error in errors if error.validator != "additionalProperties"), None)
-    if found is None:
-        return ""
-    inner = next((one for one in sorted(found.context, key=lambda one: -len(one.path))), found)
-    return f"{inner.json_path}: {inner.message[:200]}"
 
 
 def _unknown_keys(error: Any) -> Iterator[Fault]:
@@ -124,7 +110,7 @@ def _found(value: Any) -> str:
 def _shown(value: Any) -> str:
     if value is None:
         return "nothing (null)"
-    text = str(value).lower() if isinstance(value, bool) else repr(value)
+    text = str(value).lower() if isinstance(value, bool) else without_userinfo(repr(value))
     return text if len(text) <= 60 else text[:57] + "..."
 
 

@@ -149,22 +149,18 @@ class Engine:
         *,
         user: str,
         timeout: float,
-        files: Mapping[str, bytes] | None = None,
         labels: Mapping[str, str] | None = None,
     ) -> Completed:
         """Runs a short program in an image, without a network and without the image's entrypoint.
 
-        ``files``: by absolute path, what is put into the container first, readable by all. ``timeout`` is in
-        seconds. The container is removed whatever happens. Raises EngineFailure, also for a program that cannot
-        be started or does not end in time.
+        ``timeout`` is in seconds. The container is removed whatever happens. Raises EngineFailure, also for a
+        program that cannot be started or does not end in time.
         """
         what = f"running {argv[0]} in the image {image_id}"
         with self.asking(what):
             container = self.api.create_container_from_config(_short_lived(image_id, argv, user, labels or {}))
         try:
             with self.asking(what):
-                if files:
-                    self.api.put_archive(container["Id"], "/", _archive(files))
                 self.api.start(container["Id"])
             code = self._wait(container["Id"], timeout, what)
             with self.asking(what):
@@ -289,16 +285,3 @@ def _short_lived(image: str, argv: Sequence[str], user: str, labels: Mapping[str
         "Labels": dict(labels),
         "HostConfig": {"NetworkMode": "none", "LogConfig": {"Type": "json-file"}},
     }
-
-
-def _archive(files: Mapping[str, bytes]) -> bytes:
-    import io
-    import tarfile
-
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for path, content in files.items():
-            entry = tarfile.TarInfo(path.lstrip("/"))
-            entry.size, entry.mode = len(content), 0o755
-            archive.addfile(entry, io.BytesIO(content))
-    return buffer.getvalue()

@@ -29,7 +29,6 @@ def about(version: Mapping[str, Any], info: Mapping[str, Any], address: Address)
         is_local=_is_local(info, address),
         rootless=any("rootless" in str(option) for option in info.get("SecurityOptions") or ()),
         buildkit=_builds_with_buildkit(api, str(version.get("Os")), podman=podman),
-        has_init="docker-init" in names,
     )
 
 

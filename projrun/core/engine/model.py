@@ -15,7 +15,7 @@ class About:
     """An engine. ``address`` is where it is reached, without userinfo; ``platform`` such as ``linux/amd64``.
 
     ``is_local``: it sees the files of this machine. ``rootless``: its root is the user it runs for. ``buildkit``:
-    it builds with BuildKit. ``has_init``: it can put an init process before a program.
+    it builds with BuildKit.
     """
 
     name: str
@@ -26,7 +26,6 @@ class About:
     is_local: bool
     rootless: bool
     buildkit: bool
-    has_init: bool
 
 
 @dataclass(frozen=True)

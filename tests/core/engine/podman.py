@@ -16,12 +16,17 @@ import pytest
 
 from tests.engine import Engine
 
+# What must not be skipped. Read before a test gets an environment of its own.
+REQUIRED = os.environ.get("PROJRUN_TEST_REQUIRE", "").split(",")
+
 
 @contextlib.contextmanager
 def podman_service() -> Iterator[Engine]:
     """Podman's answer to the Docker Engine API. Skips the test where it is not installed, or not for root."""
     program = shutil.which("podman")
     if program is None:
+        if "podman" in REQUIRED:
+            pytest.fail("podman is missing and PROJRUN_TEST_REQUIRE names it: apt install podman")
         pytest.skip("podman is not installed: apt install podman")
     if os.getuid() != 0:
         pytest.skip("podman is tested as root: what it may do otherwise is the machine's affair")
@@ -64,7 +69,8 @@ def _await_answer(service: subprocess.Popen[bytes], address: Path, folder: Path)
     end = time.monotonic() + 60
     while time.monotonic() < end:
         if service.poll() is not None:
-            pytest.skip(f"podman does not start here: {(folder / 'log').read_text()[-1000:]}")
+            problem = f"podman does not start here: {(folder / 'log').read_text()[-1000:]}"
+            pytest.fail(problem) if "podman" in REQUIRED else pytest.skip(problem)
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as client:
             client.connect(str(address))
             return
