@@ -60,6 +60,15 @@ def write_files(objects: Objects, sha256: str, root: Path) -> None:
         _write_entry(objects, entry, make_parents(root, entry["path"]))
 
 
+def write_missing(objects: Objects, sha256: str, place: Path) -> None:
+    """Writes what a kept directory has and ``place`` has not. Raises OSError and StoreError."""
+    place.mkdir(exist_ok=True)
+    for entry in entries(objects, sha256):
+        target = make_parents(place, entry["path"])
+        if not os.path.lexists(target):
+            _write_entry(objects, entry, target)
+
+
 def _put_list(objects: Objects, listed: list[dict[str, Any]]) -> str:
     inside = sorted(listed, key=lambda one: one["path"])
     return objects.put_bytes(encode_json({"document": "directory", "version": VERSION, "entries": inside}))
