@@ -11,11 +11,11 @@ from projrun.again import local_project
 from projrun.core.copying import copy_file, make_parents
 from projrun.core.errors import DataError, ProjrunError, StoreError, system_reason
 from projrun.core.paths import escape_reason
+from projrun.core.patterns import matching
 from projrun.data import fingerprint
-from projrun.data.model import Fingerprint
 from projrun.records import Record
 from projrun.store.objects import Objects
-from projrun.store.outputs import write_missing
+from projrun.store.outputs import fill
 from projrun.store.store import Store
 
 _HINT = "put it back where the run read it, or into the project's directory; projrun show RUN names its digest"
@@ -39,9 +39,7 @@ def provide(record: Record, root: Path, store: Store) -> tuple[str, ...]:
             why="\n".join(f"{path}: {reason}" for path, reason in lacking.items()),
             hint=_HINT,
         )
-    for one in wanted:
-        _bring(record, one, root, store)
-    return tuple(str(one["path"]) for one in wanted)
+    return tuple(str(one["path"]) for one in wanted if _bring(record, one, root, store))
 
 
 def lacking_in(record: Record, root: Path) -> list[Mapping[str, Any]]:
@@ -50,93 +48,100 @@ def lacking_in(record: Record, root: Path) -> list[Mapping[str, Any]]:
     A file that is there and is another one is not among them: nothing is written over.
     """
     inputs: list[Mapping[str, Any]] = record.recipe["inputs"]
-    return [one for one in inputs if _is_lacking(root, one)]
+    return [one for one in inputs if _lacks(root, one)]
 
 
-def _is_lacking(root: Path, one: Mapping[str, Any]) -> bool:
+def _lacks(root: Path, one: Mapping[str, Any]) -> bool:
     if one["kind"] == "file":
         return not os.path.lexists(root / one["path"])
-    return not _is_it(_found(root, one), one)
+    return bool(_digest(root, str(one["path"])) != one["sha256"])
 
 
 def missing(record: Record, wanted: Sequence[Mapping[str, Any]], store: Store) -> Iterator[tuple[str, str]]:
-    """The inputs that are neither in the project's own directory nor kept, with why."""
+    """The inputs that are neither in the project's own directory nor kept, with why.
+
+    One that has an address is fetched from there, or from the cache, when the run begins.
+    """
     for one in wanted:
         path, local = str(one["path"]), local_project(record.recipe["source"])
-        if _kept(record, one, store) is not None:
+        if one.get("url") or _object(record, one, store) is not None:
             continue
-        lacks = "the commit does not have it" + (", or not all of it" if one["kind"] != "file" else "")
         if local is None:
-            yield path, f"{lacks}, and the project's own directory is not there"
+            yield path, "the commit does not have it, and the project's own directory is not there"
             continue
-        found = _found(local, one)
-        if not _is_it(found, one):
-            told = f"is there with sha256 {found.sha256}" if found and found.sha256 else "is not there"
-            yield path, f"{lacks}; in {local} it {told}, and the run read {one['sha256']}"
+        found = _digest(local, path)
+        if found != one["sha256"]:
+            told = f"is there with sha256 {found}" if found else "is not there"
+            yield path, f"the commit does not have it; in {local} it {told}, and the run read {one['sha256']}"
 
 
 def unlike(record: Record, root: Path, wanted: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
     """The inputs that a checkout has, in another content than the run read, with why. ``wanted`` are left out."""
     for one in record.recipe["inputs"]:
         path = str(one["path"])
-        if one not in wanted and not _is_it(found := _found(root, one), one):
-            told = f"has sha256 {found.sha256}" if found and found.sha256 else "cannot be read"
-            yield path, f"in the commit it {told}, and the run read {one['sha256']}"
+        if one not in wanted and (found := _digest(root, path)) != one["sha256"]:
+            yield path, f"in the commit it has sha256 {found}, and the run read {one['sha256']}"
 
 
-def _found(root: Path, one: Mapping[str, Any]) -> Fingerprint | None:
-    """What is in a directory now where the input was; None when it cannot be read."""
-    path = str(one["path"])
+def _digest(local: Path, path: str) -> str | None:
+    """The digest of what is in the project's directory now; None when nothing can be read there."""
     try:
-        return fingerprint.fingerprint(path, path, root)
+        return fingerprint.fingerprint(path, path, local, None).sha256
     except ProjrunError:
         return None
 
 
-def _is_it(found: Fingerprint | None, one: Mapping[str, Any]) -> bool:
-    return found is not None and found.sha256 == one["sha256"]
-
-
-def _kept(record: Record, one: Mapping[str, Any], store: Store) -> tuple[Objects, str] | None:
-    """The object of an input, and where it is: a file is one by its own digest, whoever kept it."""
+def _object(record: Record, one: Mapping[str, Any], store: Store) -> tuple[Store, str] | None:
+    """The store that keeps an input, and its object there: a file of that content, or what was kept of several."""
     sha256 = one["sha256"] if one["kind"] == "file" else one.get("object")
-    objects = [kept.objects for kept in (record.store, store) if kept is not None]
-    return next(((kept, sha256) for kept in objects if sha256 and kept.path(sha256).is_file()), None)
+    stores = [kept for kept in (record.store, store) if kept is not None and sha256]
+    return next(((kept, str(sha256)) for kept in stores if kept.objects.path(str(sha256)).is_file()), None)
 
 
-def _bring(record: Record, one: Mapping[str, Any], root: Path, store: Store) -> None:
+def _bring(record: Record, one: Mapping[str, Any], root: Path, store: Store) -> bool:
+    """Whether it could be brought; what has an address may not be anywhere else."""
     path, local = str(one["path"]), local_project(record.recipe["source"])
     try:
         if reason := escape_reason(root, path):
             raise OSError(0, reason, path)
-        found = _found(local, one) if local is not None else None
-        if local is not None and found is not None and _is_it(found, one):
-            for part in found.members or (path,):
-                _copy(Path(os.path.realpath(local / part)), make_parents(root, part))
-        elif kept := _kept(record, one, store):
-            _write(*kept, one, root)
+        kept = _object(record, one, store)
+        if local is not None and _digest(local, path) == one["sha256"]:
+            for file in matching(local, path) if one["kind"] == "glob" else [path]:
+                _copy(Path(os.path.realpath(local / file)), make_parents(root, file))
+        elif kept is not None:
+            _write(kept[0].objects, kept[1], one, root)
+        else:
+            return False
     except (OSError, StoreError) as error:
         why = system_reason(error, path) if isinstance(error, OSError) else error.why
         raise DataError(f"{path} cannot be copied into the private checkout", why=why, hint=_HINT) from error
+    return True
 
 
 def _write(objects: Objects, sha256: str, one: Mapping[str, Any], root: Path) -> None:
-    """Writes an object where the input was; the files that a pattern names are kept by their paths."""
-    if one["kind"] == "glob":
-        write_missing(objects, sha256, root)
-    elif one["kind"] == "directory":
-        write_missing(objects, sha256, make_parents(root, str(one["path"])))
+    """Writes what is kept of an input and is not there yet. Raises OSError and StoreError."""
+    if one["kind"] == "glob":  # its files are kept by their paths, and a part of a pattern is no directory
+        fill(objects, sha256, root)
+        return
+    place = make_parents(root, str(one["path"]))
+    if one["kind"] == "file":
+        objects.copy_to(sha256, place)
     else:
-        objects.copy_to(sha256, make_parents(root, str(one["path"])))
+        fill(objects, sha256, place)
 
 
 def _copy(source: Path, place: Path) -> None:
-    """Copies what is not there yet: a file, or what is in a directory."""
+    """Copies a file that is not there yet, or what is not there yet of a directory."""
+    if not source.is_dir():
+        if not os.path.lexists(place):
+            copy_file(source, place)
+        return
     waiting = [(source, place)]
     while waiting:
-        one, target = waiting.pop()
-        if one.is_dir() and not one.is_symlink():
-            target.mkdir(exist_ok=True)
-            waiting += [(entry, target / entry.name) for entry in one.iterdir() if entry.name != ".git"]
-        elif not os.path.lexists(target):
-            copy_file(one, target)
+        folder, target = waiting.pop()
+        target.mkdir(exist_ok=True)
+        for entry in sorted(folder.iterdir()):
+            if entry.is_dir() and not entry.is_symlink():
+                waiting += [(entry, target / entry.name)] if entry.name != ".git" else []
+            elif not os.path.lexists(target / entry.name):
+                copy_file(entry, target / entry.name)

@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from projrun.cli.options import check_kept, json_option, new_store_option, refuse_downloads_offline
+from projrun.cli.options import (
+    check_kept,
+    json_option,
+    new_store_option,
+    refuse_downloads_offline,
+    single,
+)
 from projrun.cli.render import label, print_document, printable
+from projrun.core.errors import UsageError
 
 if TYPE_CHECKING:
     from projrun.cli.screen import Screen
@@ -26,6 +33,12 @@ if TYPE_CHECKING:
     help="How far a metric may be from what it was; repeatable. Goes before the spec's.",
 )
 @click.option("--check", is_flag=True, help="Tell what is missing on this machine; build and run nothing.")
+@single(
+    "--environment-matrix",
+    "matrix",
+    metavar="NAME,...",
+    help="In each of these environments: Pythons (3.10,3.12), or names of others of the spec.",
+)
 @click.option("--offline", is_flag=True, help="Fetch nothing: neither commits nor packages.")
 @click.option("--allow-download", is_flag=True, help="Let uv download the recorded Python when it is not here.")
 @json_option
@@ -37,6 +50,7 @@ def reproduce(  # noqa: PLR0913, PLR0917 - one parameter for each option of the 
     run: str,
     tolerances: tuple[str, ...],
     check: bool,
+    matrix: str | None,
     offline: bool,
     allow_download: bool,
     as_json: bool,
@@ -55,6 +69,7 @@ def reproduce(  # noqa: PLR0913, PLR0917 - one parameter for each option of the 
     projrun reproduce last
     projrun reproduce last --tolerance rmse=0.001,1%
     projrun reproduce last --check
+    projrun reproduce last --environment-matrix 3.10,3.12
     """
     refuse_downloads_offline(offline=offline, allow_download=allow_download)
     from projrun.cli.screen import Screen
@@ -74,6 +89,12 @@ def reproduce(  # noqa: PLR0913, PLR0917 - one parameter for each option of the 
         allow_download=allow_download,
     )
     screen = Screen(quiet=quiet or (as_json and not sys.stderr.isatty()), data_on_stdout=True)
+    if check and matrix is not None:
+        raise UsageError("--environment-matrix does not go with --check", hint="leave one of them out")
+    if matrix is not None:
+        from projrun.cli.matrix import reproduce_in_each
+
+        ctx.exit(reproduce_in_each(asked, matrix, screen, as_json=as_json))
     if check:
         ctx.exit(_check(asked, screen, as_json=as_json))
     ctx.exit(_reproduce(asked, screen, as_json=as_json))

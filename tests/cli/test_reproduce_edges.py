@@ -188,7 +188,7 @@ def test_inputs_that_are_kept_are_had_again_where_nobody_has_the_files(workspace
     workspace.repository.write(".gitignore", "*.csv\n/data/tree/\nout/\n")
     for name in ("data/one.csv", "data/a/1.csv", "data/a/2.csv", "data/tree/deep/x", "data/part/y.csv"):
         workspace.repository.write(name, name)
-    paths = {"one": "data/one.csv", "many": "data/a/*.csv", "tree": "data/tree", "part": "data/part"}
+    paths = {"one": "data/one.csv", "many": "data/**/[0-9].csv", "tree": "data/tree", "part": "data/part"}
     listed = "".join(f"  {name}: {{path: {path!r}, keep: true}}\n" for name, path in paths.items())
     inputs = [f"data:{name}" for name in paths]
     more = f"    inputs: {inputs}\n    outputs: [out]\ndata:\n{listed}"
