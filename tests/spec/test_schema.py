@@ -148,6 +148,21 @@ def test_an_environment_is_exactly_one_thing(environment: str, told: str) -> Non
     assert any(message.startswith(told) for message in found), found
 
 
+@pytest.mark.parametrize(
+    ("docker", "hint"),
+    [
+        ("base:1", "{file: Dockerfile} or {image: NAME}"),
+        ("{}", "or 'image', to run in one that exists"),
+        ("{file: a, mounts: ['/a:/b']}", "{source: PATH, target: PATH}"),
+        ("{file: a, mounts: [{source: /a}]}", "{source: PATH, target: PATH}"),
+    ],
+)
+def test_an_image_that_is_said_wrongly_is_told_the_right_form(docker: str, hint: str) -> None:
+    text = HEAD.replace("system: true", f"docker: {docker}") + "entry_points: {main: ls}"
+    read = document.read(text, "a.yaml")
+    assert [fault.hint for fault in validate.faults(schema.with_texts(read, SCHEMA), SCHEMA)] == [hint]
+
+
 def test_an_unquoted_scalar_is_its_text_where_text_is_wanted() -> None:
     text = HEAD.replace("{system: true}", "{python: 3.10, lock: 08, variables: {A: 1e3, B: true, C: 0x1F, D: no}}")
     read = document.read(text + "entry_points: {main: [echo, 1.50, 2020-10-10]}", "a.yaml")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -296,6 +297,13 @@ def test_an_image_that_is_nowhere_is_told(project: Project) -> None:
         with pytest.raises(EngineFailure, match="no such image"):
             asked.plan()
         assert "docker pull" in asked.flags()["image-unpinned"]
+
+
+def test_what_is_not_here_and_may_not_be_pulled_is_told_with_the_command(project: Project) -> None:
+    project.write("FROM nobody/has-this:1\n")
+    with pytest.raises(EnvironmentFailure, match="cannot be built or pulled") as raised:
+        replace(project, offline=True).ensure()
+    assert raised.value.hint.endswith("docker pull nobody/has-this:1")
 
 
 @pytest.mark.parametrize("address", ["unix:///nothing.sock", "tcp://127.0.0.1:9"])
