@@ -319,6 +319,13 @@ def test_without_an_engine_it_is_said_so_and_what_is_not_pinned_all_the_same(
     assert set(project.flags()) == {"environment-refused", "base-unpinned"}
 
 
+def test_an_engine_behind_ssh_is_refused_unasked(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.write(f"FROM {SLIM}\n")
+    monkeypatch.setenv("DOCKER_HOST", "ssh://nobody@nowhere.invalid")
+    with pytest.raises(EnvironmentFailure, match=r"ssh://nowhere\.invalid is on another machine"):
+        project.plan()
+
+
 def test_a_platform_that_a_base_is_not_for_is_told(project: Project) -> None:
     tag = f"{project.root.parent.name.lower()}:1"
     image = images.derived(project.engine, SLIM, tag, {"/x": "1"})
