@@ -48,7 +48,7 @@ def closed(
         live.recording.phase("finish", describe_process(process))
         found = _look_back(live, process, before)
         changed = _changed_inputs(live, inputs)
-        flags = (*found.flags, *_change_flags(live, source, changed), *_seeded(live, process))
+        flags = (*found.flags, *_change_flags(live, source, inputs, changed), *_seeded(live, process))
         found = replace(found, inputs=changed, flags=flags)
     except (ProjrunError, OSError, KeyboardInterrupt, Interrupted) as error:
         message = f"what the program wrote is not known: {told(error).what}"
@@ -106,11 +106,14 @@ def _changed_inputs(live: Live, inputs: tuple[Fingerprint, ...]) -> tuple[Change
     return fingerprint.changed_inputs(others, root, live.means.cache, live.recording)
 
 
-def _change_flags(live: Live, source: Source, changed: tuple[ChangedInput, ...]) -> tuple[Flag, ...]:
+def _change_flags(
+    live: Live, source: Source, inputs: tuple[Fingerprint, ...], changed: tuple[ChangedInput, ...]
+) -> tuple[Flag, ...]:
     """Whether the tree and the inputs are still what they were when they were captured."""
     paths = tuple(path for one in changed for path in one.before.members or (one.before.path,))
     products = live.choice.entry_point.products
-    of_tree = changed_meanwhile(source, (*products, *live.settled.carried, *paths))
+    fetched = tuple(one.path for one in inputs if one.url)
+    of_tree = changed_meanwhile(source, (*products, *live.settled.carried, *paths, *fetched))
     return (*of_tree, *(changed_input_flag(one) for one in changed))
 
 

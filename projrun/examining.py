@@ -8,7 +8,7 @@ from projrun.choice import Choice, declared_inputs
 from projrun.core.errors import DataError, as_flag
 from projrun.core.flags import Flag
 from projrun.core.report import Reporter
-from projrun.data import fingerprint
+from projrun.data import declared
 from projrun.data.model import Fingerprint
 from projrun.environment import faults
 from projrun.environment.model import EnvironmentPlan, Means
@@ -33,14 +33,10 @@ def examine(choice: Choice, means: Means, report: Reporter) -> Examined:
     flags: list[Flag] = []
     for entry in declared_inputs(choice):
         try:
-            one = fingerprint.inputs((entry,), root, means.cache, report)
-            if entry.schema:
-                from projrun.data.gate import checked
-
-                one = checked((entry,), one, root, means.cache, report)
+            one = declared.expected(entry, root, means.cache, report, offline=means.offline)
         except DataError as error:
             flags.append(as_flag("input-refused", error))
         else:
-            found += one
-            flags += input_flags(one)
+            found.append(one)
+            flags += input_flags((one,))
     return Examined(environment, environment_flags, tuple(found), tuple(flags))

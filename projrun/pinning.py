@@ -70,7 +70,7 @@ def pin(asked: Asked, *, only_check: bool = False) -> Pinned:
     refused = tuple(one for one in found if one.state in WRONG and one not in pins)
     if pins and not only_check:
         _write(spec, {one.entry.name: str(one.found and one.found.sha256) for one in pins})
-    same = tuple(one for one in found if one.state == "pinned")
+    same = tuple(one for one in found if one.state in ("pinned", "remote"))
     return Pinned(shown_name(spec.root), pins, refused, same, written=bool(pins) and not only_check)
 
 

@@ -11,8 +11,11 @@ from projrun.again import local_project
 from projrun.core.copying import copy_file, make_parents
 from projrun.core.errors import DataError, ProjrunError, StoreError, system_reason
 from projrun.core.paths import escape_reason
+from projrun.core.patterns import matching
 from projrun.data import fingerprint
 from projrun.records import Record
+from projrun.store.objects import Objects
+from projrun.store.outputs import fill
 from projrun.store.store import Store
 
 _HINT = "put it back where the run read it, or into the project's directory; projrun show RUN names its digest"
@@ -36,9 +39,7 @@ def provide(record: Record, root: Path, store: Store) -> tuple[str, ...]:
             why="\n".join(f"{path}: {reason}" for path, reason in lacking.items()),
             hint=_HINT,
         )
-    for one in wanted:
-        _bring(record, one, root, store)
-    return tuple(str(one["path"]) for one in wanted)
+    return tuple(str(one["path"]) for one in wanted if _bring(record, one, root, store))
 
 
 def lacking_in(record: Record, root: Path) -> list[Mapping[str, Any]]:
@@ -47,18 +48,23 @@ def lacking_in(record: Record, root: Path) -> list[Mapping[str, Any]]:
     A file that is there and is another one is not among them: nothing is written over.
     """
     inputs: list[Mapping[str, Any]] = record.recipe["inputs"]
-    return [one for one in inputs if not os.path.lexists(root / one["path"]) or _is_partial(root, one)]
+    return [one for one in inputs if _lacks(root, one)]
 
 
-def _is_partial(root: Path, one: Mapping[str, Any]) -> bool:
-    return bool(one["kind"] == "directory" and _digest(root, str(one["path"])) != one["sha256"])
+def _lacks(root: Path, one: Mapping[str, Any]) -> bool:
+    if one["kind"] == "file":
+        return not os.path.lexists(root / one["path"])
+    return bool(_digest(root, str(one["path"])) != one["sha256"])
 
 
 def missing(record: Record, wanted: Sequence[Mapping[str, Any]], store: Store) -> Iterator[tuple[str, str]]:
-    """The inputs that are neither in the project's own directory nor kept, with why."""
+    """The inputs that are neither in the project's own directory nor kept, with why.
+
+    One that has an address is fetched from there, or from the cache, when the run begins.
+    """
     for one in wanted:
         path, local = str(one["path"]), local_project(record.recipe["source"])
-        if _object(record, one, store) is not None:
+        if one.get("url") or _object(record, one, store) is not None:
             continue
         if local is None:
             yield path, "the commit does not have it, and the project's own directory is not there"
@@ -86,33 +92,48 @@ def _digest(local: Path, path: str) -> str | None:
 
 
 def _object(record: Record, one: Mapping[str, Any], store: Store) -> tuple[Store, str] | None:
-    """The store that keeps a file of that content."""
-    if one["kind"] != "file":
-        return None
-    stores = [kept for kept in (record.store, store) if kept is not None]
-    return next(((kept, one["sha256"]) for kept in stores if kept.objects.path(one["sha256"]).is_file()), None)
+    """The store that keeps an input, and its object there: a file of that content, or what was kept of several."""
+    sha256 = one["sha256"] if one["kind"] == "file" else one.get("object")
+    stores = [kept for kept in (record.store, store) if kept is not None and sha256]
+    return next(((kept, str(sha256)) for kept in stores if kept.objects.path(str(sha256)).is_file()), None)
 
 
-def _bring(record: Record, one: Mapping[str, Any], root: Path, store: Store) -> None:
+def _bring(record: Record, one: Mapping[str, Any], root: Path, store: Store) -> bool:
+    """Whether it could be brought; what has an address may not be anywhere else."""
     path, local = str(one["path"]), local_project(record.recipe["source"])
     try:
         if reason := escape_reason(root, path):
             raise OSError(0, reason, path)
-        place = make_parents(root, path)
         kept = _object(record, one, store)
         if local is not None and _digest(local, path) == one["sha256"]:
-            _copy(Path(os.path.realpath(local / path)), place)
+            for file in matching(local, path) if one["kind"] == "glob" else [path]:
+                _copy(Path(os.path.realpath(local / file)), make_parents(root, file))
         elif kept is not None:
-            kept[0].objects.copy_to(kept[1], place)
+            _write(kept[0].objects, kept[1], one, root)
+        else:
+            return False
     except (OSError, StoreError) as error:
         why = system_reason(error, path) if isinstance(error, OSError) else error.why
         raise DataError(f"{path} cannot be copied into the private checkout", why=why, hint=_HINT) from error
+    return True
+
+
+def _write(objects: Objects, sha256: str, one: Mapping[str, Any], root: Path) -> None:
+    """Writes what is kept of an input and is not there yet. Raises OSError and StoreError."""
+    place = make_parents(root, str(one["path"]))
+    if one["kind"] == "file":
+        objects.copy_to(sha256, place)
+    elif one["kind"] == "glob":
+        fill(objects, sha256, root)
+    else:
+        fill(objects, sha256, place)
 
 
 def _copy(source: Path, place: Path) -> None:
-    """Copies a file, or what is not there yet of a directory."""
+    """Copies a file that is not there yet, or what is not there yet of a directory."""
     if not source.is_dir():
-        copy_file(source, place)
+        if not os.path.lexists(place):
+            copy_file(source, place)
         return
     waiting = [(source, place)]
     while waiting:

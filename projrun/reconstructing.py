@@ -68,7 +68,9 @@ def reconstructed(record: Record, options: Options, report: Reporter, *, keep: b
         source = _kept(place.source, options) if keep else place.source
         choice = chosen(recipe, options, place)
         carried = provide(record, choice.spec.root, Store(options.store))
-        yield Settled(choice, replace(place, source=source), carried, again=again_of(recipe, record.link))
+        told = (f"reproduce: run {record.link.run}", *place.told)
+        again = again_of(recipe, record.link)
+        yield Settled(choice, replace(place, source=source, told=told), carried, again=again)
 
 
 @contextlib.contextmanager
@@ -181,7 +183,7 @@ def chosen(recipe: Mapping[str, Any], options: Options, place: Place) -> Choice:
     choice = choose_again(options, place.start, bound)
     lock = lock_of(recipe["environment"])
     environment = lock.applied(choice.environment) if lock else choice.environment
-    return replace(choice, environment=_with_variables(environment, recipe["variables"]))
+    return replace(choice, environment=with_variables(environment, recipe["variables"]))
 
 
 def _bound(entry: Mapping[str, Any], secrets: list[str]) -> BoundParameter:
@@ -210,7 +212,7 @@ def unmasked(text: str, secrets: list[str], what: str) -> str:
     return text.replace(MASK, os.environ.get(secrets[0], MASK))
 
 
-def _with_variables(environment: EnvironmentSpec, recorded: Mapping[str, Any]) -> EnvironmentSpec:
+def with_variables(environment: EnvironmentSpec, recorded: Mapping[str, Any]) -> EnvironmentSpec:
     """The environment with the variables that the run had, from wherever it had them.
 
     What it inherited is set now, and so are language and time zone, which every run takes from its caller.

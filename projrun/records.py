@@ -42,16 +42,20 @@ class Record:
         return str(self.recipe["created"])
 
 
+def names_file(text: str) -> bool:
+    """Whether RUN is the path of a recipe, or of the directory of one, and no name of a run in a store."""
+    place = Path(text)
+    return os.sep in text or place.suffix == ".json" or (place.is_dir() and (place / RECIPE).is_file())
+
+
 def find_record(text: str, store: Path) -> Record:
     """The record that RUN names: a run of the store, or the file (or directory) of a recipe.
 
     Raises UsageError for what is neither, and StoreError for a recipe that is damaged or of a newer projrun.
     """
-    place = Path(text)
-    if place.is_dir() and (place / RECIPE).is_file():
-        place /= RECIPE
-    if os.sep in text or place.suffix == ".json":
-        return _of_file(place)
+    if names_file(text):
+        place = Path(text)
+        return _of_file(place / RECIPE if place.is_dir() else place)
     opened = Store(store)
     run = opened.resolve(text, project_around(Path()))
     place = opened.runs / run / RECIPE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from projrun.judging import judged_again
 from projrun.recipe.document import head, redacted
 from projrun.recipe.redaction import Redactor
 from projrun.reconstructing import options_of, reconstructed
-from projrun.records import Record, find_record
+from projrun.records import RECIPE, Record, find_record
 from projrun.runner import Result
 from projrun.settling import Settled
 from projrun.spec.model import Tolerance
@@ -68,8 +68,10 @@ class Reproduced:
         return {**self.result.document(), "verdict": self.verdict, "exit_code": self.exit_code}
 
 
-def reproduce(asked: Asked, screen: Reporter) -> Reproduced:
-    """Does a recorded run again and judges what came of it.
+def reproduce(
+    asked: Asked, screen: Reporter, change: Callable[[Settled], Settled] = lambda ready: ready
+) -> Reproduced:
+    """Does a recorded run again and judges what came of it. ``change`` is made to what was reconstructed.
 
     Raises ProjrunError when it cannot be done, with the exit code of the stage that it fails at.
     """
@@ -77,11 +79,28 @@ def reproduce(asked: Asked, screen: Reporter) -> Reproduced:
     _check_names(asked, record)
     options = options_of(record, asked.options)
     screen.phase("reproduce", f"run {record.link.run}, {record.recipe['entry_point']['name']} of {record.created}")
-    with ended_by_signals(), reconstructed(record, options, screen) as ready:
+    with ended_by_signals(), reconstructed(record, options, screen) as found:
+        ready = change(found)
         result = runner.run_settled(options, ready, screen)
         if result.outcome["status"] == "interrupted":
             return Reproduced(result, None, result.exit_code)
+        screen.phase("verdict", f"comparing with run {record.link.run}")
         return _judged(asked, record, ready, result)
+
+
+def reproduce_at_once(options: Options, first: Result, screen: Reporter) -> Reproduced | None:
+    """Does a run again that has just ended with these options; None when it failed: nothing is to be had again."""
+    if first.outcome["status"] != "finished":
+        return None
+    asked = Asked(
+        run=str(first.directory / RECIPE),
+        store=options.store,
+        cache=options.cache,
+        tolerances={},
+        offline=options.offline,
+        allow_download=options.allow_download,
+    )
+    return reproduce(asked, screen)
 
 
 def _judged(asked: Asked, record: Record, ready: Settled, result: Result) -> Reproduced:

@@ -13,7 +13,7 @@ from projrun.choice import Options, builtins, declared_inputs, declared_secrets
 from projrun.closing import closed, gave_up, told
 from projrun.core.errors import StoreError
 from projrun.core.report import Reporter
-from projrun.data import fingerprint
+from projrun.data import declared, fingerprint
 from projrun.data.model import Fingerprint
 from projrun.environment import build, launching, plan, seeding, uses, variables
 from projrun.environment.model import Environment
@@ -154,11 +154,7 @@ def _capture(live: Live) -> Source:
 def _check_inputs(live: Live) -> tuple[Fingerprint, ...]:
     live.recording.begin("data")
     entries, root = declared_inputs(live.choice), live.choice.spec.root
-    inputs = fingerprint.inputs(entries, root, live.means.cache, live.recording)
-    if any(entry.schema for entry in entries):
-        from projrun.data.gate import checked
-
-        inputs = checked(entries, inputs, root, live.means.cache, live.recording)
+    inputs = declared.had(entries, root, live.means.cache, live.recording, offline=live.means.offline)
     if any(entry.keep for entry in entries):
         from projrun.keeping import keep_inputs
 

@@ -15,11 +15,11 @@ import projrun
 PACKAGE = Path(projrun.__file__).resolve().parent
 STAGES = ("spec", "source", "environment", "data", "execution", "recipe", "store", "verdict")
 # Each of these is heavy or strange enough to be known to one module only.
-ONE_MODULE_EACH = ("yaml", "jsonschema", "git", "docker", "pandas", "pyarrow", "cyclonedx")
+ONE_MODULE_EACH = ("yaml", "jsonschema", "git", "docker", "pandas", "pyarrow", "cyclonedx", "fsspec")
 # What `projrun --help` and a run in a ready environment must not pay for.
 LATE = (
     *("yaml", "jsonschema", "git", "docker", "pandas", "pyarrow", "rich", "packaging", "platformdirs"),
-    *("cyclonedx", "packageurl", "tomli_w"),
+    *("cyclonedx", "packageurl", "tomli_w", "requests", "fsspec"),
 )
 SLOW_TO_START = ("difflib", "asyncio", "concurrent.futures", "urllib.request", "http", "email", "ssl")
 

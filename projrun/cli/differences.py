@@ -93,10 +93,10 @@ def _source(source: Mapping[str, Any] | None) -> str:
     commit, snapshot = source.get("commit"), source.get("snapshot")
     words = [str(commit)[:10] if commit else "no commit"]
     if source.get("branch"):
-        words.append(f"on {printable(str(source['branch']))}")
+        words.append(f"on {source['branch']}")
     if snapshot:
         words.append(f"({'dirty, ' * bool(source.get('dirty'))}snapshot {str(snapshot)[:10]})")
-    return " ".join(words)
+    return printable(" ".join(words))
 
 
 def _stat_line(line: str) -> str:
@@ -109,7 +109,7 @@ def _stat_line(line: str) -> str:
 
 def _change(layer: Layer, change: Change) -> Iterator[str]:
     name = "" if layer.name in ("seed",) and change.what == layer.name else printable(change.what)
-    before, after, note = _sides(layer.name, change)
+    before, after, note = map(printable, _sides(layer.name, change))
     if change.kind == "changed":
         yield from _both(name, before, after, note)
         return

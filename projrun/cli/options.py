@@ -52,19 +52,24 @@ class KeptStore(click.ParamType[Path]):
         from projrun.core.paths import store_directory
 
         directory = store_directory(value)
-        try:
-            why = "" if stat.S_ISDIR(directory.stat().st_mode) else "it is no directory"
-        except (FileNotFoundError, NotADirectoryError):
-            why = "no run was ever kept there"
-        except OSError:
-            why = ""  # the store itself tells why it cannot be read
-        if why:
-            raise UsageError(
-                f"there is no store at {directory}",
-                why=why,
-                hint="name the directory that was given to projrun run --store, or leave --store out",
-            )
+        check_kept(directory)
         return directory
+
+
+def check_kept(store: Path) -> None:
+    """Raises UsageError when no store is there."""
+    try:
+        why = "" if stat.S_ISDIR(store.stat().st_mode) else "it is no directory"
+    except (FileNotFoundError, NotADirectoryError):
+        why = "no run was ever kept there"
+    except OSError:
+        why = ""  # the store itself tells why it cannot be read
+    if why:
+        raise UsageError(
+            f"there is no store at {store}",
+            why=why,
+            hint="name the directory that was given to projrun run --store, or leave --store out",
+        )
 
 
 _STORE_HELP = "The run store (default: PROJRUN_STORE, or the user data folder)."

@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from projrun.cli.options import json_option, refuse_downloads_offline, store_option
+from projrun.cli.options import (
+    check_kept,
+    json_option,
+    new_store_option,
+    refuse_downloads_offline,
+    single,
+)
 from projrun.cli.render import label, print_document, printable
+from projrun.core.errors import UsageError
 
 if TYPE_CHECKING:
     from projrun.cli.screen import Screen
@@ -26,17 +33,24 @@ if TYPE_CHECKING:
     help="How far a metric may be from what it was; repeatable. Goes before the spec's.",
 )
 @click.option("--check", is_flag=True, help="Tell what is missing on this machine; build and run nothing.")
+@single(
+    "--environment-matrix",
+    "matrix",
+    metavar="NAME,...",
+    help="In each of these environments: Pythons (3.10,3.12), or names of others of the spec.",
+)
 @click.option("--offline", is_flag=True, help="Fetch nothing: neither commits nor packages.")
 @click.option("--allow-download", is_flag=True, help="Let uv download the recorded Python when it is not here.")
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="Only the verdict, and what the program prints.")
-@store_option
+@new_store_option
 @click.pass_context
 def reproduce(  # noqa: PLR0913, PLR0917 - one parameter for each option of the command line
     ctx: click.Context,
     run: str,
     tolerances: tuple[str, ...],
     check: bool,
+    matrix: str | None,
     offline: bool,
     allow_download: bool,
     as_json: bool,
@@ -55,13 +69,17 @@ def reproduce(  # noqa: PLR0913, PLR0917 - one parameter for each option of the 
     projrun reproduce last
     projrun reproduce last --tolerance rmse=0.001,1%
     projrun reproduce last --check
+    projrun reproduce last --environment-matrix 3.10,3.12
     """
     refuse_downloads_offline(offline=offline, allow_download=allow_download)
     from projrun.cli.screen import Screen
     from projrun.core.paths import cache_directory, store_directory
+    from projrun.records import names_file
     from projrun.reproducing import Asked
     from projrun.verdict.tolerances import parse
 
+    if store is not None and not names_file(run):
+        check_kept(store_directory(store))
     asked = Asked(
         run=run,
         store=store_directory(store),
@@ -71,6 +89,12 @@ def reproduce(  # noqa: PLR0913, PLR0917 - one parameter for each option of the 
         allow_download=allow_download,
     )
     screen = Screen(quiet=quiet or (as_json and not sys.stderr.isatty()), data_on_stdout=True)
+    if check and matrix is not None:
+        raise UsageError("--environment-matrix does not go with --check", hint="leave one of them out")
+    if matrix is not None:
+        from projrun.cli.matrix import reproduce_in_each
+
+        ctx.exit(reproduce_in_each(asked, matrix, screen, as_json=as_json))
     if check:
         ctx.exit(_check(asked, screen, as_json=as_json))
     ctx.exit(_reproduce(asked, screen, as_json=as_json))

@@ -23,11 +23,13 @@ from projrun.cli.options import (
     single,
 )
 from projrun.cli.render import print_document
-from projrun.core.errors import ProjrunError
+from projrun.core.errors import ProjrunError, UsageError
 from projrun.core.flags import REASONS
 
 if TYPE_CHECKING:
     from projrun.choice import Options
+    from projrun.cli.screen import Screen
+    from projrun.runner import Result
 
 
 @click.command()
@@ -107,6 +109,11 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Copy the outputs of a private checkout of your own repository to your own directory.",
 )
+@click.option(
+    "--twice",
+    is_flag=True,
+    help="Do the run again at once, from its record, and tell whether it comes to the same.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the plan; build, record and run nothing.")
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="Only the program's own output, and errors.")
@@ -135,6 +142,7 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comman
     allow_download: bool,
     offline: bool,
     bring_outputs: bool,
+    twice: bool,
     dry_run: bool,
     as_json: bool,
     quiet: bool,
@@ -182,20 +190,31 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comman
         refused=frozenset((*refused, *(("dirty",) if dirty == "refuse" else ()))),
         bring_outputs=bring_outputs,
     )
+    if dry_run and twice:
+        raise UsageError("--twice does not go with --dry-run", hint="leave one of them out")
     if dry_run:
         from projrun.cli.plan import show_plan
 
         show_plan(options, as_json=as_json)
     else:
-        ctx.exit(_run(options, as_json=as_json, quiet=quiet))
+        ctx.exit(_run(options, as_json=as_json, quiet=quiet, twice=twice))
 
 
-def _run(options: Options, *, as_json: bool, quiet: bool) -> int:
+def _run(options: Options, *, as_json: bool, quiet: bool, twice: bool) -> int:
     from projrun import runner
     from projrun.cli.screen import Screen
 
     screen = Screen(quiet=quiet or (as_json and not sys.stderr.isatty()), data_on_stdout=as_json)
     result = runner.run(options, screen)
+    if twice:
+        from projrun.cli.twice import do_again
+
+        return do_again(options, result, as_json=as_json, quiet=quiet)
+    _tell(result, screen, as_json=as_json, quiet=quiet)
+    return result.exit_code
+
+
+def _tell(result: Result, screen: Screen, *, as_json: bool, quiet: bool) -> None:
     if as_json:
         try:
             print_document(result.document())
@@ -207,7 +226,6 @@ def _run(options: Options, *, as_json: bool, quiet: bool) -> int:
         summarise(result, screen)
     elif result.outcome["status"] not in ("finished", "failed") or result.exit_code == ProjrunError.exit_code:
         screen.line(result.outcome["status"], result.outcome["reason"])  # else the exit code would say it alone
-    return result.exit_code
 
 
 def _terminals() -> tuple[str, ...]:

@@ -31,6 +31,11 @@ class Screen:
         self._program = sys.stderr if data_on_stdout else sys.stdout
         self._gone: set[int] = set()
 
+    @property
+    def is_quiet(self) -> bool:
+        """Whether only the program is heard."""
+        return self._quiet
+
     def phase(self, name: str, text: str) -> None:
         """Prints one line: the phase and what it came to."""
         if not self._quiet:

@@ -114,7 +114,8 @@ def _recipe(recipe: Mapping[str, Any]) -> Iterator[Line]:
     for parameter in recipe["parameters"]:
         text = value_text(parameter["raw"])
         yield "parameter", f"{parameter['name']} = {text} ({parameter['type']}, {parameter['origin']})"
-    yield "seed", str(recipe["seed"])
+    seeded = ", ".join(recipe.get("seeding") or ())
+    yield "seed", str(recipe["seed"]) + (f" (seeds {seeded})" if seeded else "")
     yield "command", shlex.join(recipe["argv"])
     yield from _variables(recipe["variables"])
     yield from _source(recipe["source"])

@@ -39,8 +39,15 @@ def _finding(layer: str, one: Mapping[str, Any]) -> str:
     return one["message"] if one["what"] == layer else f"{one['what']}: {one['message']}"
 
 
+_COLOURS = {**dict(_STATES.values()), "reproduced": "green", "not deterministic": "red", "unverified": "yellow"}
+
+
+def colour_of(word: str) -> str | None:
+    """That of a state, or of what a verdict can be."""
+    return _COLOURS.get(word)
+
+
 def painted(name: str, text: str) -> str:
     """A line's text with what it says in its colour."""
-    colours = {**dict(_STATES.values()), "reproduced": "green", "not deterministic": "red", "unverified": "yellow"}
     word = text.partition(":")[0]
-    return styled(word, fg=colours[word]) + text[len(word) :] if word in colours and name else text
+    return styled(word, fg=colour_of(word)) + text[len(word) :] if word in _COLOURS and name else text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,12 +17,13 @@ from projrun.core.errors import DataError, system_reason
 from projrun.core.files import read_regular
 from projrun.core.json_schema import BadSchema, Validator
 from projrun.core.paths import escape_reason
-from projrun.core.report import Reporter
+from projrun.core.report import FETCH, Reporter
 from projrun.data.model import Fingerprint, SchemaFile
 from projrun.data.records import SUFFIXES, is_known, records
 from projrun.spec.model import DataEntry
 
 _SHOWN = 10
+_BEAT = 1.0  # seconds between two words of how far it is
 _LARGEST_SCHEMA = 10_000_000  # bytes
 _WORDS = {
     "string": "a text",
@@ -57,7 +59,7 @@ def _checked(
     if recall(place, lambda value: value["right"]) is not True:
         schema, validator = _validator(entry, data)
         report.phase("data", f"checking {found.path} by {entry.schema}")
-        _check(entry, found, root, (schema, validator))
+        _check(entry, found, root, _Judge(schema, validator, report))
         keep(place, {"right": True})
     return replace(found, schema=used)
 
@@ -87,7 +89,35 @@ def _bad(entry: DataEntry, why: str) -> DataError:
     return DataError(f"the schema of data {entry.name!r} cannot be used: {entry.schema}", why=why, hint=hint)
 
 
-def _check(entry: DataEntry, found: Fingerprint, root: Path, schema: tuple[Any, Validator]) -> None:
+class _Judge:
+    """Tells what is wrong in files, and how far it is when that takes long."""
+
+    def __init__(self, schema: Any, validator: Validator, report: Reporter) -> None:
+        self._schema = schema
+        self._validator = validator
+        self._report = report
+        self._told = time.monotonic()
+        self._count = 0
+
+    def violations(self, path: Path) -> Iterator[str]:
+        """Raises OSError and BadSchema."""
+        for record in records(path, self._schema):
+            self._tell()
+            if record.fault:
+                yield _placed(record.place, record.fault)
+                continue
+            is_row = record.place.startswith("row")
+            for error in self._validator.errors(record.value):
+                yield from (_placed(record.place, text) for text in _texts(error, is_row=is_row))
+
+    def _tell(self) -> None:
+        self._count += 1
+        if time.monotonic() - self._told > _BEAT:
+            self._told = time.monotonic()
+            self._report.write(FETCH, f"Checking data: {self._count:,} records\r".encode())
+
+
+def _check(entry: DataEntry, found: Fingerprint, root: Path, judge: _Judge) -> None:
     paths = found.members or (found.path,)
     odd = [path for path in paths if not is_known(path)]
     if found.kind == "directory" or odd:
@@ -100,7 +130,7 @@ def _check(entry: DataEntry, found: Fingerprint, root: Path, schema: tuple[Any, 
     count = 0
     try:
         for path in paths:
-            for violation in _violations(root / path, *schema):
+            for violation in judge.violations(root / path):
                 count += 1
                 if count <= _SHOWN:
                     told.append(f"{path}: {violation}")
@@ -117,16 +147,6 @@ def _check(entry: DataEntry, found: Fingerprint, root: Path, schema: tuple[Any, 
             why="\n".join([*told, *more]),
             hint=f"mend the data; if it is right, mend {entry.schema}",
         )
-
-
-def _violations(path: Path, schema: Any, validator: Validator) -> Iterator[str]:
-    for record in records(path, schema):
-        if record.fault:
-            yield _placed(record.place, record.fault)
-            continue
-        is_row = record.place.startswith("row")
-        for error in validator.errors(record.value):
-            yield from (_placed(record.place, text) for text in _texts(error, is_row=is_row))
 
 
 def _placed(place: str, text: str) -> str:

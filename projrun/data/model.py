@@ -25,7 +25,7 @@ class Fingerprint:
     input that came to a private checkout from the user's own directory; ``seen`` is a mark of what its stat values
     were when it was hashed, which began at ``hashed`` (nanoseconds since the epoch); ``kept`` is the store's
     object of it, ``unkept`` why an input that should be kept is not; ``schema`` what it was checked by.
-    ``members`` are the files that a pattern names.
+    ``members`` are the files that a pattern names; ``url`` is where it can be fetched.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Fingerprint:
     unkept: str = ""
     schema: SchemaFile | None = None
     members: tuple[str, ...] = ()
+    url: str | None = None
 
 
 @dataclass(frozen=True)

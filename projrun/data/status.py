@@ -19,7 +19,8 @@ WRONG = ("differs", "missing", "unreadable")
 
 @dataclass(frozen=True)
 class Status:
-    """An entry as it is. ``state``: ``pinned`` (and as its pin says), ``unpinned``, or one of :data:`WRONG`.
+    """An entry as it is. ``state``: ``pinned`` (and as its pin says), ``unpinned``, ``remote`` (to be fetched by a
+    run that needs it), or one of :data:`WRONG`.
 
     ``found`` is None for what cannot be read, and ``why`` says why. ``changed`` is when it was written last, in
     seconds since the epoch.
@@ -51,7 +52,7 @@ def _status(entry: DataEntry, found: Fingerprint, root: Path) -> Status:
     times = [changed_at(root / path) or 0 for path in found.members or (entry.path,)]
     changed = max(times) or None
     if found.kind == "missing":
-        state = "missing"
+        state = "remote" if entry.url else "missing"
     elif found.pin is None:
         state = "unpinned"
     else:

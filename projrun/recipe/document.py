@@ -308,7 +308,7 @@ def _process(outcome: Outcome) -> dict[str, Any]:
 
 def _input(found: Fingerprint) -> dict[str, Any]:
     schema = found.schema and {"path": found.schema.path, "sha256": found.schema.sha256}
-    told = {"pin": found.pin, "copied": found.copied, "object": found.kept, "schema": schema}
+    told = {"pin": found.pin, "copied": found.copied, "object": found.kept, "schema": schema, "url": found.url}
     return {**_fingerprint(found), **told}
 
 

@@ -69,9 +69,10 @@ class Pair:
         words = ("diff-tree", "-r", "-z", "--find-renames", self.before, self.after)
         return tuple(_read(self._git(*words, "--raw").text, self._git(*words, "--numstat").text))
 
-    def stat(self, columns: int) -> bytes:
-        """The list of files that git prints, at most so wide."""
-        return self._git("diff", *_OPTIONS, f"--stat={columns}", "--summary", self.before, self.after).stdout
+    def stat(self, columns: int, files: int = 50) -> bytes:
+        """The list that git prints, at most so wide and of so many files; the sums are of all."""
+        words = (f"--stat={columns}", f"--stat-count={files}", "--compact-summary")
+        return self._git("diff", *_OPTIONS, *words, self.before, self.after).stdout
 
     def patch(self) -> bytes:
         """The whole difference, as git prints it."""

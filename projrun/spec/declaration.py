@@ -123,7 +123,7 @@ def _data(name: str, node: Any) -> DataEntry:
     if isinstance(node, str):
         return DataEntry(name, node)
     pin = node.get("sha256")
-    keys = {key: node[key] for key in ("keep", "schema") if key in node}
+    keys = {key: node[key] for key in ("keep", "schema", "url") if key in node}
     return DataEntry(name, node.get("path", "."), pin.lower() if pin else None, **keys)
 
 

@@ -147,11 +147,17 @@ def _missing_files(declared: Declared, root: Path, left: set[Place]) -> Iterator
                 yield Fault(place, f"there is no file {path!r}", " else: ".join(filter(None, hints)), missing=True)
     written = [path for entry_point in declared.entry_points.values() for path in entry_point.products]
     for place, path in _read_paths(declared):
-        made = is_below(path, written)
+        made = is_below(path, written) or (
+            place[0] == "data" and place[2:] == ("path",) and _is_fetched(declared, place)
+        )
         if place not in left and not made and not _is_there(root, path):
             is_name = place[0] == "entry_points" and path in declared.data
             hint = f"did you mean 'data:{path}'?" if is_name else nearest_file(root, path)
             yield Fault(place, f"there is no {path!r}, and no entry point has it as an output", hint, missing=True)
+
+
+def _is_fetched(declared: Declared, place: Place) -> bool:
+    return declared.data[str(place[1])].url is not None
 
 
 def _is_there(root: Path, path: str) -> bool:

@@ -190,6 +190,7 @@ class DataEntry:
     """Declared data. ``sha256`` is the pin (lower-case hex), None when it is not pinned.
 
     ``keep``: every run that uses it keeps its bytes in the store. ``schema`` is the path of a JSON Schema.
+    ``url`` is where the file comes from when it is not there; then it has a pin.
     """
 
     name: str
@@ -197,6 +198,7 @@ class DataEntry:
     sha256: str | None = None
     keep: bool = False
     schema: str | None = None
+    url: str | None = None
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from projrun.core import json_schema
 from projrun.core.nearest import did_you_mean
+from projrun.core.userinfo import without_userinfo
 from projrun.spec.fault import Fault, Path
 
 _TYPES = {
@@ -109,7 +110,7 @@ def _found(value: Any) -> str:
 def _shown(value: Any) -> str:
     if value is None:
         return "nothing (null)"
-    text = str(value).lower() if isinstance(value, bool) else repr(value)
+    text = str(value).lower() if isinstance(value, bool) else without_userinfo(repr(value))
     return text if len(text) <= 60 else text[:57] + "..."
 
 

@@ -54,10 +54,13 @@ def keep_files(objects: Objects, root: Path, paths: Sequence[str]) -> str:
     return _put_list(objects, listed)
 
 
-def write_files(objects: Objects, sha256: str, root: Path) -> None:
-    """Writes kept files to their places below ``root``, where nothing is. Raises OSError and StoreError."""
+def fill(objects: Objects, sha256: str, place: Path) -> None:
+    """Writes what a kept directory has, and ``place`` has not, below ``place``. Raises OSError and StoreError."""
+    place.mkdir(exist_ok=True)
     for entry in entries(objects, sha256):
-        _write_entry(objects, entry, make_parents(root, entry["path"]))
+        target = make_parents(place, entry["path"])
+        if not os.path.lexists(target):
+            _write_entry(objects, entry, target)
 
 
 def _put_list(objects: Objects, listed: list[dict[str, Any]]) -> str:

@@ -142,7 +142,9 @@ def _parquet(before: Path, after: Path, tally: Tally) -> None:
     try:
         parquet: Any = importlib.import_module("pyarrow.parquet")
     except ImportError:
-        raise Incomparable("Parquet is read by pyarrow, which is not installed beside projrun") from None
+        raise Incomparable(
+            "Parquet is read by pyarrow, which is not installed beside projrun (its extra: parquet)"
+        ) from None
     first, second = parquet.ParquetFile(before), parquet.ParquetFile(after)
     with first, second:
         names = first.schema_arrow.names

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -11,8 +12,10 @@ import pytest
 
 from projrun.data.fingerprint import fingerprint
 from projrun.store.objects import Objects
-from projrun.store.outputs import write_files, write_output
+from projrun.store.outputs import fill, write_output
 from tests.cli.conftest import Workspace
+
+pytestmark = pytest.mark.slow
 
 SPEC = """\
 # the project
@@ -254,7 +257,68 @@ def test_a_pattern_is_pinned_kept_and_comes_along_into_a_checkout(project: Works
         tree = next(one for one in found if one["name"] == "tree")
         assert (tree["kind"], tree["files"], tree["copied"]) == ("glob", 3, bool(words))
         assert tree["pin"] == tree["sha256"]
-    write_files(Objects(project.store / "objects"), tree["object"], tmp_path)
+    fill(Objects(project.store / "objects"), tree["object"], tmp_path)
     assert fingerprint("tree", "data/*.csv", tmp_path).sha256 == tree["sha256"]
     project.repository.write("data/new.csv", "n")
     assert project.projrun("run").code == 114
+
+
+def test_data_with_an_address_is_fetched_into_a_run_and_a_checkout(project: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "far.csv").write_text("far")
+    entry = f"{{path: data/far.csv, url: 'file://{tmp_path}/far.csv', sha256: {sha('far')}}}"
+    project.repository.write(".gitignore", "data/far.csv\n")
+    project.spec(KEPT.replace("other: data/b.csv", f"far: {entry}").replace("cat data/a.csv", "cat data/far.csv"))
+    assert project.projrun("check").code == 0
+    project.publish()
+    assert project.projrun("data", "status", "far", "--json").data["data"][0]["state"] == "remote"
+    assert project.projrun("data", "pin", "far").code == project.projrun("data", "verify", "far").code == 0
+    plan = project.projrun("run", "--dry-run", "--json").data
+    assert sha("far") in [one["sha256"] for one in plan["inputs"]]
+    assert not (project.root / "data/far.csv").exists()
+    project.run("-v", "HEAD")
+    (tmp_path / "far.csv").unlink()
+    document = project.run("--offline")
+    found = next(one for one in document["recipe"]["inputs"] if one["name"] == "far")
+    assert found["url"] == f"file://{tmp_path}/far.csv"
+    assert document["outcome"]["flags"] == []
+    assert (project.root / "data/far.csv").read_text() == "far"
+    (project.root / "data/far.csv").write_text("mine")
+    done = project.projrun("run")
+    assert done.code == 114
+    assert (project.root / "data/far.csv").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ("{path: x, url: 'https://host/x'}", "data with a 'url' needs 'sha256'"),
+        (f"{{path: x, url: 'https://me:secret@host/x', sha256: {'0' * 64}}}", "without a user name or a password"),
+        (f"{{path: x, url: /x, sha256: {'0' * 64}}}", "an address is SCHEME://"),
+    ],
+)
+def test_an_address_that_cannot_be_is_found_by_check(project: Workspace, entry: str, words: str) -> None:
+    project.spec(KEPT.replace("other: data/b.csv", f"far: {entry}"))
+    done = project.projrun("check")
+    assert done.code == 111
+    assert words in done.out
+    assert "secret" not in done.out + done.err + project.projrun("run").err
+
+
+def test_a_run_is_reproduced_from_kept_and_fetched_data_alone(project: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "far.csv").write_text("far")
+    entry = f"{{path: data/far.csv, url: 'file://{tmp_path}/far.csv', sha256: {sha('far')}}}"
+    spec = KEPT.replace("data/a.csv, keep", "'data/[ab].csv', keep").replace("other: data/b.csv", f"far: {entry}")
+    project.spec(spec.replace("cat data/a.csv", "cat data/a.csv data/b.csv data/tree/x data/far.csv"))
+    project.repository.write(".gitignore", "data/\n")
+    project.publish()
+    run = project.run()["run"]
+    (tmp_path / "far.csv").unlink()
+    shutil.rmtree(project.root / "data")
+    done = project.projrun("reproduce", run, "--offline", "--json")
+    assert "recipe" in done.data, done.data
+    inputs = {one["name"]: one for one in done.data["recipe"]["inputs"]}
+    before = {one["name"]: one for one in project.projrun("show", run, "--json").data["recipe"]["inputs"]}
+    assert {name: one["sha256"] for name, one in inputs.items()} == {
+        name: one["sha256"] for name, one in before.items()
+    }
+    assert [one["kind"] for one in inputs.values()] == ["glob", "directory", "file"]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import pty
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -208,16 +209,14 @@ def test_escapes_of_recorded_texts_do_nothing(workspace: Workspace) -> None:
 def on_terminal(workspace: Workspace, *words: str) -> str:
     """What a terminal gets."""
     variables = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
-    child, master = pty.fork()
-    if child == 0:
-        os.chdir(workspace.root)
-        os.execve(sys.executable, [sys.executable, "-m", "projrun", *words], variables)
-    data = b""
-    try:
-        while piece := os.read(master, 65536):
-            data += piece
-    except OSError:  # Linux: the other side is closed
-        pass
-    os.close(master)
-    assert os.waitpid(child, 0)[1] == 0
+    master, terminal = os.openpty()
+    argv = [sys.executable, "-m", "projrun", *words]
+    with subprocess.Popen(argv, cwd=workspace.root, env=variables, stdout=terminal, stderr=terminal) as child:
+        os.close(terminal)
+        data = b""
+        with contextlib.suppress(OSError):  # Linux: the other side is closed
+            while piece := os.read(master, 65536):
+                data += piece
+        os.close(master)
+    assert child.returncode == 0
     return data.decode(errors="surrogateescape")

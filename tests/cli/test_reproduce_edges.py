@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import LOCKED, Workspace
+from tests.cli.conftest import LOCKED, THIS_PYTHON, Workspace
 from tests.cli.test_reproduce import ALL, away, change_recipe, forget, reproduced, states
 from tests.repositories import Repository
 
@@ -131,3 +132,52 @@ def test_nothing_is_asked_of_the_network_when_it_may_not_be(workspace: Workspace
     assert "is gone" in error["what"]
     done = workspace.projrun("reproduce", old, "--offline", "--allow-download", cwd=away(workspace))
     assert done.code == 2
+
+
+def test_a_reproduction_that_is_stopped_has_no_verdict(workspace: Workspace, tmp_path: Path) -> None:
+    wait = tmp_path / "wait"
+    workspace.repository.write(
+        "wait.py",
+        f"import os, time\nprint('up', flush=True)\nwhile os.path.exists({str(wait)!r}): time.sleep(0.01)\n",
+    )
+    workspace.entry_point("python wait.py")
+    workspace.publish()
+    old = workspace.run()["run"]
+    wait.touch()
+    process = workspace.start("reproduce", old)
+    assert process.stderr is not None
+    while process.stderr.readline().strip() != b"up":
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate()
+    assert process.returncode == 130
+    assert b"verdict      none: " in out
+    last = workspace.last()
+    assert (last["status"], last["verdict"]) == ("interrupted", None)
+    assert last["recipe"]["reproduces"]["run"] == old
+
+
+def test_a_project_in_no_repository_is_had_again_in_another_store(workspace: Workspace, tmp_path: Path) -> None:
+    shutil.rmtree(workspace.root / ".git")
+    old = workspace.run("-e", "main")
+    place = str(workspace.store / "runs" / old["run"])
+    forget(workspace)
+    document = reproduced(workspace, place, "--store", str(tmp_path / "another"), cwd=away(workspace))
+    assert states(document) == dict.fromkeys(ALL, "verified")
+    assert document["recipe"]["source"]["snapshot"] == old["recipe"]["source"]["snapshot"]
+    again = reproduced(workspace, document["run"], "--store", str(tmp_path / "another"), cwd=away(workspace))
+    assert states(again)["code"] == "verified"
+
+
+def test_the_builder_and_the_exact_python_that_were_taken_are_taken_again(workspace: Workspace) -> None:
+    series = ".".join(THIS_PYTHON.split(".")[:2])
+    workspace.entry_point("python free.py", environment=LOCKED.replace(THIS_PYTHON, series))
+    workspace.publish()
+    old = workspace.run("--builder", "pip")
+    forget(workspace)
+    document = reproduced(workspace, old["run"], cwd=away(workspace))
+    environment = document["recipe"]["environment"]
+    assert environment["builder"] == "pip"
+    assert environment["key"] == old["recipe"]["environment"]["key"]
+    assert environment["interpreter"]["declared"] == series
+    assert states(document)["environment"] == "verified"

@@ -76,6 +76,7 @@ def test_the_program_finds_everything_seeded_and_nothing_of_how(seeded: Workspac
     assert last["recipe"]["seeding"] == ["python", "numpy", "torch"] and flags(last) == []
     assert last["recipe"]["variables"]["base"]["PYTHONHASHSEED"] == "7"
     assert not Path(last["directory"], "startup").exists()
+    assert "7 (seeds python, numpy, torch)" in seeded.projrun("show", "last").out
     difference = seeded.projrun("diff", "last~1", "last")
     assert "nothing differs" in difference.out
 

@@ -74,7 +74,10 @@ def test_a_run_in_a_container_tells_its_image_and_how_it_was_run() -> None:
     )
 
 
-_LATER = {"recipe": {"reproduces"}, "outcome": {"inputs"}}  # what the first documents of version 1 do not have
+_LATER = {
+    "recipe": {"reproduces", "seeding"},
+    "outcome": {"inputs"},
+}  # what the first documents of version 1 do not have
 
 
 @pytest.mark.parametrize("kind", ["start", "recipe", "outcome"])

@@ -67,7 +67,13 @@ def test_renames_and_kinds_are_told(repository: Repository) -> None:
     assert found["new.txt"] == FileChange("new.txt", "renamed", 0, 0, "old.txt")
     assert (found["gone.txt"].status, found["link"].status) == ("deleted", "type-changed")
     with of_commits(before, held(repository)) as pair:
-        assert b"old.txt => new.txt" in pair.stat(80) and b"rename from old.txt" in pair.patch()
+        assert b"old.txt => new.txt" in pair.stat(80)
+        assert b"gone.txt (gone)" in pair.stat(80)
+        assert b"rename from old.txt" in pair.patch()
+        assert pair.stat(80, files=1).splitlines()[1:] == [
+            b" ...",
+            b" 3 files changed, 1 insertion(+), 2 deletions(-)",
+        ]
         assert all(len(line) <= 40 for line in pair.stat(40).decode().splitlines()[:3])
 
 

@@ -171,3 +171,24 @@ def test_the_reference_page_says_what_the_schema_says() -> None:
 
 def test_a_last_line_break_is_not_overlooked_by_a_pattern() -> None:
     assert faults(HEAD.replace("name: p", 'name: "p\\n"') + "entry_points: {main: ls}") != []
+
+
+@pytest.mark.parametrize(
+    ("seeding", "told"),
+    [
+        ("[python, numpy, torch]", None),
+        ("[]", None),
+        ("[pandas]", "what can be seeded is python, numpy and torch"),
+        ("[numpy, numpy]", ""),
+        ("numpy", ""),
+        ("null", ""),
+    ],
+)
+def test_what_is_seeded_is_a_list_of_what_can_be(seeding: str, told: str | None) -> None:
+    for text in (
+        f"{HEAD}seeding: {seeding}\nentry_points: {{main: ls}}",
+        f"{HEAD}entry_points: {{main: {{command: ls, seeding: {seeding}}}}}",
+    ):
+        found = faults(text)
+        assert bool(found) == (told is not None)
+        assert all(told in message for message in found if told)

@@ -223,5 +223,6 @@ def test_parquet_without_its_reader_is_told(tmp_path: Path, monkeypatch: pytest.
     import sys
 
     monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     with pytest.raises(Incomparable, match="pyarrow, which is not installed"):
         found(tmp_path, "a.parquet", b"PAR1", b"PAR1 ")
