@@ -71,6 +71,15 @@ def test_it_is_built_listed_shown_explained_and_verified(inside: Project) -> Non
     assert f"bases.{SLIM}" in changes
 
 
+def test_what_a_run_mounts_need_not_be_there_to_build(inside: Project) -> None:
+    mounts = "file: Dockerfile, mounts: [{source: nowhere, target: /x}]"
+    inside.write(SPEC.replace("file: Dockerfile", mounts), "ProjectSpec.yaml")
+    key = str(told("build")["key"])
+    assert key in env("show").out
+    argv = [sys.executable, "-m", "projrun", "run", "--dry-run"]
+    assert "there is no nowhere" in subprocess.run(argv, capture_output=True, text=True, check=False).stdout
+
+
 def test_what_is_not_there_any_more_is_found_by_verify_and_made_again(inside: Project) -> None:
     made = told("build")
     image = str(made["image"])
