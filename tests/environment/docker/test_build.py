@@ -13,6 +13,7 @@ from projrun.core.errors import EngineFailure, EnvironmentFailure
 from projrun.environment import build, uses
 from projrun.environment.docker import marker
 from projrun.environment.model import Environment
+from projrun.spec.model import DockerMount
 from tests import images
 from tests.environment.docker.conftest import Project
 from tests.images import DEBIAN, PYTHON, SLIM
@@ -64,7 +65,9 @@ def test_a_dockerfile_becomes_an_image_and_the_same_key_builds_nothing(project: 
     assert remains(project) == [again.key]
 
 
-@pytest.mark.parametrize("change", ["context", "dockerfile", "argument", "secret", "target", "platform", "base"])
+@pytest.mark.parametrize(
+    "change", ["context", "dockerfile", "argument", "secret", "target", "platform", "network", "base"]
+)
 def test_all_that_goes_in_is_in_the_key(project: Project, change: str) -> None:
     tag = f"changing:{project.root.parent.name.lower()}"
     images.derived(project.engine, SLIM, tag, {"/x": change})
@@ -82,6 +85,8 @@ def test_all_that_goes_in_is_in_the_key(project: Project, change: str) -> None:
         changed = project.having(secrets=("TOKEN",))
     elif change == "target":
         changed = project.having(target="one")
+    elif change == "network":
+        changed = project.having(build_network="none")
     elif change == "platform":
         changed = project.having(platform=f"{before.inputs['platform']}/v3")
     else:
@@ -127,6 +132,15 @@ def test_what_git_ignores_and_a_build_needs_is_said_to_be_there(project: Project
         project.ensure()
     assert "data.bin is there, and git or .dockerignore ignores it" in raised.value.why
     assert "take data.bin out of" in raised.value.hint
+
+
+def test_a_mount_of_what_is_not_there_is_told_before_anything_is_built(project: Project) -> None:
+    project.write(f"FROM {SLIM}\nRUN exit 3\n")
+    asked = project.having(mounts=(DockerMount("data-outside", "/data"),))
+    with pytest.raises(EnvironmentFailure, match=r"docker\.mounts: there is no data-outside"):
+        asked.plan()
+    assert {"environment-refused", "mount-unpinned", "base-unpinned"} <= asked.flags().keys()
+    assert "docker.mounts" in asked.flags()["environment-refused"]
 
 
 def test_a_secret_of_the_build_has_to_be_there_and_is_written_nowhere(
