@@ -73,8 +73,8 @@ def look(root: Path, spec: DockerSpec, means: Means) -> Context:
     """The build context of ``spec`` in the project at ``root``, as it is now. Raises EnvironmentFailure."""
     file = spec.file or "Dockerfile"
     text = read_text(root, file, "docker.file")
-    directory = _directory(root, spec.context)
-    patterns = _patterns(root, file, directory)
+    directory = directory_of(root, spec.context)
+    patterns = patterns_of(root, file, directory)
     own = os.path.relpath(os.path.realpath((root / file).parent), directory)
     own = os.path.normpath(os.path.join(own, os.path.basename(file)))  # noqa: PTH118, PTH119 - text
     here = os.path.relpath(directory, os.path.realpath(root))
@@ -197,8 +197,8 @@ def _remembered(directory: Path, means: Means) -> Iterator[Callable[[str, os.sta
         keep(file, now)
 
 
-def _directory(root: Path, relative: str) -> Path:
-    """Where the context is, links resolved."""
+def directory_of(root: Path, relative: str) -> Path:
+    """Where the context is, links resolved. Raises EnvironmentFailure when it can be none."""
     reason = escape_reason(root, relative)
     directory = Path(os.path.realpath(root / relative))
     if reason is None and not directory.is_dir():
@@ -212,8 +212,8 @@ def _directory(root: Path, relative: str) -> Path:
     return directory
 
 
-def _patterns(root: Path, file: str, directory: Path) -> Patterns:
-    """Those of the Dockerfile's own file of patterns, else those of the context."""
+def patterns_of(root: Path, file: str, directory: Path) -> Patterns:
+    """Those of the Dockerfile's own file of patterns, else those of the context. Raises EnvironmentFailure."""
     context = os.path.relpath(directory, os.path.realpath(root))
     for name in (f"{file}{IGNORE}", os.path.normpath(os.path.join(context, IGNORE))):  # noqa: PTH118 - text
         if os.path.lexists(root / name):
