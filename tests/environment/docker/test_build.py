@@ -6,6 +6,7 @@ import json
 import signal
 from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -200,7 +201,7 @@ def test_an_image_without_a_shell_is_an_environment_too(project: Project) -> Non
 def test_an_image_that_was_removed_is_built_again_and_that_is_flagged(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    project.write(f"FROM {SLIM}\nRUN head -c 16 /dev/urandom > /random\n")
+    project.write(f"FROM {SLIM}\nRUN : {uuid4()} && head -c 16 /dev/urandom > /random\n")  # in nobody's cache
     monkeypatch.setenv("DOCKER_BUILDKIT", "0")  # the next builder takes nothing that this one made
     first = project.ensure()
     monkeypatch.delenv("DOCKER_BUILDKIT")
@@ -213,6 +214,18 @@ def test_an_image_that_was_removed_is_built_again_and_that_is_flagged(
     assert id_of(first) != id_of(second)
     assert id_of(first) in flag.message
     assert id_of(second) in flag.message
+
+
+def test_an_image_that_is_built_again_as_it_was_is_not_flagged(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_BUILDKIT", "0")  # its cache is the image itself, which stays
+    project.write(f"FROM {SLIM}\nRUN : {uuid4()} && head -c 16 /dev/urandom > /random\n")
+    first = project.ensure()
+    assert first.plan.directory
+    marker.mark_damaged(first.plan.directory, "by hand")
+    second = project.ensure()
+    assert (second.reused, id_of(second), second.flags) == (False, id_of(first), ())
 
 
 def test_a_base_that_moves_while_it_is_built_is_an_error(

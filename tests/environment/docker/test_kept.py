@@ -80,8 +80,12 @@ def test_what_a_run_mounts_need_not_be_there_to_build(inside: Project) -> None:
     assert "there is no nowhere" in subprocess.run(argv, capture_output=True, text=True, check=False).stdout
 
 
-def test_what_is_not_there_any_more_is_found_by_verify_and_made_again(inside: Project) -> None:
+def test_what_is_not_there_any_more_is_found_by_verify_and_made_again(
+    inside: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_BUILDKIT", "0")  # the next builder takes nothing that this one made
     made = told("build")
+    monkeypatch.delenv("DOCKER_BUILDKIT")
     image = str(made["image"])
     inside.engine.api.remove_image(image, force=True)
     [listed] = told("list")["environments"]
@@ -89,6 +93,7 @@ def test_what_is_not_there_any_more_is_found_by_verify_and_made_again(inside: Pr
     assert "does not have its image" in env("verify", code=113).out
     again = told("build")
     assert again["reused"] is False
+    assert again["image"] != image
     assert [flag["code"] for flag in again["flags"]] == ["base-unpinned", "environment-rebuilt"]
 
 
