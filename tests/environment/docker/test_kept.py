@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -192,6 +193,26 @@ def test_pruning_removes_strays_and_only_those_of_this_cache(inside: Project, tm
             if one in inside.engine.containers():
                 inside.engine.api.remove_container(one, force=True)
         inside.engine.api.remove_image(tags[1])
+
+
+def test_pruning_removes_the_locks_of_runs_whose_engine_died(inside: Project) -> None:
+    image = str(told("build")["image"])
+    left, held, named, new = (inside.cache / "containers" / f"{name}.lock" for name in ("l", "h", "n", "new"))
+    left.parent.mkdir(parents=True)
+    for lock in (left, held, named, new):
+        lock.touch()
+        if lock is not new:
+            os.utime(lock, (0, 0))
+    made = container(inside.engine, image, {LOCK_LABEL: str(named), RUN_LABEL: "n"})
+    try:
+        with locks.exclusive(held, holder=""):
+            strays = told("prune", "--dry-run")["strays"]
+            assert [(one["kind"], one["run"]) for one in strays] == [("container", "n"), ("lock", "l")]
+            assert "lock l.lock of run l" in env("prune").out
+        assert [lock.exists() for lock in (left, held, named, new)] == [False, True, False, True]
+    finally:
+        if made in inside.engine.containers():
+            inside.engine.api.remove_container(made, force=True)
 
 
 def name_of(container: str, engine: Engine) -> str:
