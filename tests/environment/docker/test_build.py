@@ -14,7 +14,8 @@ from projrun.core.errors import EngineFailure, EnvironmentFailure
 from projrun.environment import build, uses
 from projrun.environment.docker import marker
 from projrun.environment.model import Environment
-from projrun.spec.model import DockerMount
+from projrun.environment.plan import plan
+from projrun.spec.model import DockerMount, EnvironmentSpec
 from tests import images
 from tests.environment.docker.conftest import Project
 from tests.images import DEBIAN, PYTHON, SLIM
@@ -125,14 +126,44 @@ def test_a_dockerfile_that_is_not_in_the_context_is_called_by_its_own_name(proje
     assert raised.value.hint.startswith("mend that in Dockerfile;")
 
 
-def test_what_git_ignores_and_a_build_needs_is_said_to_be_there(project: Project) -> None:
-    project.write(f"FROM {SLIM}\nCOPY data.bin /\n")
-    project.write("data.bin\n", ".dockerignore")
-    project.write("x", "data.bin")
-    with pytest.raises(EnvironmentFailure, match=r"data\.bin") as raised:
+def failure_of(project: Project) -> EnvironmentFailure:
+    with pytest.raises(EnvironmentFailure) as raised:
         project.ensure()
-    assert "data.bin is there, and git or .dockerignore ignores it" in raised.value.why
-    assert "take data.bin out of" in raised.value.hint
+    return raised.value
+
+
+@pytest.mark.parametrize("buildkit", ["0", "1"])
+def test_what_a_build_misses_is_said_to_be_there_or_not(
+    project: Project, monkeypatch: pytest.MonkeyPatch, buildkit: str
+) -> None:
+    monkeypatch.setenv("DOCKER_BUILDKIT", buildkit)
+    project.write(f"FROM {SLIM}\nCOPY data.bin /\n")
+    missing = failure_of(project)
+    assert "data.bin is not in the build context" in missing.what
+    assert missing.why.endswith("There is no data.bin in the project.")
+    assert missing.hint.startswith("make data.bin, or mend that in Dockerfile; all that the builder said: ")
+    project.write("x", "data.bin")
+    project.write("# those\n*.bin\n", ".dockerignore")
+    ignored = failure_of(project)
+    assert ignored.why.endswith("data.bin is there, and .dockerignore:2 ignores it.")
+    assert ignored.hint.startswith("mend .dockerignore:2: ")
+    project.write("", ".dockerignore")
+    declared = failure_of(project.having(products=("data.bin",)))
+    assert declared.why.endswith("an entry point declares to write it.")
+
+
+def test_what_git_ignores_is_asked_of_git(project: Project) -> None:
+    (project.root / "sub").mkdir()
+    project.write(f"FROM {SLIM}\nCOPY data /data\n")
+    (project.root / "sub" / "data").mkdir()
+    project.write("x", "sub/data/a.bin")
+    asked = project.having(context="sub")
+    ignoring = replace(asked.means, tree=lambda directory: ())
+    planned = plan(EnvironmentSpec(docker=asked.spec), asked.root, ignoring, asked.report)
+    with pytest.raises(EnvironmentFailure, match="data is not in the build context") as raised:
+        build.ensure(planned, ignoring, asked.report)
+    assert "data is there, and git ignores it" in raised.value.why
+    assert raised.value.hint.startswith("git check-ignore -v sub/data ")
 
 
 def test_a_mount_of_what_is_not_there_is_told_before_anything_is_built(project: Project) -> None:
