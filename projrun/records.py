@@ -63,7 +63,7 @@ def find_record(text: str, store: Path) -> Record:
         raise StoreError(
             f"run {run} has no recipe",
             why=opened.read(run).why_incomplete or "it ended before its recipe was complete",
-            hint="there is nothing to do again; projrun show RUN tells why it ended",
+            hint=f"there is nothing to do again; projrun show {run} tells why it ended",
         )
     return _of_file(place)
 

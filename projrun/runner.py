@@ -255,7 +255,7 @@ def _write_recipe(
             *choice_flags(choice),
             *live.settled.flags,
             *source_flags(source, choice.entry_point.products),
-            *input_flags(inputs),
+            *input_flags(inputs, choice.spec.data),
             *environment.plan.flags,
             *environment.flags,
         ),
