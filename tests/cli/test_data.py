@@ -102,6 +102,9 @@ def test_a_pattern_that_differs_is_told_with_when_its_files_changed(project: Wor
     again = project.projrun("reproduce", "last")
     assert again.code == 125
     assert f"projrun show {project.projrun('runs', '--json').data[0]['id']} tells why" in again.err
+    outputs = project.projrun("outputs", "last", "--get", "out")
+    assert outputs.code == 114
+    assert "it ended before its program began" in outputs.err
 
 
 def test_data_whose_name_is_its_path_is_declared(project: Workspace) -> None:
@@ -316,7 +319,7 @@ def test_data_with_an_address_is_fetched_into_a_run_and_a_checkout(project: Work
 @pytest.mark.parametrize(
     ("entry", "words"),
     [
-        ("{path: x, url: 'https://host/x'}", "data with a 'url' needs 'sha256'"),
+        ("{path: x, url: 'https://host/x'}", "data with a 'url' needs 'sha256' (what its publisher"),
         (f"{{path: x, url: 'https://me:secret@host/x', sha256: {'0' * 64}}}", "without a user name or a password"),
         (f"{{path: x, url: /x, sha256: {'0' * 64}}}", "an address is SCHEME://"),
     ],
