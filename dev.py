@@ -89,7 +89,10 @@ def every_python(words: list[str]) -> int:
     failed = []
     for series, python in found.items():
         tools = environment(ROOT / ".venvs" / series, python)
-        if any([run([tools / "pytest", "-m", "not slow and not network", *chosen]) for chosen in choices]):
+        failures = [
+            chosen for chosen in choices if run([tools / "pytest", "-m", "not slow and not network", *chosen])
+        ]
+        if failures:
             failed.append(series)
     print(f"\nother Pythons tested: {', '.join(found) or 'none found'}; failed: {', '.join(failed) or 'none'}")
     return 1 if failed else 0
