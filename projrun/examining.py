@@ -38,5 +38,5 @@ def examine(choice: Choice, means: Means, report: Reporter) -> Examined:
             flags.append(as_flag("input-refused", error))
         else:
             found.append(one)
-            flags += input_flags((one,))
+            flags += input_flags((one,), choice.spec.data)
     return Examined(environment, environment_flags, tuple(found), tuple(flags))

@@ -89,7 +89,7 @@ def _of_run(options: ExportOptions, run: str) -> Contents:
         raise EnvironmentFailure(
             f"run {record.id} has no recipe",
             why=record.why_incomplete or "it ended before its recipe was complete",
-            hint="projrun show RUN tells what is known of it",
+            hint=f"projrun show {record.id} tells what is known of it",
         )
     try:
         return _executed_in(record.recipe, options.means.cache)
@@ -97,7 +97,7 @@ def _of_run(options: ExportOptions, run: str) -> Contents:
         raise EnvironmentFailure(
             f"the recipe of run {record.id} is damaged",
             why=f"it does not say what its environment was ({type(error).__name__}: {error})",
-            hint="projrun show RUN tells what is known of it",
+            hint=f"projrun show {record.id} tells what is known of it",
         ) from error
 
 

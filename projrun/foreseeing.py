@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,12 @@ from projrun.core.errors import DataError, EnvironmentFailure, ProjrunError, Sou
 from projrun.core.report import Reporter
 from projrun.environment import interpreters
 from projrun.environment.model import EnvironmentPlan
-from projrun.providing import lacking_in, missing, unlike
+from projrun.providing import held, lacking_in, missing, unlike
 from projrun.reconstructing import checked_out, chosen, options_of
 from projrun.records import Record, find_record
 from projrun.reproducing import Asked
 from projrun.source.model import Source
+from projrun.spec.model import DataEntry
 from projrun.stopping import ended_by_signals
 from projrun.store.store import Store
 
@@ -139,9 +140,24 @@ def _inputs(record: Record, root: Path, options: Options) -> Iterator[Need]:
         if path in lacking:
             hint = f"put back what the run read: sha256 {one['sha256']}"
             yield Need("input", MISSING, f"{path}: {lacking[path]}", DataError.exit_code, hint)
+        elif one in wanted and one.get("url") and not held(record, one, Store(options.store)):
+            yield _remote_input(one, options)
         else:
             where = "outside of the commit" if one in wanted else "in the commit"
             yield Need("input", HERE, f"{path}, {where}", DataError.exit_code)
+
+
+def _remote_input(one: Mapping[str, Any], options: Options) -> Need:
+    """An input that is had from its address alone, or was fetched from there before."""
+    from projrun.data.remote import is_at_hand
+
+    entry = DataEntry(str(one["name"]), str(one["path"]), one["sha256"], url=one["url"])
+    if is_at_hand(entry, options.cache):
+        return Need("input", HERE, f"{entry.path}, fetched before", DataError.exit_code)
+    if options.offline:
+        message = f"{entry.path}: nothing may be fetched (--offline), and it is not in the cache"
+        return Need("input", MISSING, message, DataError.exit_code, "leave --offline out")
+    return Need("input", HERE, f"{entry.path}, to be fetched from {entry.url}", DataError.exit_code)
 
 
 def _unplaced_inputs(record: Record) -> Iterator[Need]:

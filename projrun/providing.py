@@ -75,6 +75,13 @@ def missing(record: Record, wanted: Sequence[Mapping[str, Any]], store: Store) -
             yield path, f"the commit does not have it; in {local} it {told}, and the run read {one['sha256']}"
 
 
+def held(record: Record, one: Mapping[str, Any], store: Store) -> bool:
+    """Whether the project's own directory has an input as the run read it, or a store keeps it."""
+    local = local_project(record.recipe["source"])
+    there = local is not None and _digest(local, str(one["path"])) == one["sha256"]
+    return there or _object(record, one, store) is not None
+
+
 def unlike(record: Record, root: Path, wanted: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
     """The inputs that a checkout has, in another content than the run read, with why. ``wanted`` are left out."""
     for one in record.recipe["inputs"]:

@@ -60,10 +60,10 @@ def find_record(text: str, store: Path) -> Record:
     run = opened.resolve(text, project_around(Path()))
     place = opened.runs / run / RECIPE
     if not place.exists():
-        raise StoreError(
+        raise UsageError(
             f"run {run} has no recipe",
             why=opened.read(run).why_incomplete or "it ended before its recipe was complete",
-            hint="there is nothing to do again; projrun show RUN tells why it ended",
+            hint=f"projrun show {run} tells why it ended; name one that began: projrun runs",
         )
     return _of_file(place)
 

@@ -23,7 +23,7 @@ from projrun.source.restore import restore
 from projrun.spec.load import project_around
 from projrun.store.store import Store
 
-_SHOW = "projrun show RUN tells what is known of it"
+_SHOW = "projrun show {run} tells what is known of it"
 
 
 def restore_source(
@@ -73,14 +73,16 @@ def _recorded(store: Store, run: str) -> _Recorded:
         raise SourceError(
             f"run {record.id} has no recipe",
             why=record.why_incomplete or "it ended before its recipe was complete",
-            hint=_SHOW,
+            hint=_SHOW.format(run=record.id),
         )
     try:
         source = record.recipe["source"]
         return _Recorded(str(source["commit"]), str(source["snapshot"] or ""), _places(source))
     except (LookupError, TypeError):
         raise SourceError(
-            f"the recipe of run {record.id} is damaged", why="it does not say what its source was", hint=_SHOW
+            f"the recipe of run {record.id} is damaged",
+            why="it does not say what its source was",
+            hint=_SHOW.format(run=record.id),
         ) from None
 
 

@@ -20,7 +20,7 @@ from projrun.store.outputs import write_output, write_part
 from projrun.store.run import MOVED, RunRecord
 from projrun.store.store import Store
 
-_SHOW = "projrun show RUN tells what is known of it"
+_SHOW = "projrun show {run} tells what is known of it"
 
 
 def restore_outputs(store: Path, run: str, destination: Path) -> tuple[str, ...]:
@@ -180,10 +180,12 @@ def _write(store: Store, record: RunRecord, output: Mapping[str, Any], destinati
 
 def _nothing(record: RunRecord) -> DataError:
     what = f"run {record.id} has no outputs in the store"
+    show = _SHOW.format(run=record.id)
     if record.recipe is None or record.outcome is None:
-        return DataError(what, why=record.why_incomplete or "it has not ended", hint=_SHOW)
+        end = "it has not ended" if record.outcome is None else "it ended before its program began"
+        return DataError(what, why=record.why_incomplete or end, hint=show)
     written = [one["path"] for one in record.outcome["outputs"] if one["kind"] in ("file", "directory")]
     if written and not record.recipe["source"]["checkout"]:
         where = record.recipe["source"]["directory"]
         return DataError(what, why=f"it ran in place, and left them in {where}", hint=f"ls {where}")
-    return DataError(what, why="it wrote none that are declared", hint=_SHOW)
+    return DataError(what, why="it wrote none that are declared", hint=show)

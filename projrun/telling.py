@@ -6,10 +6,10 @@ import os
 import posixpath
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from projrun.choice import FROM_PARAMETER, Choice
+from projrun.choice import Choice
 from projrun.core.amounts import duration, size
 from projrun.core.errors import ProjrunError
 from projrun.core.flags import Flag
@@ -182,11 +182,11 @@ def _push(source: Source) -> str:
     return f"git push -u {name} {shlex.quote(source.branch)}"
 
 
-def input_flags(inputs: Sequence[Fingerprint]) -> tuple[Flag, ...]:
-    """Inputs whose next version would go unnoticed."""
+def input_flags(inputs: Sequence[Fingerprint], declared: Collection[str]) -> tuple[Flag, ...]:
+    """Inputs whose next version would go unnoticed; ``declared`` are the names of the spec's data."""
     flags = []
     for found in inputs:
-        if found.name.startswith(FROM_PARAMETER) or found.name == found.path:
+        if found.name not in declared:
             mend = "declare it under data in ProjectSpec.yaml, with its sha256"
             flags.append(Flag("input-undeclared", f"input {found.path} is not declared", mend))
         elif found.pin is None:

@@ -256,7 +256,6 @@ def _neighbour(root: Path, path: str) -> str | None:
 
 
 def _mismatch(changed: Sequence[Fingerprint], root: Path) -> DataError:
-    first = changed[0]
     names = ", ".join(repr(found.name) for found in changed)
     what = (
         f"input {names} is not what its pin says"
@@ -264,19 +263,21 @@ def _mismatch(changed: Sequence[Fingerprint], root: Path) -> DataError:
         else f"inputs {names} are not what their pins say"
     )
     reasons = "; ".join(
-        f"{found.path} has sha256 {found.sha256}, its pin is {found.pin}, changed {_changed(root / found.path)}"
+        f"{found.path} has sha256 {found.sha256}, its pin is {found.pin}, changed {_changed(root, found)}"
         for found in changed
     )
+    typed = " ".join(["projrun data pin", *(quote(found.name) for found in changed)])
     return DataError(
         what,
         why=reasons,
-        hint=f"put back the pinned data; if the change is meant: projrun data pin {first.name}",
+        hint=f"put back the pinned data; if the change is meant: {typed}",
     )
 
 
-def _changed(path: Path) -> str:
+def _changed(root: Path, found: Fingerprint) -> str:
+    times = [changed_at(root / path) or math.nan for path in found.members or (found.path,)]
     try:
-        return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(changed_at(path) or math.nan))
+        return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(max(times)))
     except (OverflowError, ValueError):
         return "at an unknown time"
 

@@ -115,4 +115,18 @@ def _other(url: str, offset: int) -> Iterator[Stream]:
 
 
 def _first_line(error: BaseException) -> str:
+    """What the system said, when it is behind what the libraries say of it."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror and cause.errno is not None:
+            return cause.strerror
+        cause = _reason(cause)
     return str(error).partition("\n")[0][:300] or type(error).__name__
+
+
+def _reason(error: BaseException) -> BaseException | None:
+    """The error that this one stands for: urllib3 has it as ``reason``, requests as what it was made of."""
+    for found in (getattr(error, "reason", None), *error.args, error.__cause__, error.__context__):
+        if isinstance(found, BaseException) and found is not error:
+            return found
+    return None

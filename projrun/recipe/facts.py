@@ -15,7 +15,9 @@ from typing import Any
 Facts = Mapping[str, Any]
 
 # Set anew for each run; the seed is a layer of its own.
-_OF_EACH_RUN = frozenset({"PROJRUN_RUN_ID", "PROJRUN_RUN_DIR", "PROJRUN_PARAMS_FILE", "PROJRUN_SEED"})
+_OF_EACH_RUN = frozenset(
+    {"PROJRUN_RUN_ID", "PROJRUN_RUN_DIR", "PROJRUN_PARAMS_FILE", "PROJRUN_SEED", "PYTHONPYCACHEPREFIX"}
+)
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,9 @@ def test_a_pin_that_does_not_hold_is_replaced_only_when_it_is_named(project: Wor
     refused = project.projrun("run")
     assert refused.code == 114
     assert all(text in refused.err for text in (sha("a"), sha("new"), "projrun data pin short"))
+    (project.root / "data/b.csv").write_text("new")
+    assert "projrun data pin short lines" in project.projrun("run").err
+    (project.root / "data/b.csv").write_text("b")
     assert project.projrun("data", "pin", "short").code == 0
     assert (project.root / "ProjectSpec.yaml").read_text() == before.replace(sha("a"), sha("new"))
 
@@ -86,6 +89,31 @@ def test_check_writes_nothing(project: Workspace) -> None:
     assert (project.root / "ProjectSpec.yaml").read_text() == SPEC
     pinned(project)
     assert project.projrun("data", "pin", "--check").code == 0
+
+
+def test_a_pattern_that_differs_is_told_with_when_its_files_changed(project: Workspace) -> None:
+    project.spec(SPEC.replace("data/a.csv  # short", "{path: 'data/*.csv'}"))
+    pinned(project)
+    (project.root / "data/b.csv").write_text("new")
+    done = project.projrun("run")
+    assert done.code == 114
+    assert "changed 20" in done.err
+    assert "unknown time" not in done.err
+    again = project.projrun("reproduce", "last")
+    assert again.code == 125
+    assert f"projrun show {project.projrun('runs', '--json').data[0]['id']} tells why" in again.err
+    outputs = project.projrun("outputs", "last", "--get", "out")
+    assert outputs.code == 114
+    assert "it ended before its program began" in outputs.err
+
+
+def test_data_whose_name_is_its_path_is_declared(project: Workspace) -> None:
+    project.spec(SPEC.replace("short: data/a.csv  # short", "table: table").replace("cat data/a.csv", "cat table"))
+    project.repository.write("table", "t")
+    pinned(project)
+    codes = [flag["code"] for flag in project.run()["recipe"]["flags"]]
+    plan = project.projrun("run", "--dry-run", "--json").data
+    assert "input-undeclared" not in codes + [flag["code"] for flag in plan["flags"]]
 
 
 def test_what_cannot_be_pinned_is_told(project: Workspace) -> None:
@@ -291,7 +319,7 @@ def test_data_with_an_address_is_fetched_into_a_run_and_a_checkout(project: Work
 @pytest.mark.parametrize(
     ("entry", "words"),
     [
-        ("{path: x, url: 'https://host/x'}", "data with a 'url' needs 'sha256'"),
+        ("{path: x, url: 'https://host/x'}", "data with a 'url' needs 'sha256' (what its publisher"),
         (f"{{path: x, url: 'https://me:secret@host/x', sha256: {'0' * 64}}}", "without a user name or a password"),
         (f"{{path: x, url: /x, sha256: {'0' * 64}}}", "an address is SCHEME://"),
     ],
@@ -312,8 +340,19 @@ def test_a_run_is_reproduced_from_kept_and_fetched_data_alone(project: Workspace
     project.repository.write(".gitignore", "data/\n")
     project.publish()
     run = project.run()["run"]
+    told = project.projrun("reproduce", run, "--check", "--json").data["needs"]
+    assert "data/far.csv, outside of the commit" in [need["message"] for need in told]
     (tmp_path / "far.csv").unlink()
     shutil.rmtree(project.root / "data")
+    downloads = project.home / "cache/downloads"
+    downloads.rename(project.home / "aside")
+    told = project.projrun("reproduce", run, "--check", "--json").data["needs"]
+    to_fetch = {"state": "here", "message": f"data/far.csv, to be fetched from file://{tmp_path}/far.csv"}
+    assert to_fetch.items() <= next(need for need in told if "far.csv" in need["message"]).items()
+    done = project.projrun("reproduce", run, "--check", "--offline")
+    assert done.code == 114
+    assert "--offline" in done.out
+    (project.home / "aside").rename(downloads)
     done = project.projrun("reproduce", run, "--offline", "--json")
     assert "recipe" in done.data, done.data
     inputs = {one["name"]: one for one in done.data["recipe"]["inputs"]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -145,3 +146,10 @@ def test_unchanged_data_is_not_checked_again(tmp_path: Path, monkeypatch: pytest
     for content, schema in ((HEADER + "1,1,a,,08", TABLE), (HEADER, {**TABLE, "title": "other"})):
         with pytest.raises(TypeError):
             check(tmp_path, "t.csv", content, schema)
+
+
+def test_reading_large_cells_changes_nothing_for_others(tmp_path: Path) -> None:
+    before = csv.field_size_limit()
+    schema = {"properties": {"x": {"type": "string"}}}
+    check(tmp_path, "a.csv", "x\n" + "a" * 200_000 + "\n", schema)
+    assert csv.field_size_limit() == before

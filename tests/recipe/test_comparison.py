@@ -80,7 +80,7 @@ def test_a_change_tells_how_much_only_of_numbers_and_never_fails(before: Any, af
     found = change("x", before, after)
     if found.absolute is not None:
         assert isinstance(before, (int, float)) and not isinstance(before, bool)
-        assert before + found.absolute == pytest.approx(after, abs=abs(before) * 1e-9 + 1e-9)
+        assert before + found.absolute == pytest.approx(after, abs=max(abs(before), abs(after)) * 1e-9 + 1e-9)
     json.dumps([found.absolute, found.relative], allow_nan=False)
 
 
