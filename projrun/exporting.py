@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from projrun.choice import environment_named
 from projrun.core.errors import EnvironmentFailure
@@ -19,6 +20,8 @@ from projrun.spec.load import find_project, load, project_around
 from projrun.store.store import Store
 
 FORMATS = ("requirements", "pylock", "cyclonedx", "dockerfile")
+
+_Told = TypeVar("_Told")
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,11 @@ def export_lock(options: ExportOptions, report: Reporter) -> str:
 
     Raises EnvironmentFailure when there is no lock, or when what a run recorded does not fit together.
     """
-    contents = _of_project(options, report) if options.run is None else _of_run(options, options.run)
+    recipe = None if options.run is None else _recipe_of(options, options.run)
+    if recipe is not None and options.format == "cyclonedx" and _told_of(recipe, _is_of_image):
+        return _told_of(recipe, _bill_of_image)
+    executed_in = partial(_executed_in, cache=options.means.cache)
+    contents = _of_project(options, report) if recipe is None else _told_of(recipe, executed_in)
     if options.format == "requirements":
         return exported.requirements(contents)
     if options.format == "dockerfile":
@@ -82,30 +89,45 @@ def _in_an_image(planned: EnvironmentPlan) -> Mapping[str, str]:
     return platforms.markers("linux-aarch64" if arm else "linux-x86_64", own)
 
 
-def _of_run(options: ExportOptions, run: str) -> Contents:
+def _recipe_of(options: ExportOptions, run: str) -> Mapping[str, Any]:
     store = Store(options.store)
     record = store.read(store.resolve(run, project_around(options.start)))
     if record.recipe is None:
         raise EnvironmentFailure(
             f"run {record.id} has no recipe",
             why=record.why_incomplete or "it ended before its recipe was complete",
-            hint=f"projrun show {record.id} tells what is known of it",
+            hint="projrun show RUN tells what is known of it",
         )
+    return record.recipe
+
+
+def _told_of(recipe: Mapping[str, Any], tell: Callable[[Mapping[str, Any]], _Told]) -> _Told:
+    """What ``tell`` makes of a recipe, which may be damaged."""
     try:
-        return _executed_in(record.recipe, options.means.cache)
+        return tell(recipe)
     except (LookupError, TypeError, ValueError) as error:
         raise EnvironmentFailure(
-            f"the recipe of run {record.id} is damaged",
+            f"the recipe of run {recipe.get('run')} is damaged",
             why=f"it does not say what its environment was ({type(error).__name__}: {error})",
-            hint=f"projrun show {record.id} tells what is known of it",
+            hint="projrun show RUN tells what is known of it",
         ) from error
+
+
+def _is_of_image(recipe: Mapping[str, Any]) -> bool:
+    return bool(recipe["environment"]["kind"] == "docker")
+
+
+def _bill_of_image(recipe: Mapping[str, Any]) -> str:
+    from projrun.environment.bill import cyclonedx_of_image
+
+    return cyclonedx_of_image(recipe)
 
 
 def _executed_in(recipe: Mapping[str, Any], cache: Path) -> Contents:
     """What a run executed in: of its lock the lines that applied, when they are what was installed."""
     run, environment = str(recipe["run"]), recipe["environment"]
     kept = environment["lock"]
-    if environment["kind"] == "docker":
+    if _is_of_image(recipe):
         raise _of_image(f"run {run} executed in an image, which has no lock", f"projrun env show {run} --json")
     if kept is None:
         raise _unlocked(f"run {run} executed in a {environment['kind']} environment, which has no lock")
@@ -171,5 +193,5 @@ def _of_image(what: str, show: str) -> EnvironmentFailure:
     return EnvironmentFailure(
         what,
         why="It has what its Dockerfile installed, which nothing pins but the image's id.",
-        hint=f"{show}    (lists all that is inside)",
+        hint=f"{show}    (lists all that is inside; of a run also: projrun export-lock RUN --format cyclonedx)",
     )

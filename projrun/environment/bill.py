@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _LONGEST_LICENCE = 100  # characters; some put the whole text there
 _ALGORITHMS = {"sha256": "SHA-256", "sha384": "SHA-384", "sha512": "SHA-512"}
 _CLASSIFIER = "License :: "
+# Types of purl. Whose distribution it is was not recorded, so none of these has a namespace.
+_PURL_TYPES = {"dpkg": "deb", "rpm": "rpm", "apk": "apk"}
 
 _Metadata = Mapping[str, importlib.metadata.Distribution]
 
@@ -29,10 +31,49 @@ def cyclonedx(contents: Contents) -> str:
 
     Licences, and what needs what, are known when the environment is built here.
     """
+    return _text(_bill(contents))
+
+
+def cyclonedx_of_image(recipe: Mapping[str, Any]) -> str:
+    """The bill of what a recipe recorded of an image, as JSON: the project, the image, and what is inside.
+
+    That is Python's distributions and the packages of the system. Raises LookupError for a recipe without them.
+    """
+    from cyclonedx.model.bom import Bom, BomMetaData
+    from cyclonedx.model.component import Component, ComponentType
+    from cyclonedx.model.tool import ToolRepository
+
+    environment = recipe["environment"]
+    built = environment["container"]["image"]
+    root = Component(
+        name=recipe["spec"]["project"],
+        version=recipe["source"]["commit"],
+        type=ComponentType.APPLICATION,
+        bom_ref="project",
+    )
+    image = Component(
+        name=built["reference"] or "image", version=built["id"], type=ComponentType.CONTAINER, bom_ref="image"
+    )
+    inside = list(_inside(environment))
+    about = BomMetaData(
+        component=root,
+        tools=ToolRepository(
+            components=[Component(name="projrun", version=projrun.__version__, type=ComponentType.APPLICATION)]
+        ),
+        timestamp=datetime.fromisoformat(recipe["created"].replace("Z", "+00:00")),
+    )
+    serial = uuid.uuid5(uuid.NAMESPACE_URL, f"urn:projrun:{environment['key']}:{recipe['run']}")
+    bill = Bom(metadata=about, components=[image, *inside], serial_number=serial)
+    bill.register_dependency(root, [image])
+    bill.register_dependency(image, inside)
+    return _text(bill)
+
+
+def _text(bill: Bom) -> str:
     from cyclonedx.output import make_outputter
     from cyclonedx.schema import OutputFormat, SchemaVersion
 
-    return make_outputter(_bill(contents), OutputFormat.JSON, SchemaVersion.V1_6).output_as_string(indent=2) + "\n"
+    return make_outputter(bill, OutputFormat.JSON, SchemaVersion.V1_6).output_as_string(indent=2) + "\n"
 
 
 def _bill(contents: Contents) -> Bom:
@@ -157,3 +198,21 @@ def _properties(contents: Contents) -> list[Any]:
 
     facts = {"platform": contents.platform, "environment-key": contents.key, "run": contents.run}
     return [Property(name=f"projrun:{name}", value=value) for name, value in facts.items() if value]
+
+
+def _inside(environment: Mapping[str, Any]) -> Iterator[Component]:
+    from packageurl import PackageURL
+
+    for one in environment["installed"]:
+        yield _part(PackageURL("pypi", None, one["name"], one["version"]))
+    for one in environment["container"]["packages"]:
+        qualifiers = {"arch": one["architecture"]} if one["architecture"] else None
+        yield _part(PackageURL(_PURL_TYPES[one["manager"]], None, one["name"], one["version"], qualifiers))
+
+
+def _part(purl: Any) -> Component:
+    from cyclonedx.model.component import Component, ComponentType
+
+    return Component(
+        name=purl.name, version=purl.version, type=ComponentType.LIBRARY, bom_ref=purl.to_string(), purl=purl
+    )

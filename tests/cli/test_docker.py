@@ -8,8 +8,11 @@ import random
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 
 from tests import images
 from tests.cli.conftest import Workspace
@@ -227,6 +230,23 @@ def test_there_is_no_lock_to_export_and_what_is_inside_is_shown(project: Workspa
         assert command
         assert project.projrun(*command[1].split()).data["image"]["packages"] == []
     assert run in project.projrun("export-lock", "last").err
+
+
+def test_what_is_in_an_image_is_a_bill_of_materials(workspace: Workspace, engine: Engine) -> None:
+    images.debian(engine)
+    workspace.entry_point("echo hi", environment=f"{{docker: {{image: '{images.DEBIAN}'}}}}")
+    recipe = workspace.run()["recipe"]
+    text = workspace.projrun("export-lock", "last", "--format", "cyclonedx").out
+    assert text, workspace.projrun("export-lock", "last", "--format", "cyclonedx").err
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    bill = json.loads(text)
+    [image, *inside] = bill["components"]
+    assert (image["type"], image["version"]) == ("container", recipe["environment"]["container"]["image"]["id"])
+    packages = recipe["environment"]["container"]["packages"]
+    assert len(inside) == len(packages) + len(recipe["environment"]["installed"])
+    [coreutils] = [one for one in packages if one["name"] == "coreutils"]
+    version = quote(coreutils["version"], safe=":")
+    assert f"pkg:deb/coreutils@{version}?arch={coreutils['architecture']}" in {one["purl"] for one in inside}
 
 
 def test_an_entrypoint_is_kept_and_gets_the_command_as_its_words(workspace: Workspace, engine: Engine) -> None:
