@@ -34,7 +34,7 @@ def compare(name: str, before: Path, after: Path) -> Compared:
     tally = Tally()
     try:
         read(before, after, tally)
-    except (ValueError, csv.Error, RecursionError, EOFError) as error:
+    except (ValueError, ArithmeticError, csv.Error, RecursionError, EOFError, NotImplementedError) as error:
         raise Incomparable(f"it is not {kind} that can be read: {error}") from error
     return tally.result(kind)
 
