@@ -12,6 +12,7 @@ from projrun.again import again_of, interpreter_of, lock_of
 from projrun.choice import Choice, Options
 from projrun.core.errors import DataError, EnvironmentFailure, ProjrunError, SourceError
 from projrun.core.report import Reporter
+from projrun.data.remote import is_fetched
 from projrun.environment import interpreters
 from projrun.environment.model import EnvironmentPlan
 from projrun.providing import lacking_in, missing, unlike
@@ -116,7 +117,7 @@ def _planned(what: str, planned: EnvironmentPlan, options: Options) -> Need:
     message = f"to be built{with_python}: {planned.reason}"
     if options.offline:
         return Need(what, UNKNOWN, f"{message}; whether its packages are here is seen when it is", code)
-    return Need(what, HERE, f"{message}; its packages come from the package index", code)
+    return Need(what, UNKNOWN, f"{message}; whether the package index has its packages is seen then", code)
 
 
 def _secrets(record: Record) -> Iterator[Need]:
@@ -135,6 +136,9 @@ def _inputs(record: Record, root: Path, options: Options) -> Iterator[Need]:
         if path in lacking:
             hint = f"put back what the run read: sha256 {one['sha256']}"
             yield Need("input", MISSING, f"{path}: {lacking[path]}", DataError.exit_code, hint)
+        elif one in wanted and one.get("url") and not is_fetched(one["sha256"], options.cache):
+            state = MISSING if options.offline else UNKNOWN
+            yield Need("input", state, f"{path}, to be fetched from {one['url']}", DataError.exit_code)
         else:
             where = "outside of the commit" if one in wanted else "in the commit"
             yield Need("input", HERE, f"{path}, {where}", DataError.exit_code)

@@ -322,3 +322,7 @@ def test_a_run_is_reproduced_from_kept_and_fetched_data_alone(project: Workspace
         name: one["sha256"] for name, one in before.items()
     }
     assert [one["kind"] for one in inputs.values()] == ["glob", "directory", "file"]
+    for words, code, state in (((), 0, "unknown"), (("--offline",), 114, "missing")):
+        shutil.rmtree(project.home / "cache/downloads", ignore_errors=True)
+        told = project.projrun("reproduce", run, "--check", "--json", *words)
+        assert (told.code, told.data["needs"][-1]["state"]) == (code, state)
