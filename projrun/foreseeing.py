@@ -114,6 +114,10 @@ def _planned(what: str, planned: EnvironmentPlan, options: Options) -> Need:
     with_python = f", with {python.implementation} {python.version}" if python else ""
     if planned.reason is None:
         return Need(what, HERE, f"key {planned.key[:12]}{with_python}, ready", code)
+    if not planned.key:  # of an image that another one is made from
+        if options.offline:
+            return Need(what, MISSING, f"{planned.reason}", code, "run it without --offline, or docker pull IMAGE")
+        return Need(what, UNKNOWN, f"{planned.reason}; whether it can be pulled is seen when it is", code)
     message = f"to be built{with_python}: {planned.reason}"
     if options.offline:
         return Need(what, UNKNOWN, f"{message}; whether its packages are here is seen when it is", code)

@@ -24,6 +24,12 @@ from projrun.spec.load import find_project, load
 from projrun.spec.model import DEFAULT_ENVIRONMENT, EnvironmentSpec
 from projrun.spec.text import shown_name
 
+_OF_ITS_OWN = 'in ProjectSpec.yaml: environment: {python: "3.11", requirements: requirements.in}'
+# For the Python of an image, which is none of this machine's.
+_FOR_AN_IMAGE = (
+    "uv pip compile --universal --python-version 3.11 --generate-hashes -o requirements.lock requirements.in"
+    "    (a lock that the Dockerfile installs; with the image's version of Python)"
+)
 _DEFAULT = "requirements.lock"  # of the default environment; that of another is called as it is
 
 
@@ -169,7 +175,7 @@ def _require_requirements(spec: EnvironmentSpec) -> None:
         raise EnvironmentFailure(
             f"there is nothing to lock: the environment is {kind}",
             why="A lock is for an environment of its own.",
-            hint='in ProjectSpec.yaml: environment: {python: "3.11", requirements: requirements.in}',
+            hint=_FOR_AN_IMAGE if spec.docker is not None else _OF_ITS_OWN,
         )
     if spec.requirements is None:
         raise EnvironmentFailure(

@@ -167,9 +167,7 @@ def _held(output: _Output, side: Side) -> dict[str, _Content]:
     local = local_project(side.source)
     path = str(output["path"])
     if local is None or side.source.get("checkout") or _digest(local, path) != output["sha256"]:
-        raise _NotHeld(
-            "the run was in place and keeps no outputs" if not output["object"] else "it is not kept here"
-        )
+        raise _NotHeld("the store does not keep it, nor is it in the project's directory any more")
     return dict(_walked(local / path))
 
 

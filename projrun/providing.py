@@ -128,11 +128,12 @@ def _bring(record: Record, one: Mapping[str, Any], root: Path, store: Store) -> 
 
 def _write(objects: Objects, sha256: str, one: Mapping[str, Any], root: Path) -> None:
     """Writes what is kept of an input and is not there yet. Raises OSError and StoreError."""
+    if one["kind"] == "glob":  # its files are kept by their paths, and a part of a pattern is no directory
+        fill(objects, sha256, root)
+        return
     place = make_parents(root, str(one["path"]))
     if one["kind"] == "file":
         objects.copy_to(sha256, place)
-    elif one["kind"] == "glob":
-        fill(objects, sha256, root)
     else:
         fill(objects, sha256, place)
 

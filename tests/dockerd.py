@@ -156,7 +156,9 @@ def _start(folder: Path, storage: str, network: str, odd: Odd) -> subprocess.Pop
     words += ["--host", f"unix://{folder}/sock", "--group", str(ENGINE_GROUP), "--storage-driver", storage]
     # Nothing of the machine's own network is changed. The namespaces are for a containerd that is shared.
     words += ["--iptables=false", "--ip-masq=false", "--ip-forward=false", "--bridge", network or "none"]
-    words += ["--containerd-namespace", folder.name, "--containerd-plugins-namespace", f"{folder.name}-plugins"]
+    # Their names have no two of .-_ together and none at the end; that of a temporary folder may.
+    name = folder.name.replace("_", "x")
+    words += ["--containerd-namespace", name, "--containerd-plugins-namespace", f"{name}-plugins"]
     words += ["--shutdown-timeout", "1"]
     if odd.remote:
         words += ["--host", f"tcp://127.0.0.1:{odd.remote}"]

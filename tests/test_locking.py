@@ -530,6 +530,13 @@ def test_a_project_with_nothing_to_compile_says_what_to_write(
     assert "ProjectSpec.yaml" in raised.value.hint
 
 
+def test_a_project_with_an_image_says_how_the_lock_in_it_is_compiled(shelf: Shelf) -> None:
+    shelf.spec("docker: {image: 'a:1'}")
+    with pytest.raises(EnvironmentFailure, match="there is nothing to lock: the environment is docker") as raised:
+        shelf.lock()
+    assert raised.value.hint.startswith("uv pip compile --universal")
+
+
 def test_a_pylock_is_compiled_too_and_kept_in_step(shelf: Shelf) -> None:
     alpha = shelf.wheel("alpha", requires=["beta"])
     shelf.wheel("beta")

@@ -224,7 +224,7 @@ def _tell(result: Result, screen: Screen, *, as_json: bool, quiet: bool) -> None
         from projrun.cli.summary import summarise
 
         summarise(result, screen)
-    elif result.outcome["status"] not in ("finished", "failed"):
+    elif result.outcome["status"] not in ("finished", "failed") or result.exit_code == ProjrunError.exit_code:
         screen.line(result.outcome["status"], result.outcome["reason"])  # else the exit code would say it alone
 
 

@@ -181,6 +181,8 @@ def _environment(environment: Mapping[str, Any]) -> Iterator[Line]:
 def _container(container: Mapping[str, Any]) -> Iterator[Line]:
     image, build = container["image"], container["build"]
     yield "image", f"{image['id']} ({image['platform']}, {size(image['size'])}) on {container['engine']}"
+    if image["entrypoint"]:
+        yield "entrypoint", shlex.join(image["entrypoint"])
     if image["reference"]:
         yield "reference", image["reference"]
     for base in container["bases"] if build else ():
@@ -196,7 +198,7 @@ def _container(container: Mapping[str, Any]) -> Iterator[Line]:
         yield "packages", f"{count} of the operating system, by {', '.join(managers)} (--json lists them)"
     told = container["configuration"]
     words = [f"user {told['user']}", f"network {told['network']}"]
-    words += [f"{name} {size(told[name])}" for name in ("memory", "shm_size") if told[name]]
+    words += [f"{name} {told[name] / (1 << 20):g} MiB" for name in ("memory", "shm_size") if told[name]]
     words += [f"{name} {told[name]}" for name in ("cpus", "gpus") if told[name]]
     yield "container", ", ".join(words)
     for mount in told["mounts"]:

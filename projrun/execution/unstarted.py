@@ -30,6 +30,14 @@ _DIRECTORY = re.compile(
 _INIT = re.compile(r"docker-init|container-init|catatonit", re.I)
 _OWNER = re.compile(r"mount option.*\buid=", re.I)
 _MISSING_SOURCE = re.compile(r"(?:bind source path does not exist|statfs|lstat|stat):? (?P<path>/[^:]+)", re.I)
+# What the engine says of something asked for -> the key of docker that asks for it, and what to do.
+_ASKED = (
+    (re.compile(r"memory limit", re.I), "memory", "ask for more"),
+    (re.compile(r"range of cpus", re.I), "cpus", "ask for less"),
+    (re.compile(r"device driver|nvidia|gpu", re.I), "gpus", "GPUs need the NVIDIA container toolkit there"),
+    (re.compile(r"find (user|group)|matching entries in", re.I), "user", 'or by number, user: "UID:GID"'),
+    (re.compile(r"network .*not found|(find|such) network", re.I), "network", "docker network ls names them"),
+)
 # Go's os.FileMode
 _IS_DIRECTORY, _IS_LINK, _EXECUTABLE = 1 << 31, 1 << 27, 0o111
 
@@ -75,6 +83,9 @@ def engine_failure(error: Exception, *, answered: bool, what: str) -> str:
         if missing and error.status < 500 and "mount" in str(error):
             where = "" if place.scheme == "unix" else f" where the engine runs ({place.shown})"
             return f"{missing['path']} is to be mounted into the container, but does not exist{where}"
+        for pattern, key, advice in _ASKED:
+            if pattern.search(str(error)):
+                return f"the engine refuses docker.{key}: {error} (change it in ProjectSpec.yaml; {advice})"
         failure = failures.refused(error.status, str(error), what)
     else:
         failure = failures.gone(error, place) if answered else failures.unreachable(error, place)

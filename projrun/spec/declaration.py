@@ -10,14 +10,12 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from projrun.spec import command as commands
-from projrun.spec import parameters
+from projrun.spec import container, parameters
 from projrun.spec.fault import Fault, Path
 from projrun.spec.model import (
     DEFAULT_ENVIRONMENT,
     Command,
     DataEntry,
-    DockerMount,
-    DockerSpec,
     EntryPoint,
     EnvironmentSpec,
     Parameter,
@@ -41,8 +39,6 @@ _CONSTRAINTS = (
 _BOUNDS = (("minimum", "maximum"), ("minLength", "maxLength"), ("minItems", "maxItems"))
 _KINDS = {bool: "bool", int: "int", float: "float", str: "str"}
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
-_POWERS = ("", "k", "m", "g", "t")
-_AMOUNT = re.compile(r"(\d+)([kmgt]?)i?b?")  # as Docker has it: powers of 1024, however it is spelled
 
 NO_COMMAND = Command((), "")
 
@@ -73,8 +69,12 @@ def declare(value: Mapping[str, Any], texts: Mapping[Path, str]) -> Declared:
     reader = _Reader(texts, tuple(value.get("seeding", ())))
     entry_points = {name: reader.entry_point(name, node) for name, node in value.get("entry_points", {}).items()}
     products = dict.fromkeys(path for entry_point in entry_points.values() for path in entry_point.products)
+    environments = _environments(value)
+    for place, one in environments.items():
+        if one.docker is not None:
+            reader.faults += container.faults(one.docker, (*place, "docker"))
     return Declared(
-        {place: _with_products(one, tuple(products)) for place, one in _environments(value).items()},
+        {place: _with_products(one, tuple(products)) for place, one in environments.items()},
         {name: _data(name, node) for name, node in value.get("data", {}).items()},
         entry_points,
         tuple(reader.faults),
@@ -109,7 +109,7 @@ def _environment(name: str, node: Mapping[str, Any]) -> EnvironmentSpec:
     lists = ("extras", "groups", "source_distributions", "inherit", "secrets")
     keys: dict[str, Any] = {key: tuple(value) if key in lists else value for key, value in node.items()}
     if "docker" in keys:
-        keys["docker"] = _docker(keys["docker"])
+        keys["docker"] = container.read(keys["docker"])
     return EnvironmentSpec(name, **keys)
 
 
@@ -117,21 +117,6 @@ def _with_products(environment: EnvironmentSpec, products: tuple[str, ...]) -> E
     if environment.docker is None:
         return environment
     return replace(environment, docker=replace(environment.docker, products=products))
-
-
-def _docker(node: Mapping[str, Any]) -> DockerSpec:
-    keys: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in node.items()}
-    for key in ("memory", "shm_size"):
-        if key in keys:
-            keys[key] = _bytes(keys[key])
-    keys["mounts"] = tuple(DockerMount(**mount) for mount in keys.get("mounts", ()))
-    return DockerSpec(**keys)
-
-
-def _bytes(node: int | str) -> int:
-    found = _AMOUNT.fullmatch(str(node).lower())
-    assert found is not None, node  # the schema has seen it
-    return int(found[1]) << _POWERS.index(found[2]) * 10
 
 
 def _data(name: str, node: Any) -> DataEntry:

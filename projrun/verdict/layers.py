@@ -50,6 +50,7 @@ def parameters(before: _Document, after: _Document) -> Layer:
     """Every value, the seed, the words of the command, the variables."""
     old, new = ({one["name"]: one["raw"] for one in recipe["parameters"]} for recipe in (before, after))
     findings = [*_by_name("", old, new), finding("seed", before["seed"], after["seed"])]
+    findings.append(finding("seeding", *(", ".join(one.get("seeding") or ()) or None for one in (before, after))))
     findings.append(_argv(_words(before), _words(after)))
     findings += _by_name("variable ", _variables(before), _variables(after))
     for name in dict.fromkeys((*before["variables"]["secrets"], *after["variables"]["secrets"])):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +163,7 @@ def test_what_the_spec_says_of_a_container_holds_and_is_recorded(
     ]
     assert (configuration["shm_size"], configuration["memory"], configuration["cpus"]) == (8 << 20, 64 << 20, 0.5)
     assert (configuration["user"], configuration["network"]) == ("1234:5678", "none")
+    assert "memory 64 MiB, shm_size 8 MiB" in workspace.projrun("show", "last").out
     assert "mount-unpinned" in {flag["code"] for flag in run["recipe"]["flags"]}
 
 
@@ -223,6 +225,7 @@ def test_an_entrypoint_is_kept_and_gets_the_command_as_its_words(workspace: Work
     run = workspace.run()
     assert program_output(workspace, run) == [f"entering as {os.getuid()}", "and then"]
     assert container_of(run)["image"]["entrypoint"] == ["/enter"]
+    assert re.search(r"^entrypoint +/enter$", workspace.projrun("show", "last").out, re.M)
     assert run["recipe"]["argv"] == ["echo", "and", "then"]
 
 

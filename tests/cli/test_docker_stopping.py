@@ -150,7 +150,7 @@ def test_an_engine_that_goes_away_in_the_middle_is_told(
         images.slim(own)
         own.api.close()
         monkeypatch.setenv("DOCKER_HOST", own.host)
-        process = workspace.start("run")
+        process = workspace.start("run", "-q")  # which is no reason to say nothing of it
         until(lambda: run_of(workspace), process)
         run = run_of(workspace)
         assert run

@@ -242,7 +242,7 @@ def test_a_run_in_place_is_compared_by_content_while_its_file_is_there(
     (workspace.root / "results/table.csv").unlink()
     (output, *_) = reproduced(workspace, old, code=10)["verdict"]["outputs"]
     assert output["how"] == "sha256"
-    assert "the run was in place and keeps no outputs" in output["message"]
+    assert "the store does not keep it" in output["message"]
 
 
 def test_a_program_that_fails_again_in_the_same_way_is_reproduced(workspace: Workspace, tmp_path: Path) -> None:

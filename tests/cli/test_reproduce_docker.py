@@ -50,3 +50,9 @@ def test_a_run_in_a_container_is_had_again_in_its_image(workspace: Workspace, en
     assert document["recipe"]["environment"]["key"] != key
     assert image_of(document)["message"].startswith("another digest: ")
     assert document["verdict"]["verdict"] == "reproduced"
+
+    engine.api.remove_image(BASE, force=True)
+    told = reproduced(workspace, old["run"], "--check", "--offline", code=113, cwd=away(workspace))
+    assert [one["what"] for one in told["needs"] if one["state"] == "missing"] == ["image"]
+    told = reproduced(workspace, old["run"], "--check", cwd=away(workspace))
+    assert [one["what"] for one in told["needs"] if one["state"] == "unknown"] == ["image"]

@@ -181,3 +181,24 @@ def test_the_builder_and_the_exact_python_that_were_taken_are_taken_again(worksp
     assert environment["key"] == old["recipe"]["environment"]["key"]
     assert environment["interpreter"]["declared"] == series
     assert states(document)["environment"] == "verified"
+
+
+def test_inputs_that_are_kept_are_had_again_where_nobody_has_the_files(workspace: Workspace) -> None:
+    workspace.repository.write("data/part/in git", "in git")
+    workspace.repository.write(".gitignore", "*.csv\n/data/tree/\nout/\n")
+    for name in ("data/one.csv", "data/a/1.csv", "data/a/2.csv", "data/tree/deep/x", "data/part/y.csv"):
+        workspace.repository.write(name, name)
+    paths = {"one": "data/one.csv", "many": "data/**/[0-9].csv", "tree": "data/tree", "part": "data/part"}
+    listed = "".join(f"  {name}: {{path: {path!r}, keep: true}}\n" for name, path in paths.items())
+    inputs = [f"data:{name}" for name in paths]
+    more = f"    inputs: {inputs}\n    outputs: [out]\ndata:\n{listed}"
+    workspace.entry_point("python read.py", more=more)
+    workspace.repository.write("read.py", "import shutil\nshutil.copytree('data', 'out/data')\n")
+    workspace.publish()
+    old = workspace.run("-v", "HEAD")
+    assert all(one["object"] for one in old["recipe"]["inputs"])
+    forget(workspace)
+    assert reproduced(workspace, old["run"], "--check", cwd=away(workspace))["exit_code"] == 0
+    document = reproduced(workspace, old["run"], cwd=away(workspace))
+    assert states(document)["data"] == states(document)["outputs"] == "verified"
+    assert document["recipe"]["inputs"] == [{**one, "copied": True} for one in old["recipe"]["inputs"]]

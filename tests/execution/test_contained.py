@@ -237,9 +237,17 @@ def test_what_the_engine_refuses_has_its_reason(inside: Inside) -> None:
     assert refusal(mounts=missing) == f"{gone} is to be mounted into the container, but does not exist"
     assert not gone.exists()
     assert "there is no such image" in refusal(image=f"sha256:{'0' * 64}")
-    assert "network nowhere not found" in refusal(network="nowhere")
-    assert "gpu" in refusal(gpus="all")
-    assert "unable to find user nosuchuser" in refusal(user="nosuchuser")
+    network = refusal(network="nowhere")
+    assert "docker.network: network nowhere not found" in network
+    assert "docker network ls" in network
+    gpus = refusal(gpus="all")
+    assert "docker.gpus" in gpus
+    assert "NVIDIA container toolkit" in gpus
+    user = refusal(user="nosuchuser")
+    assert "docker.user: unable to find user nosuchuser" in user
+    assert 'user: "UID:GID"' in user
+    assert "docker.memory" in refusal(memory=1 << 20)
+    assert "docker.cpus" in refusal(cpus=100_000.0)
 
 
 # -- kills

@@ -157,6 +157,25 @@ def test_how_a_container_is_run_is_read_as_the_engine_has_it(tmp_path: Path) -> 
     )
 
 
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        ("cpus: .inf", "'cpus' is a number of processors, found inf"),
+        ("cpus: .nan", "'cpus' is a number of processors, found nan"),
+        ("cpus: 1e30", "'cpus' is a number of processors, found 1e+30"),
+        ("memory: 9223372036854775808", "memory is more than an engine can be told"),
+        ("shm_size: 99999999t", "shm_size is more than an engine can be told"),
+        (r'mounts: [{source: "a\0b", target: /a}]', "no path has a null character in it"),
+        ("mounts: [{source: a, target: /a}, {source: b, target: //a/}]", "another mount is to be seen at"),
+    ],
+)
+def test_what_no_engine_can_be_told_is_refused(tmp_path: Path, option: str, told: str) -> None:
+    spec = HEAD.replace("{system: true}", f"{{docker: {{file: a, {option}}}}}") + "entry_points: {main: ls}"
+    with pytest.raises(SpecError) as raised:
+        load(write(tmp_path, spec))
+    assert [told in problem.message for problem in raised.value.problems] == [True]
+
+
 def test_load_refuses_with_every_problem_but_missing_files(tmp_path: Path) -> None:
     write(
         tmp_path,

@@ -132,6 +132,9 @@ def test_every_form_of_an_environment_is_valid(environment: str) -> None:
             "a mount's target is an absolute path",
         ),
         ("{docker: {file: a, mounts: [{source: /a, target: /b/../project}]}}", "a mount's target is an absolute"),
+        ("{docker: {file: a, mounts: [{source: /a, target: /./project/x}]}}", "a mount's target is an absolute"),
+        ("{docker: {image: a//b}}", "an image is name@sha256:"),
+        ("{docker: {image: ../a}}", "an image is name@sha256:"),
         ("{docker: {file: a, platform: amd64}}", "a platform is a system and an architecture"),
         ("{docker: {file: a, user: '-x'}}", "a user is uid, uid:gid"),
         ("{python: 3, lock: a}", "'python' is a series"),
@@ -146,6 +149,21 @@ def test_every_form_of_an_environment_is_valid(environment: str) -> None:
 def test_an_environment_is_exactly_one_thing(environment: str, told: str) -> None:
     found = faults(HEAD.replace("{system: true}", environment) + "entry_points: {main: ls}")
     assert any(message.startswith(told) for message in found), found
+
+
+@pytest.mark.parametrize(
+    ("docker", "hint"),
+    [
+        ("base:1", "{file: Dockerfile} or {image: NAME}"),
+        ("{}", "or 'image', to run in one that exists"),
+        ("{file: a, mounts: ['/a:/b']}", "{source: PATH, target: PATH}"),
+        ("{file: a, mounts: [{source: /a}]}", "{source: PATH, target: PATH}"),
+    ],
+)
+def test_an_image_that_is_said_wrongly_is_told_the_right_form(docker: str, hint: str) -> None:
+    text = HEAD.replace("system: true", f"docker: {docker}") + "entry_points: {main: ls}"
+    read = document.read(text, "a.yaml")
+    assert [fault.hint for fault in validate.faults(schema.with_texts(read, SCHEMA), SCHEMA)] == [hint]
 
 
 def test_an_unquoted_scalar_is_its_text_where_text_is_wanted() -> None:

@@ -82,6 +82,12 @@ def _parsed(text: str, origin: str, tls: Certificates | None) -> Address:
     if scheme in ("http", "https"):
         scheme = "tcp"
     place = place.rstrip("/")
+    if text.startswith("/"):
+        raise EngineFailure(
+            f"the address of the container engine cannot be read: {text}",
+            why=f"{origin} names it, a path alone; a socket's address starts with unix://",
+            hint=f"export DOCKER_HOST=unix://{text}",
+        )
     if scheme not in _SCHEMES or not place or "?" in place or "#" in place:
         shown = Address(scheme, place, origin).shown
         raise EngineFailure(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 
 from projrun.core.engine.client import connect
@@ -12,7 +13,7 @@ from projrun.core.report import Reporter
 from projrun.environment.docker import marker
 from projrun.environment.docker.plan import refuse_remote
 from projrun.environment.docker.task import Task
-from projrun.environment.model import Environment, EnvironmentPlan, Means
+from projrun.environment.model import Environment, EnvironmentPlan, ImagePlan, Means
 from projrun.environment.turns import turn
 
 
@@ -27,7 +28,7 @@ def ensure(plan: EnvironmentPlan, means: Means, report: Reporter) -> Environment
         raise EnvironmentFailure(
             "the environment's image cannot be built or pulled",
             why=plan.reason or "",
-            hint="run without --offline and --dry-run, or pull it: docker pull IMAGE",
+            hint=f"run without --offline and --dry-run, or pull first: {_pulls(plan.image)}",
         )
     engine = connect()
     refuse_remote(engine)
@@ -37,6 +38,12 @@ def ensure(plan: EnvironmentPlan, means: Means, report: Reporter) -> Environment
         return ready
     with turn(task.lock, report, doing="builds the same environment", failed="the environment cannot be built"):
         return _ready(task) or _built_now(task)
+
+
+def _pulls(image: ImagePlan) -> str:
+    """The commands that get the images which are not here."""
+    missing = dict.fromkeys(base.reference for base in image.bases if not base.digest)
+    return "; ".join(shlex.join(("docker", "pull", reference)) for reference in missing)
 
 
 def _ready(task: Task) -> Environment | None:

@@ -27,7 +27,7 @@ from projrun.environment.text import read_text
 from projrun.spec.model import DockerSpec
 
 IGNORE = ".dockerignore"
-_BESIDE = ".projrun.Dockerfile"  # the name in the tar of a Dockerfile that is no file of the context
+BESIDE = ".projrun.Dockerfile"  # the name in the tar of a Dockerfile that is no file of the context
 _TIME = 946684800  # 2000-01-01; archives of some kinds cannot hold a time before 1980
 _FRESH_SECONDS = 2  # a file that was written so lately may be written again without another time
 _FILE, _PROGRAM, _LINK = "file", "program", "link"
@@ -85,8 +85,8 @@ def look(root: Path, spec: DockerSpec, means: Means) -> Context:
     with _remembered(directory, means) as digest:
         entries = [entry for path in paths if (entry := _entry(path, directory / path, digest)) is not None]
         if not any(entry.path == own and entry.kind != _LINK for entry in entries):
-            entries += filter(None, [_entry(_BESIDE, Path(os.path.realpath(root / file)), digest)])
-            own = _BESIDE
+            entries += filter(None, [_entry(BESIDE, Path(os.path.realpath(root / file)), digest)])
+            own = BESIDE
     return Context(directory, own, text, tuple(sorted(entries)))
 
 

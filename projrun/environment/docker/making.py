@@ -96,7 +96,7 @@ def _built(task: Task, folder: Path) -> Image:
         raise EnvironmentFailure(
             "the project changed while its image was prepared",
             why="The build context is not what it was when its key was made.",
-            hint="run again",
+            hint=f"run again; what is written all the time, a log say, is to be named in {context.IGNORE}",
         )
     for base in task.image.bases:
         if base.pinned:  # of the others the plan knows that they are here
@@ -113,7 +113,7 @@ def _built(task: Task, folder: Path) -> Image:
         network="none" if task.means.offline else spec.build_network,
         labels={KEY_LABEL: task.plan.key},
     )
-    with _logged(task, folder) as say, _explained(seen):
+    with _logged(task, folder) as say, _explained(seen, spec.file or "Dockerfile"):
         return task.engine.build(request, say)
 
 
@@ -143,11 +143,17 @@ def _logged(task: Task, folder: Path) -> Iterator[Callable[[bytes], None]]:
 
 
 @contextlib.contextmanager
-def _explained(seen: context.Context) -> Iterator[None]:
-    """Says of a file that a build misses when it is there, and only not in the build context."""
+def _explained(seen: context.Context, file: str) -> Iterator[None]:
+    """Says of a file that a build misses when it is there, and only not in the build context.
+
+    The Dockerfile is called as the caller knows it: in the context it may have another name.
+    """
     try:
         yield
     except EnvironmentFailure as failure:
+        failure.what, failure.why, failure.hint = (
+            text.replace(context.BESIDE, file) for text in (failure.what, failure.why, failure.hint)
+        )
         told = f"{failure.what}\n{failure.why}"
         if _NOT_THERE.search(told):
             names = [first or second for first, second in _QUOTED.findall(told)]

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from projrun.core.engine import address as addresses
 from projrun.core.engine.client import Engine, connect
 from projrun.core.errors import EnvironmentFailure
 from projrun.core.flags import Flag
@@ -37,8 +38,7 @@ def plan(
     EnvironmentFailure, also for an engine that is not there or does not see this machine's files.
     """
     asked = asked or Asked(pull=not means.offline)
-    engine = connect()
-    refuse_remote(engine)
+    engine = _reached()
     build = build_of(spec, engine)
     seen: context.Context | None = None
     if spec.image is None:
@@ -95,15 +95,28 @@ def build_of(spec: DockerSpec, engine: Engine) -> Build:
     return Build(spec.target, dict(spec.args), spec.platform or about.platform, about.platform, about.buildkit)
 
 
+def _reached() -> Engine:
+    address = addresses.find()
+    if address.scheme == "ssh":  # that much is known before anybody logs in there
+        raise _elsewhere(address.shown)
+    engine = connect()
+    refuse_remote(engine)
+    return engine
+
+
 def refuse_remote(engine: Engine) -> None:
     """Raises EnvironmentFailure for an engine that does not see the project's files."""
     if not engine.about.is_local:
-        raise EnvironmentFailure(
-            f"the container engine at {engine.about.address} is on another machine",
-            why="It does not see the files of this one, so nothing can be run there.",
-            hint="unset DOCKER_HOST and DOCKER_CONTEXT, or name an engine of this machine:"
-            " export DOCKER_HOST=unix:///var/run/docker.sock",
-        )
+        raise _elsewhere(engine.about.address)
+
+
+def _elsewhere(address: str) -> EnvironmentFailure:
+    return EnvironmentFailure(
+        f"the container engine at {address} is on another machine",
+        why="It does not see the files of this one, so nothing can be run there.",
+        hint="unset DOCKER_HOST and DOCKER_CONTEXT, or name an engine of this machine:"
+        " export DOCKER_HOST=unix:///var/run/docker.sock",
+    )
 
 
 def flags_apart(spec: DockerSpec, root: Path, means: Means) -> tuple[Flag, ...]:

@@ -5,6 +5,7 @@ Only what is of one cache: a container names its lock, which lies in there, and 
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,13 +20,17 @@ from projrun.environment.docker import marker
 
 @dataclass(frozen=True)
 class Stray:
-    """A ``container`` (of a ``run``, or of a build) or an ``image`` that nobody wants. ``size`` is in bytes."""
+    """A ``container`` (of a ``run``, or of a build) or an ``image`` that nobody wants. ``size`` is in bytes.
+
+    ``lock``: the file that the container of a run names as its lock.
+    """
 
     kind: str
     id: str
     name: str
     run: str | None = None
     size: int = 0
+    lock: str | None = None
 
 
 def strays(cache: Path, engine: Engine) -> Iterator[Stray]:
@@ -33,7 +38,8 @@ def strays(cache: Path, engine: Engine) -> Iterator[Stray]:
     for found in engine.containers(LOCK_LABEL):
         lock = Path(found.labels.get(LOCK_LABEL, ""))
         if _is_in(lock, cache) and not locks.is_used(lock):
-            yield Stray("container", found.id, found.name, found.labels.get(RUN_LABEL))
+            run = found.labels.get(RUN_LABEL)
+            yield Stray("container", found.id, found.name, run, lock=str(lock) if run else None)
     with engine.asking("listing the images of environments"):
         images = engine.api.images(name="projrun")
     for image in images:
@@ -47,6 +53,9 @@ def remove(stray: Stray, engine: Engine) -> None:
     """Removes one. An image that has another name stays under that. Raises EngineFailure."""
     if stray.kind == "container":
         engine.remove_container(stray.id)
+        if stray.lock is not None:  # a run's own; that of an environment is for all who build it
+            with contextlib.suppress(OSError):
+                Path(stray.lock).unlink()
     else:
         engine.remove_image(stray.name)
 

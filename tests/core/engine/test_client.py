@@ -59,6 +59,13 @@ def test_an_address_that_cannot_be_read_is_told(monkeypatch: pytest.MonkeyPatch,
         address.find()
 
 
+def test_a_path_for_an_address_is_told_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "/run/docker.sock")
+    with pytest.raises(EngineFailure, match=r"cannot be read: /run/docker\.sock") as raised:
+        address.find()
+    assert raised.value.hint == "export DOCKER_HOST=unix:///run/docker.sock"
+
+
 def test_a_variable_goes_before_a_context_and_that_before_the_usual_place(
     hostile_environment: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,14 @@ def test_a_build_that_fails_names_the_step_and_leaves_its_log_and_nothing_else(p
     project.ensure()
 
 
+def test_a_dockerfile_that_is_not_in_the_context_is_called_by_its_own_name(project: Project) -> None:
+    project.write(f"FROM {SLIM}\nRUN exit 3\n")
+    project.write("*\n", ".dockerignore")
+    with pytest.raises(EnvironmentFailure, match="exit 3") as raised:
+        project.ensure()
+    assert raised.value.hint.startswith("mend that in Dockerfile;")
+
+
 def test_what_git_ignores_and_a_build_needs_is_said_to_be_there(project: Project) -> None:
     project.write(f"FROM {SLIM}\nCOPY data.bin /\n")
     project.write("data.bin\n", ".dockerignore")
@@ -210,8 +219,9 @@ def test_the_project_may_not_change_between_its_key_and_its_build(project: Proje
     project.write(f"FROM {SLIM}\n")
     planned = project.plan()
     project.write("new", "new")
-    with pytest.raises(EnvironmentFailure, match="the project changed while its image was prepared"):
+    with pytest.raises(EnvironmentFailure, match="the project changed while its image was prepared") as raised:
         build.ensure(planned, project.means, project.report)
+    assert ".dockerignore" in raised.value.hint
 
 
 def test_a_builder_that_was_killed_leaves_nothing_that_the_next_trusts(project: Project) -> None:
@@ -298,6 +308,13 @@ def test_an_image_that_is_nowhere_is_told(project: Project) -> None:
         assert "docker pull" in asked.flags()["image-unpinned"]
 
 
+def test_what_is_not_here_and_may_not_be_pulled_is_told_with_the_command(project: Project) -> None:
+    project.write("FROM nobody/has-this:1\n")
+    with pytest.raises(EnvironmentFailure, match="cannot be built or pulled") as raised:
+        replace(project, offline=True).ensure()
+    assert raised.value.hint.endswith("docker pull nobody/has-this:1")
+
+
 @pytest.mark.parametrize("address", ["unix:///nothing.sock", "tcp://127.0.0.1:9"])
 def test_without_an_engine_it_is_said_so_and_what_is_not_pinned_all_the_same(
     project: Project, monkeypatch: pytest.MonkeyPatch, address: str
@@ -308,6 +325,13 @@ def test_without_an_engine_it_is_said_so_and_what_is_not_pinned_all_the_same(
         project.plan()
     assert raised.value.exit_code == 113
     assert set(project.flags()) == {"environment-refused", "base-unpinned"}
+
+
+def test_an_engine_behind_ssh_is_refused_unasked(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    project.write(f"FROM {SLIM}\n")
+    monkeypatch.setenv("DOCKER_HOST", "ssh://nobody@nowhere.invalid")
+    with pytest.raises(EnvironmentFailure, match=r"ssh://nowhere\.invalid is on another machine"):
+        project.plan()
 
 
 def test_a_platform_that_a_base_is_not_for_is_told(project: Project) -> None:

@@ -167,6 +167,7 @@ def test_pruning_removes_strays_and_only_those_of_this_cache(inside: Project, tm
         assert "container" in out
         left = set(inside.engine.containers())
         assert made[own] not in left
+        assert [lock.exists() for lock in (own, held, other)] == [False, True, True]
         assert {made[held], made[other], made[tmp_path]} <= left
         assert inside.engine.api.images(tags[1])
         assert not inside.engine.api.images(tags[0])
