@@ -121,7 +121,8 @@ def _planned(what: str, planned: EnvironmentPlan, options: Options) -> Need:
     message = f"to be built{with_python}: {planned.reason}"
     if options.offline:
         return Need(what, UNKNOWN, f"{message}; whether its packages are here is seen when it is", code)
-    return Need(what, UNKNOWN, f"{message}; whether the package index has its packages is seen then", code)
+    lacking = "what it is made of can be had" if what == "image" else "the package index has its packages"
+    return Need(what, UNKNOWN, f"{message}; whether {lacking} is seen then", code)
 
 
 def _secrets(record: Record) -> Iterator[Need]:
