@@ -64,7 +64,7 @@ def match(before: Side, after: Side, measured: frozenset[str] = frozenset()) -> 
 
 
 def _beside_metrics(path: str, old: _Output, new: _Output, before: Side, after: Side) -> OutputFinding:
-    """What a file of metrics holds besides: texts, null, and lists."""
+    """What a file of metrics holds besides: lists."""
     digests = old["sha256"], new["sha256"]
     told = "another sha256; its numbers are compared as metrics"
     try:
@@ -72,7 +72,7 @@ def _beside_metrics(path: str, old: _Output, new: _Output, before: Side, after: 
         assert first is not None and second is not None, path
         compared = contents.compare_beside_metrics(first, second)
     except (_NotHeld, LookupError) as reason:
-        return OutputFinding(path, UNCHECKED, "metrics", f"{told}, what else it holds is not: {reason}", *digests)
+        return OutputFinding(path, UNCHECKED, "metrics", f"{told}, lists in it are not: {reason}", *digests)
     except (Incomparable, OSError) as reason:
         message = f"another sha256; not compared by content: {reason}"
         return OutputFinding(path, DIFFERS, "sha256", message, *digests)

@@ -136,7 +136,7 @@ def test_a_file_of_metrics_is_not_held_to_its_bytes(roots: tuple[Path, Path, Obj
     assert found.state == DIFFERS
 
 
-def test_what_is_no_metric_in_a_file_of_metrics_is_compared_too(roots: tuple[Path, Path, Objects]) -> None:
+def test_lists_in_a_file_of_metrics_are_compared_too(roots: tuple[Path, Path, Objects]) -> None:
     old, new, objects = roots
     path = "out/sub/b.json"
 
@@ -151,7 +151,8 @@ def test_what_is_no_metric_in_a_file_of_metrics_is_compared_too(roots: tuple[Pat
     )
     assert state == DIFFERS
     assert "table[0][1]" in message
-    assert found('{"a": 1, "name": "x"}', '{"a": 1, "name": "y"}')[0] == DIFFERS
+    assert found('{"a": 1, "name": "x"}', '{"a": 1, "name": "y"}')[0] == VERIFIED
+    assert found('{"a": 1, "l": ["x"]}', '{"a": 1}')[0] == DIFFERS
     assert found('{"a": 1, "l": [1.0]}', '{"l": [1], "a": 3, "b": {"c": true}}')[0] == VERIFIED
     assert found('{"a": 1}', "{")[0] == DIFFERS
     (old / path).write_text('{"a": 1}')

@@ -35,7 +35,7 @@ def compare(name: str, before: Path, after: Path) -> Compared:
 
 
 def compare_beside_metrics(before: Path, after: Path) -> Compared:
-    """The same of two JSON files without the numbers that are metrics: those in no list. Raises as well."""
+    """The same of the lists in two files of metrics: what is in no list is a metric, or a text. Raises as well."""
     return _compared("JSON", _beside_metrics, before, after)
 
 
@@ -63,10 +63,10 @@ def _beside_metrics(before: Path, after: Path, tally: Tally) -> None:
 
 
 def _without_metrics(value: Any) -> Any:
-    """A JSON value without the numbers, true and false that are in no list, and without what holds only those."""
+    """Of a JSON value the lists, under their keys: numbers are metrics, and texts say when and where it was."""
     if not isinstance(value, dict):
         return value
-    below = {key: _without_metrics(one) for key, one in value.items() if not isinstance(one, (bool, Decimal))}
+    below = {key: _without_metrics(one) for key, one in value.items() if isinstance(one, (dict, list))}
     return {key: one for key, one in below.items() if one != {}}
 
 
