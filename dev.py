@@ -76,16 +76,23 @@ def test(words: list[str]) -> int:
 
 
 def every_python(words: list[str]) -> int:
-    """The fast tests under the oldest and the newest supported series here, besides the one of ``test``."""
+    """The fast tests under the oldest and the newest supported series here, besides the one of ``test``.
+
+    Of the tests of the command line only those of plain runs: they start everything there is, and cost the most.
+    """
     ours = f"{sys.version_info[0]}.{sys.version_info[1]}"
     here = {series: interpreter(series) for series in SERIES if series != ours}
     there = {series: python for series, python in here.items() if python}
     found = {series: there[series] for series in dict.fromkeys([*list(there)[:1], *list(there)[-1:]])}
-    chosen = [word for word in words if word != "--every-python"] or ["-n", "auto"]
+    given = [word for word in words if word != "--every-python"]
+    choices = [given] if given else [["-n", "auto", "--ignore=tests/cli"], ["-n", "auto", "tests/cli/test_run.py"]]
     failed = []
     for series, python in found.items():
         tools = environment(ROOT / ".venvs" / series, python)
-        if run([tools / "pytest", "-m", "not slow and not network", *chosen]):
+        failures = [
+            chosen for chosen in choices if run([tools / "pytest", "-m", "not slow and not network", *chosen])
+        ]
+        if failures:
             failed.append(series)
     print(f"\nother Pythons tested: {', '.join(found) or 'none found'}; failed: {', '.join(failed) or 'none'}")
     return 1 if failed else 0

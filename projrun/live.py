@@ -7,7 +7,7 @@ from typing import Any
 
 from projrun.choice import Choice, Options
 from projrun.environment.model import Means
-from projrun.recipe import document
+from projrun.recipe import document, redaction
 from projrun.recipe.model import Labels, OutcomeParts
 from projrun.recording import Recording
 from projrun.settling import Settled
@@ -48,6 +48,6 @@ class Live:
 
     def write_outcome(self, parts: OutcomeParts) -> dict[str, Any]:
         """Writes what happened, without secrets, and gives the document. Raises StoreError."""
-        outcome: dict[str, Any] = document.redacted(document.outcome_document(parts), self.recording.text)
+        outcome: dict[str, Any] = redaction.redacted(document.outcome_document(parts), self.recording.text)
         self.directory.write_outcome(outcome)
         return outcome

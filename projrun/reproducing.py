@@ -14,8 +14,8 @@ from projrun.core.errors import UsageError
 from projrun.core.nearest import nearest
 from projrun.core.report import Reporter
 from projrun.judging import judged_again
-from projrun.recipe.document import head, redacted
-from projrun.recipe.redaction import Redactor
+from projrun.recipe.document import head
+from projrun.recipe.redaction import Redactor, redacted
 from projrun.reconstructing import options_of, reconstructed
 from projrun.records import RECIPE, Record, find_record
 from projrun.runner import Result

@@ -20,7 +20,7 @@ from projrun.environment.model import Environment
 from projrun.execution import local
 from projrun.execution.model import Outcome, Request
 from projrun.live import Live
-from projrun.recipe import document
+from projrun.recipe import document, redaction
 from projrun.recipe.host import host
 from projrun.recipe.model import KeptFile, RecipeParts, StartParts
 from projrun.recording import Recording
@@ -131,7 +131,7 @@ def _write_start(live: Live) -> None:
         entry_point=choice.entry_point.name,
         labels=live.labels,
     )
-    live.directory.write_start(document.redacted(document.start_document(parts), live.recording.text))
+    live.directory.write_start(redaction.redacted(document.start_document(parts), live.recording.text))
     live.recording.phase("begin", f"{choice.spec.name} {choice.entry_point.name}, run {live.directory.id}")
 
 
@@ -263,7 +263,7 @@ def _write_recipe(
         labels=live.labels,
         reproduces=live.settled.again.link if live.settled.again else None,
     )
-    recipe: dict[str, Any] = document.redacted(document.recipe_document(parts), live.recording.text)
+    recipe: dict[str, Any] = redaction.redacted(document.recipe_document(parts), live.recording.text)
     live.directory.write_recipe(recipe)
     return recipe
 

@@ -12,8 +12,7 @@ from projrun.choice import Options, declared_secrets
 from projrun.cli.render import label, print_document, printable, value_text
 from projrun.cli.screen import Screen
 from projrun.planning import Plan, planned
-from projrun.recipe.document import redacted
-from projrun.recipe.redaction import Redactor
+from projrun.recipe.redaction import Redactor, redacted
 from projrun.spec.parameters import to_document
 from projrun.stopping import ended_by_signals
 from projrun.telling import command_line, describe_inputs, describe_source

@@ -8,6 +8,7 @@ that is allowed.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import re
@@ -76,8 +77,7 @@ def _refused(word: str) -> Any:
 
 
 def _of_csv(path: Path, delimiter: str, schema: Any) -> Iterator[Record]:
-    csv.field_size_limit(_LARGEST_CELL)
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    with _large_cells(), path.open(encoding="utf-8-sig", newline="") as file:
         rows = csv.reader(file, delimiter=delimiter, strict=True)
         number = 0
         try:
@@ -90,6 +90,16 @@ def _of_csv(path: Path, delimiter: str, schema: Any) -> Iterator[Record]:
                     yield _row(f"row {number}", header, columns, cells)
         except csv.Error as error:
             yield Record(f"row {number + 1}", fault=f"it is not CSV: {error}")
+
+
+@contextlib.contextmanager
+def _large_cells() -> Iterator[None]:
+    """The limit is one for the whole process, and others count on what it is."""
+    before = csv.field_size_limit(_LARGEST_CELL)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
 
 
 def _of_header(header: list[str], schema: Any) -> Iterator[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -33,68 +33,6 @@ def timestamp(seconds: float) -> str:
     """A time in seconds since the epoch as ISO 8601 in UTC with microseconds: sorts as text."""
     whole, micro = divmod(round(seconds * 1_000_000), 1_000_000)
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(whole))}.{micro:06d}Z"
-
-
-# What projrun computed itself. Without it a recipe is of no use, and no secret can have come into it.
-_COMPUTED = frozenset(
-    {
-        *("document", "run", "status", "created", "started", "ended", "phase", "kind", "code", "boot_id"),
-        *(
-            "sha256",
-            "before",
-            "pin",
-            "commit",
-            "snapshot",
-            "key",
-            "version",
-            "projrun",
-            "process",
-            "host",
-            "phases",
-        ),
-        *("interpreter", "installed", "builder", "options", "platform", "type", "items", "lock"),
-        *("engine", "id", "digest", "digests", "packages", "python", "seeding"),
-    }
-)
-
-
-# Below these the names are the user's own and mean nothing.
-_FREE = frozenset({"set", "inherited", "base", "value", "raw"})
-
-
-def redacted(document: Mapping[str, Any], redact: Callable[[str], str]) -> dict[str, Any]:
-    """A copy of a document in which every text that is the user's or a program's went through ``redact``.
-
-    What projrun computed stays, whatever a secret may be, and so does the lock, which holds no secret: an
-    address in it is refused.
-    """
-    found = {}
-    for key, value in document.items():
-        if key in _COMPUTED:
-            found[key] = value
-        elif key == "tags":
-            found[key] = {redact(name): redact(text) for name, text in value.items()}
-        elif key in _FREE:
-            found[key] = _redacted(value, redact)
-        elif isinstance(value, Mapping):
-            found[key] = redacted(value, redact)
-        elif isinstance(value, list):
-            found[key] = [
-                redacted(one, redact) if isinstance(one, Mapping) else _redacted(one, redact) for one in value
-            ]
-        else:
-            found[key] = _redacted(value, redact)
-    return found
-
-
-def _redacted(value: Any, redact: Callable[[str], str]) -> Any:
-    if isinstance(value, str):
-        return redact(value)
-    if isinstance(value, Mapping):
-        return {key: _redacted(below, redact) for key, below in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_redacted(below, redact) for below in value]
-    return value
 
 
 def start_document(parts: StartParts) -> dict[str, Any]:

@@ -4,10 +4,36 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
-from typing import AnyStr, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, AnyStr, NamedTuple
 
 MASK = "***"
+
+# What projrun computed itself. Without it a recipe is of no use, and no secret can have come into it.
+_COMPUTED = frozenset(
+    {
+        *("document", "run", "status", "created", "started", "ended", "phase", "kind", "code", "boot_id"),
+        *(
+            "sha256",
+            "before",
+            "pin",
+            "commit",
+            "snapshot",
+            "key",
+            "version",
+            "projrun",
+            "process",
+            "host",
+            "phases",
+        ),
+        *("interpreter", "installed", "builder", "options", "platform", "type", "items", "lock"),
+        *("engine", "id", "digest", "digests", "packages", "python", "seeding"),
+    }
+)
+
+
+# Below these the names are the user's own and mean nothing.
+_FREE = frozenset({"set", "inherited", "base", "value", "raw"})
 
 
 class _Held(NamedTuple):
@@ -136,3 +162,38 @@ def _open_end_of(data: bytes, secret: bytes) -> int:
             return len(data) - at
         at = data.find(secret[:1], at + 1)
     return 0
+
+
+def redacted(document: Mapping[str, Any], redact: Callable[[str], str]) -> dict[str, Any]:
+    """A copy of a document in which every text that is the user's or a program's went through ``redact``.
+
+    What projrun computed stays, whatever a secret may be, and so does the lock, which holds no secret: an
+    address in it is refused.
+    """
+    found = {}
+    for key, value in document.items():
+        if key in _COMPUTED:
+            found[key] = value
+        elif key == "tags":
+            found[key] = {redact(name): redact(text) for name, text in value.items()}
+        elif key in _FREE:
+            found[key] = _redacted(value, redact)
+        elif isinstance(value, Mapping):
+            found[key] = redacted(value, redact)
+        elif isinstance(value, list):
+            found[key] = [
+                redacted(one, redact) if isinstance(one, Mapping) else _redacted(one, redact) for one in value
+            ]
+        else:
+            found[key] = _redacted(value, redact)
+    return found
+
+
+def _redacted(value: Any, redact: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, Mapping):
+        return {key: _redacted(below, redact) for key, below in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_redacted(below, redact) for below in value]
+    return value

@@ -101,13 +101,6 @@ def test_a_right_spec_has_no_problems(workspace: Workspace) -> None:
     assert (done.code, done.out) == (0, "")
 
 
-def test_a_docker_environment_says_what_this_version_builds(workspace: Workspace) -> None:
-    workspace.entry_point("echo hi", environment="{docker: {file: Dockerfile}}")
-    done = workspace.projrun("run")
-    assert done.code == 113
-    assert "environment.lock" in done.err
-
-
 def test_listed_inputs_are_hashed_and_must_be_there(workspace: Workspace) -> None:
     workspace.entry_point("echo hi", more="    inputs: [extra.txt]\n")
     assert workspace.projrun("run").code == 114

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -165,3 +166,10 @@ def test_columns_may_be_named_by_a_pattern(tmp_path: Path) -> None:
     ]
     of_any = {"additionalProperties": {"type": "integer"}}
     assert told(tmp_path, "t.csv", "x\n1\nb\n", of_any) == ["row 3: column 'x': \"b\" is not a whole number"]
+
+
+def test_reading_large_cells_changes_nothing_for_others(tmp_path: Path) -> None:
+    before = csv.field_size_limit()
+    schema = {"properties": {"x": {"type": "string"}}}
+    check(tmp_path, "a.csv", "x\n" + "a" * 200_000 + "\n", schema)
+    assert csv.field_size_limit() == before

@@ -146,7 +146,7 @@ def test_a_login_comes_from_netrc(project: Project, server: FileServer, hostile_
 
 def test_what_leads_to_no_address_is_told(project: Project, server: FileServer) -> None:
     with pytest.raises(DataError) as caught:
-        project.bring(server.url.rpartition("/")[0] + "/lost")
+        project.bring(f"{server.url}/lost")
     assert caught.value.exit_code == 114
     assert len(server.asked) == 1
 

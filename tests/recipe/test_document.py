@@ -17,10 +17,10 @@ from projrun.environment.model import ImagePlan
 from projrun.recipe.document import (
     outcome_document,
     recipe_document,
-    redacted,
     start_document,
     timestamp,
 )
+from projrun.recipe.redaction import redacted
 from projrun.spec.model import Command, EntryPoint
 from tests.recipe import parts
 from tests.schemas import problems, recipe_schema
