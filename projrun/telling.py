@@ -118,9 +118,14 @@ def seeding_flags(choice: Choice) -> tuple[Flag, ...]:
     return (Flag("not-seeded", message, f"leave {option} out of the command"),)
 
 
+def is_seedable(choice: Choice) -> bool:
+    """Whether the program is to be seeded and may be. One that may not be passes on what it was given, unread."""
+    return bool(choice.entry_point.seeding) and not seeding_flags(choice)
+
+
 def was_seeded(choice: Choice, folder: Path) -> tuple[Flag, ...]:
     """That no Python of the program was seeded, where nothing told so beforehand."""
-    if not choice.entry_point.seeding or seeding_flags(choice) or STARTED in seeded(folder):
+    if not is_seedable(choice) or STARTED in seeded(folder):
         return ()
     message = "nothing is known to be seeded: the program started no Python that ran projrun's start-up file"
     return (Flag("not-seeded", message, "start Python without -I, -E and -S, and leave PYTHONPATH as it is set"),)
