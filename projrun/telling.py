@@ -25,6 +25,8 @@ from projrun.spec.model import DEFAULT_ENVIRONMENT
 
 _SHORT = 4  # characters below which a secret is likely to occur in text that is none
 _PASSWORD = re.compile(r"://[^/?#@]*:[^/?#]*@")
+# What lets anybody in who has the address: those of signed addresses, and the usual names of tokens.
+_TOKEN = re.compile(r"[?&](x-(amz|goog)-signature|signature|sig|(access_?|auth_?)?token|api_?key)=", re.I)
 
 
 def describe_source(source: Source) -> str:
@@ -105,6 +107,11 @@ def choice_flags(choice: Choice) -> tuple[Flag, ...]:
         if "uri" in (bound.parameter.type, bound.parameter.items) and any(map(_PASSWORD.search, texts)):
             mend = "take it out of the address and pass it as one of environment.secrets"
             flags.append(Flag("password-recorded", f"parameter {name} holds a password, which is recorded", mend))
+    for entry in choice.spec.data.values():
+        if entry.url and _TOKEN.search(entry.url):
+            mend = "give the data an address that needs none; ~/.netrc is asked for logins"
+            message = f"the address of data {entry.name} holds a token, which is recorded"
+            flags.append(Flag("password-recorded", message, mend))
     return (*flags, *seeding_flags(choice))
 
 

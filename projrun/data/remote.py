@@ -42,12 +42,7 @@ def bring(entries: Sequence[DataEntry], root: Path, cache: Path, report: Reporte
 
 def is_at_hand(entry: DataEntry, cache: Path) -> bool:
     """Whether data with an address is in the cache."""
-    return is_fetched(str(entry.sha256), cache)
-
-
-def is_fetched(sha256: str, cache: Path) -> bool:
-    """Whether what has that digest was fetched before, and is in the cache."""
-    return (cache / "downloads" / sha256).is_file()
+    return _cached(entry, cache).is_file()
 
 
 def _cached(entry: DataEntry, cache: Path) -> Path:
