@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from projrun.environment.plan import plan
 from projrun.environment.turns import turn
 from projrun.environment.verification import Finding
 from projrun.spec import load
+from projrun.spec.model import EnvironmentSpec
 from projrun.store.store import Store
 
 _LAST = re.compile(r"last(~\d+)?")
@@ -89,7 +90,7 @@ def planned(directory: Path, name: str | None, means: Means) -> EnvironmentPlan:
     """What the project around ``directory`` runs in, as things are now. Raises SpecError, EnvironmentFailure."""
     root = load.find_project(directory)
     spec = environment_named(name, load.load(root, means.cache))
-    return plan(spec, root, means, Silent(), resolve=False)
+    return plan(_without_mounts(spec), root, means, Silent(), resolve=False)
 
 
 def built_now(wanted: Wanted, means: Means, report: Reporter) -> tuple[str, Environment]:
@@ -100,7 +101,12 @@ def built_now(wanted: Wanted, means: Means, report: Reporter) -> tuple[str, Envi
     root = load.find_project(wanted.directory)
     declared = environment_named(wanted.environment, load.load(root, means.cache))
     spec = built_as_asked(declared, wanted.builder)
-    return spec.name, build.ensure(plan(spec, root, means, report), means, report)
+    return spec.name, build.ensure(plan(_without_mounts(spec), root, means, report), means, report)
+
+
+def _without_mounts(spec: EnvironmentSpec) -> EnvironmentSpec:
+    """The environment where nothing is run in it: what a run mounts need not be there."""
+    return spec if spec.docker is None else replace(spec, docker=replace(spec.docker, mounts=()))
 
 
 def meant(word: str | None, places: Places) -> Meant:

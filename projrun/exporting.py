@@ -55,7 +55,10 @@ def export_lock(options: ExportOptions, report: Reporter) -> str:
 def _of_project(options: ExportOptions, report: Reporter) -> Contents:
     root = find_project(options.start)
     spec = load(root, options.means.cache)
-    planned = plan.plan(environment_named(options.environment, spec), root, options.means, report)
+    chosen = environment_named(options.environment, spec)
+    if chosen.docker is not None:
+        raise _of_image(f"{spec.name} runs in an image, which has no lock", "projrun env show --json")
+    planned = plan.plan(chosen, root, options.means, report)
     if planned.lock_text is None:
         raise _unlocked(f"{spec.name} runs on the caller's own Python, which has no lock")
     file = planned.lock_path or "the resolved lock"
@@ -102,6 +105,8 @@ def _executed_in(recipe: Mapping[str, Any], cache: Path) -> Contents:
     """What a run executed in: of its lock the lines that applied, when they are what was installed."""
     run, environment = str(recipe["run"]), recipe["environment"]
     kept = environment["lock"]
+    if environment["kind"] == "docker":
+        raise _of_image(f"run {run} executed in an image, which has no lock", f"projrun env show {run} --json")
     if kept is None:
         raise _unlocked(f"run {run} executed in a {environment['kind']} environment, which has no lock")
     text, name = kept["text"], kept["path"] or "the resolved lock"
@@ -159,4 +164,12 @@ def _unlocked(what: str) -> EnvironmentFailure:
         why="Names and versions without hashes would not pin it.",
         hint='declare environment: {python: "3.11", requirements: requirements.in} in ProjectSpec.yaml, then:'
         " projrun lock",
+    )
+
+
+def _of_image(what: str, show: str) -> EnvironmentFailure:
+    return EnvironmentFailure(
+        what,
+        why="It has what its Dockerfile installed, which nothing pins but the image's id.",
+        hint=f"{show}    (lists all that is inside)",
     )

@@ -1,4 +1,4 @@
-"""What is wrong with a project's lock and requirements, found without building and without the network."""
+"""What is wrong with a lock and requirements, or a Dockerfile, found without building and without the network."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ from projrun.spec.model import EnvironmentSpec
 
 
 def check(spec: EnvironmentSpec, root: Path, cache: Path) -> tuple[Problem, ...]:
-    """Every problem of the declared lock and requirements, in place.
+    """Every problem of the declared lock and requirements, or of the Dockerfile, in place.
 
     A lock is judged for the interpreter that the spec asks for when this machine has it, else only for what
     holds on every machine. Files that are missing are the spec's own problems and are not told again.
     """
+    if spec.docker is not None:
+        from projrun.environment.docker.check import problems  # not needed elsewhere
+
+        return tuple(problems(spec.docker, root))
     target = _target(spec, cache)
     markers = target and target.markers
     command = spec.compile_command

@@ -39,13 +39,18 @@ def inputs_of_system(interpreter: Interpreter) -> Mapping[str, Any]:
 
 
 def inputs_of_image(image: ImagePlan) -> Mapping[str, Any]:
-    """The document of an image that is built, or of one that exists already. It names no place on this machine."""
+    """The document of an image that is built, or of one that exists already. It names no place on this machine.
+
+    The network of the build is in it when the specification chooses one.
+    """
     if image.reference is not None:
         digest = image.bases[0].digest
         return {"format": _FORMAT, "kind": "docker", "image": {"digest": digest}, "platform": image.platform}
+    network = image.spec.build_network
     return {
         "format": _FORMAT,
         "kind": "docker",
+        **({} if network == "default" else {"network": network}),
         "dockerfile": {"sha256": sha256_bytes((image.dockerfile or "").encode()), "target": image.spec.target},
         "context": {"sha256": image.context},
         "arguments": dict(image.arguments),

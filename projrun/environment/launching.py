@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from projrun.core.engine.model import LOCK_LABEL, RUN_LABEL
-from projrun.core.errors import EnvironmentFailure
 from projrun.core.paths import is_below
-from projrun.environment import variables
+from projrun.environment import mounts, variables
 from projrun.environment.model import HOME, PROJECT, RUN, BuiltImage, Container, Environment, Mount
 from projrun.spec.model import DockerSpec, EnvironmentSpec
 
@@ -77,7 +76,7 @@ def _container(built: BuiltImage, docker: DockerSpec, wish: Wish) -> Container:
         image=built.image.id,
         name=f"projrun-{wish.run}",
         lock=lock,
-        mounts=(*_own_mounts(wish), *_declared_mounts(docker, wish.places.project)),
+        mounts=(*_own_mounts(wish), *mounts.declared(docker, wish.places.project)),
         user=docker.user or _caller(built),
         network=docker.network or ("none" if wish.strict else "bridge"),
         home=HOME,
@@ -99,25 +98,11 @@ def _caller(built: BuiltImage) -> str:
 def _own_mounts(wish: Wish) -> tuple[Mount, ...]:
     """The project, the run's directory, and over the project the inputs, which nobody may change."""
     project = os.path.realpath(wish.places.project)
-    mounts = [Mount(project, PROJECT, writable=True), Mount(os.path.realpath(wish.places.run), RUN, writable=True)]
+    found = [Mount(project, PROJECT, writable=True), Mount(os.path.realpath(wish.places.run), RUN, writable=True)]
     for path in wish.inputs:
         source = os.path.realpath(os.path.join(project, path))  # noqa: PTH118 - text
         inside = os.path.relpath(source, project)
         made = is_below(inside, wish.products) or any(is_below(one, [inside]) for one in wish.products)
         if not made and inside != "." and not inside.startswith(".." + os.sep):
-            mounts.append(Mount(source, f"{PROJECT}/{inside}"))
-    return tuple(dict.fromkeys(mounts))
-
-
-def _declared_mounts(docker: DockerSpec, project: Path) -> tuple[Mount, ...]:
-    mounts = []
-    for one in docker.mounts:
-        source = os.path.realpath(project / os.path.expanduser(one.source))  # noqa: PTH111 - of nobody's home it says nothing
-        if not os.path.exists(source):  # noqa: PTH110 - text
-            raise EnvironmentFailure(
-                f"docker.mounts: there is no {one.source}",
-                why=f"It is to be seen at {one.target} in the container.",
-                hint=f"make it, or take it out of docker.mounts in ProjectSpec.yaml: {source}",
-            )
-        mounts.append(Mount(source, one.target, one.writable))
-    return tuple(mounts)
+            found.append(Mount(source, f"{PROJECT}/{inside}"))
+    return tuple(dict.fromkeys(found))

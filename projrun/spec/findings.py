@@ -145,6 +145,8 @@ def _missing_files(declared: Declared, root: Path, left: set[Place]) -> Iterator
             if is_file and place not in left and not os.path.isfile(root / path):  # noqa: PTH113 - see above
                 hints = (nearest_file(root, path), environment.how_to_lock if place[-1] == "lock" else "")
                 yield Fault(place, f"there is no file {path!r}", " else: ".join(filter(None, hints)), missing=True)
+            if not is_file and place not in left and not os.path.isdir(root / path):  # noqa: PTH112 - see above
+                yield Fault(place, f"there is no directory {path!r}", nearest_file(root, path), missing=True)
     written = [path for entry_point in declared.entry_points.values() for path in entry_point.products]
     for place, path in _read_paths(declared):
         made = is_below(path, written) or (

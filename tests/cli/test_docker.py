@@ -217,6 +217,18 @@ def test_secrets_reach_the_program_and_the_build_and_are_kept_nowhere(
     assert "hush-hush" not in json.dumps(engine.api.history(container_of(done.data)["image"]["id"]))
 
 
+def test_there_is_no_lock_to_export_and_what_is_inside_is_shown(project: Workspace) -> None:
+    run = str(project.run()["run"])
+    for words in (["export-lock", "last"], ["export-lock"]):
+        done = project.projrun(*words)
+        assert done.code == 113
+        assert "in an image, which has no lock" in done.err
+        command = re.search(r"projrun (env show .*--json)", done.err)
+        assert command
+        assert project.projrun(*command[1].split()).data["image"]["packages"] == []
+    assert run in project.projrun("export-lock", "last").err
+
+
 def test_an_entrypoint_is_kept_and_gets_the_command_as_its_words(workspace: Workspace, engine: Engine) -> None:
     greet = '#!/bin/sh\necho entering as $(id -u)\nexec "$@"\n'
     name = "projrun-test/entrypoint:1"

@@ -70,7 +70,7 @@ def explained(failed: Failed, request: ImageRequest) -> EnvironmentFailure:
 
 
 def _mend(request: ImageRequest) -> str:
-    return f"mend that in {request.dockerfile}; the build log has all of the output"
+    return f"mend that in {request.dockerfile}"
 
 
 def _disk_full(failed: Failed, request: ImageRequest) -> EnvironmentFailure | None:
@@ -140,7 +140,7 @@ def _source_missing(failed: Failed, request: ImageRequest) -> EnvironmentFailure
     return EnvironmentFailure(
         f"{failed.place}: {path} is not in the build context",
         why=failed.why,
-        hint=f"git check-ignore -v {path}    (what git or .dockerignore ignores is not sent)",
+        hint=f"{_mend(request)}, or put {path} there; what git or .dockerignore ignores is not sent",
     )
 
 

@@ -41,7 +41,7 @@ class EngineGone(EngineFailure):
 def unreachable(error: Exception, address: Address) -> EngineFailure:
     """Why an engine does not answer at all."""
     reason = _innermost(error)
-    number = reason.errno if isinstance(reason, OSError) else None
+    said = reason.strerror if isinstance(reason, OSError) else None  # not os.strerror: resolvers have own numbers
     named = f" ({address.origin} names it)" if address.origin else ""
     if isinstance(reason, PermissionError):
         return _not_permitted(address)
@@ -53,7 +53,7 @@ def unreachable(error: Exception, address: Address) -> EngineFailure:
             why=f"{missing}: {os.strerror(errno.ENOENT)}",
             hint="export DOCKER_CERT_PATH=DIRECTORY    (with ca.pem, cert.pem and key.pem)",
         )
-    why = f"{address.shown}{named}: {os.strerror(number) if number else str(reason) or type(reason).__name__}"
+    why = f"{address.shown}{named}: {said or str(reason) or type(reason).__name__}"
     return EngineFailure(f"there is no container engine at {address.shown}", why=why, hint=_how_to_start(address))
 
 

@@ -80,9 +80,11 @@ def _built_now(task: Task) -> Environment:
 
 
 def _rebuilt(before: marker.Marked, now: Image, reason: str) -> tuple[Flag, ...]:
-    """That runs before may have had another image; one that was pulled again by its digest is the same one."""
-    if before.image.id == now.id and not before.built:
+    """That runs before may have had another image; with the same id it is the same one, bit for bit."""
+    if before.image.id == now.id:
         return ()
-    others = f": it was {before.image.id}, and is {now.id}" if before.image.id != now.id else ", with the same id"
-    message = f"the image was built again, and runs since it was built may have used another ({reason}){others}"
+    message = (
+        f"the image was built again, and runs since it was built may have used another ({reason}):"
+        f" it was {before.image.id}, and is {now.id}"
+    )
     return (Flag("environment-rebuilt", message, "let nobody remove images that are called projrun"),)

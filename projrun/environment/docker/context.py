@@ -50,13 +50,15 @@ class Entry(NamedTuple):
 class Context:
     """A build context. ``dockerfile`` is where the Dockerfile is in it; ``text`` is what that says.
 
-    ``left_out`` tells of a path below ``directory`` whether it is there and not in the context.
+    ``products`` are what entry points declare to write, as paths in it.
     """
 
     directory: Path
     dockerfile: str
     text: str
     entries: tuple[Entry, ...]
+    patterns: Patterns
+    products: tuple[str, ...] = ()
 
     @property
     def sha256(self) -> str:
@@ -64,17 +66,33 @@ class Context:
         return sha256_value([[entry.path, entry.kind, entry.content] for entry in self.entries])
 
     def left_out(self, path: str) -> bool:
+        """Whether ``path`` is there and not in the context."""
         inside = path.strip("/")
-        known = any(entry.path == inside or entry.path.startswith(f"{inside}/") for entry in self.entries)
-        return bool(inside) and not known and os.path.lexists(self.directory / inside)
+        return bool(inside) and not self._has(inside) and os.path.lexists(self.directory / inside)
+
+    def left_out_by(self, path: str) -> str:
+        """What leaves ``path`` out: ``file:line`` of a pattern, or in words; "" when only git can tell."""
+        names = [path]
+        if os.path.isdir(self.directory / path):  # noqa: PTH112 - text
+            below = ((folder, files[0]) for folder, _, files in os.walk(self.directory / path) if files)
+            first = next(below, None)
+            if first is None:
+                return "there is no file in it"
+            names.append(os.path.relpath(os.path.join(*first), self.directory))  # noqa: PTH118 - text
+        if any(is_below(name, self.products) for name in names):
+            return "an entry point declares to write it"
+        return next(filter(None, map(self.patterns.place_for, names)), "")
+
+    def _has(self, path: str) -> bool:
+        return any(entry.path == path or entry.path.startswith(f"{path}/") for entry in self.entries)
 
 
 def look(root: Path, spec: DockerSpec, means: Means) -> Context:
     """The build context of ``spec`` in the project at ``root``, as it is now. Raises EnvironmentFailure."""
     file = spec.file or "Dockerfile"
     text = read_text(root, file, "docker.file")
-    directory = _directory(root, spec.context)
-    patterns = _patterns(root, file, directory)
+    directory = directory_of(root, spec.context)
+    patterns = patterns_of(root, file, directory)
     own = os.path.relpath(os.path.realpath((root / file).parent), directory)
     own = os.path.normpath(os.path.join(own, os.path.basename(file)))  # noqa: PTH118, PTH119 - text
     here = os.path.relpath(directory, os.path.realpath(root))
@@ -87,7 +105,7 @@ def look(root: Path, spec: DockerSpec, means: Means) -> Context:
         if not any(entry.path == own and entry.kind != _LINK for entry in entries):
             entries += filter(None, [_entry(BESIDE, Path(os.path.realpath(root / file)), digest)])
             own = BESIDE
-    return Context(directory, own, text, tuple(sorted(entries)))
+    return Context(directory, own, text, tuple(sorted(entries)), patterns, tuple(products))
 
 
 def write(context: Context, file: Path) -> None:
@@ -197,8 +215,8 @@ def _remembered(directory: Path, means: Means) -> Iterator[Callable[[str, os.sta
         keep(file, now)
 
 
-def _directory(root: Path, relative: str) -> Path:
-    """Where the context is, links resolved."""
+def directory_of(root: Path, relative: str) -> Path:
+    """Where the context is, links resolved. Raises EnvironmentFailure when it can be none."""
     reason = escape_reason(root, relative)
     directory = Path(os.path.realpath(root / relative))
     if reason is None and not directory.is_dir():
@@ -212,8 +230,8 @@ def _directory(root: Path, relative: str) -> Path:
     return directory
 
 
-def _patterns(root: Path, file: str, directory: Path) -> Patterns:
-    """Those of the Dockerfile's own file of patterns, else those of the context."""
+def patterns_of(root: Path, file: str, directory: Path) -> Patterns:
+    """Those of the Dockerfile's own file of patterns, else those of the context. Raises EnvironmentFailure."""
     context = os.path.relpath(directory, os.path.realpath(root))
     for name in (f"{file}{IGNORE}", os.path.normpath(os.path.join(context, IGNORE))):  # noqa: PTH118 - text
         if os.path.lexists(root / name):

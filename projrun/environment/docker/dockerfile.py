@@ -7,18 +7,15 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from projrun.core.errors import EnvironmentFailure
 from projrun.core.nearest import nearest
+from projrun.environment.docker import arguments
 from projrun.environment.docker.expansion import Fault, expand, words
 from projrun.environment.docker.instructions import Instruction, Text, read
 
-# Arguments that no ARG need declare: those of the proxies, and what BuildKit takes itself.
-_PREDEFINED = re.compile(
-    r"(?i:(https?|ftp|no|all)_proxy)|BUILDKIT_\w+|SOURCE_DATE_EPOCH|(TARGET|BUILD)(PLATFORM|OS|ARCH|VARIANT)"
-)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _REFERENCE = re.compile(r"[A-Za-z0-9][\w.:/@+-]*", re.ASCII)
 NOTHING = "scratch"  # the name of the image that has nothing in it
@@ -64,9 +61,9 @@ def parse(text: str, name: str, build: Build) -> tuple[Named, ...]:
     try:
         whole = read(text)
         stages = _stages(whole, build)
-        _check_arguments(whole, build.arguments, name)
-        needed = _needed(stages, _target(stages, build.target, name))
-        images = [named for index in sorted(needed) for named in _images(stages, index)]
+        for fault in arguments.unused(whole, build.arguments, name):
+            raise fault
+        images = _needed_images(stages, build, name)
         if build.frontend and whole.syntax:
             reference, line = whole.syntax
             images.insert(0, Named(_reference(reference, line), line, "# syntax={}"))
@@ -77,6 +74,22 @@ def parse(text: str, name: str, build: Build) -> tuple[Named, ...]:
             hint=fault.hint or f"mend {name}",
         ) from None
     return tuple(images)
+
+
+def faults(text: str, name: str, build: Build) -> Iterator[Fault]:
+    """All that is wrong with a Dockerfile and what it is given; of what cannot be read, the first line alone."""
+    try:
+        whole = read(text)
+        stages = _stages(whole, build)
+        yield from arguments.unused(whole, build.arguments, name)
+        _needed_images(stages, build, name)
+    except Fault as fault:
+        yield fault
+
+
+def _needed_images(stages: Sequence[_Stage], build: Build, file: str) -> list[Named]:
+    needed = _needed(stages, _target(stages, build.target, file))
+    return [named for index in sorted(needed) for named in _images(stages, index)]
 
 
 def _stages(whole: Text, build: Build) -> list[_Stage]:
@@ -273,22 +286,3 @@ def _reference(text: str, line: int) -> str:
     if not _REFERENCE.fullmatch(text) or len(text) > 1000:
         raise Fault(line, f"{text!r} is no name of an image", "", "NAME, NAME:TAG or NAME@sha256:DIGEST")
     return text
-
-
-def _check_arguments(whole: Text, given: Mapping[str, str], file: str) -> None:
-    """Raises Fault for an argument that reaches nothing."""
-    declared = [name for one in whole.instructions for name in _argument_names(one, whole.escape)]
-    for name in given:
-        if name not in declared and not _PREDEFINED.fullmatch(name):
-            close = nearest(name, declared)
-            hint = f"environment.docker.args: {{{close}: ...}}" if close else f"ARG {name} in {file}"
-            raise Fault(0, f"no ARG in it takes the argument {name}", "Its value would reach nothing.", hint)
-
-
-def _argument_names(instruction: Instruction, escape: str) -> Iterable[str]:
-    keyword, text = instruction.keyword, instruction.text
-    if keyword == "ONBUILD":
-        keyword, _, text = text.partition(" ")
-    if keyword.upper() != "ARG":
-        return ()
-    return [word.partition("=")[0] for word in words(text, escape)]

@@ -20,19 +20,28 @@ class Patterns:
 
     def __init__(self, text: str, name: str) -> None:
         self._rules = tuple(_rules(text, name))
+        self._name = name
 
     def leaves_out(self, path: str) -> bool:
         """Whether the last pattern that fits ``path``, or a directory above it, is one without ``!``."""
+        return self._line(path) > 0
+
+    def place_for(self, path: str) -> str:
+        """``file:line`` of the pattern that leaves ``path`` out, "" when none does."""
+        line = self._line(path)
+        return f"{self._name}:{line}" if line else ""
+
+    def _line(self, path: str) -> int:
         parts = path.split("/")
         above = ["/".join(parts[:count]) for count in range(len(parts), 0, -1)]
-        found = False
-        for taken_back, rule in self._rules:
-            if found == taken_back and any(map(rule.fullmatch, above)):
-                found = not taken_back
+        found = 0
+        for taken_back, rule, line in self._rules:
+            if (found > 0) == taken_back and any(map(rule.fullmatch, above)):
+                found = 0 if taken_back else line
         return found
 
 
-def _rules(text: str, name: str) -> Iterable[tuple[bool, re.Pattern[str]]]:
+def _rules(text: str, name: str) -> Iterable[tuple[bool, re.Pattern[str], int]]:
     for number, line in enumerate(text.removeprefix("\ufeff").splitlines(), 1):
         pattern = line.strip()
         if not pattern or line.startswith("#"):
@@ -42,7 +51,7 @@ def _rules(text: str, name: str) -> Iterable[tuple[bool, re.Pattern[str]]]:
         try:
             if cleaned == "!":
                 raise ValueError("there is nothing after the !")
-            yield taken_back, re.compile(_expression(cleaned))
+            yield taken_back, re.compile(_expression(cleaned)), number
         except (ValueError, re.error, OverflowError) as error:
             raise EnvironmentFailure(
                 f"{name}:{number}: {pattern!r} is no pattern",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import posixpath
 import re
+import shlex
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,11 +19,13 @@ from projrun.environment.docker.dockerfile import Named
 from projrun.environment.docker.plan import secret_values
 from projrun.environment.docker.task import Task
 from projrun.environment.turns import aside
+from projrun.spec.model import DockerSpec
 
 _ASIDE = ".building-"  # as other builders call it, so that what is left behind is found
 _FAILED = ".failed"  # the folder of the logs of builds that failed
 _CONTEXT = "context.tar"
 _NOT_THERE = re.compile(r"not found|no such file|does not exist", re.I)
+_NOT_IN_CONTEXT = re.compile(r": (\S+) is not in the build context$")
 _QUOTED = re.compile(r'"([^"\n]+)"|stat (\S+?):')
 
 
@@ -113,7 +117,7 @@ def _built(task: Task, folder: Path) -> Image:
         network="none" if task.means.offline else spec.build_network,
         labels={KEY_LABEL: task.plan.key},
     )
-    with _logged(task, folder) as say, _explained(seen, spec.file or "Dockerfile"):
+    with _logged(task, folder) as say, _explained(seen, spec):
         return task.engine.build(request, say)
 
 
@@ -143,27 +147,47 @@ def _logged(task: Task, folder: Path) -> Iterator[Callable[[bytes], None]]:
 
 
 @contextlib.contextmanager
-def _explained(seen: context.Context, file: str) -> Iterator[None]:
-    """Says of a file that a build misses when it is there, and only not in the build context.
+def _explained(seen: context.Context, spec: DockerSpec) -> Iterator[None]:
+    """Says of a file that a build misses whether it is there, and what keeps it out of the build context.
 
     The Dockerfile is called as the caller knows it: in the context it may have another name.
     """
+    file = spec.file or "Dockerfile"
     try:
         yield
     except EnvironmentFailure as failure:
         failure.what, failure.why, failure.hint = (
             text.replace(context.BESIDE, file) for text in (failure.what, failure.why, failure.hint)
         )
+        copied = _NOT_IN_CONTEXT.search(failure.what)
         told = f"{failure.what}\n{failure.why}"
-        if _NOT_THERE.search(told):
-            names = [first or second for first, second in _QUOTED.findall(told)]
-            hidden = next((name.strip("/") for name in names if seen.left_out(name)), None)
-            if hidden:
-                failure.why += f"\n{hidden} is there, and git or {context.IGNORE} ignores it."
-                failure.hint = (
-                    f"take {hidden} out of .gitignore or {context.IGNORE}: what they ignore is in no image"
-                )
+        names = [first or second for first, second in _QUOTED.findall(told)] if _NOT_THERE.search(told) else []
+        names = [*filter(None, (name.strip("/") for name in ([copied[1]] if copied else []) + names))]
+        hidden = next(filter(seen.left_out, names), None)
+        if hidden is not None:
+            _tell_hidden(failure, hidden, seen, spec)
+        elif copied:
+            failure.why += f"\nThere is no {names[0]} in {_in_project(spec, '')}."
+            failure.hint = f"make {_in_project(spec, names[0])}, or mend that in {file}"
         raise
+
+
+def _tell_hidden(failure: EnvironmentFailure, path: str, seen: context.Context, spec: DockerSpec) -> None:
+    reason, place = seen.left_out_by(path), _in_project(spec, path)
+    if not reason:
+        failure.why += f"\n{path} is there, and git ignores it: what git ignores is in no image."
+        failure.hint = f"git check-ignore -v {shlex.quote(place)}    (tells which line of which file does)"
+    elif ":" in reason:
+        failure.why += f"\n{path} is there, and {reason} ignores it."
+        failure.hint = f"mend {reason}: what it ignores is in no image"
+    else:
+        failure.why += f"\n{path} is there, and is not in the build context: {reason}."
+        failure.hint = f"copy something else in {spec.file or 'Dockerfile'}: nothing of {place} gets into an image"
+
+
+def _in_project(spec: DockerSpec, path: str) -> str:
+    """A path in the build context as it is called in the project; of "" the context itself."""
+    return posixpath.normpath(posixpath.join(spec.context, path)) if path or spec.context != "." else "the project"
 
 
 def log_of_failure(directory: Path) -> Path:

@@ -12,7 +12,7 @@ from projrun.core.engine.client import Engine, connect
 from projrun.core.errors import EnvironmentFailure
 from projrun.core.flags import Flag
 from projrun.core.report import Reporter, Silent
-from projrun.environment import key
+from projrun.environment import key, mounts
 from projrun.environment.built import directory_of
 from projrun.environment.docker import bases, context, dockerfile, marker
 from projrun.environment.docker.bases import Found
@@ -35,10 +35,12 @@ def plan(
     """The environment that an image or a Dockerfile is.
 
     Its key is "" when it is made from an image that is not here and may not be fetched. Raises
-    EnvironmentFailure, also for an engine that is not there or does not see this machine's files.
+    EnvironmentFailure, also for an engine that is not there or does not see this machine's files, and for a
+    mount of what is not there: nobody should wait for an image that nothing can run in.
     """
     asked = asked or Asked(pull=not means.offline)
     engine = _reached()
+    mounts.declared(spec, root)
     build = build_of(spec, engine)
     seen: context.Context | None = None
     if spec.image is None:

@@ -1,5 +1,7 @@
 """What is left behind with the engine: containers whose run is gone, images whose environment is not there.
 
+And the lock files of runs whose container went with an engine that died.
+
 Only what is of one cache: a container names its lock, which lies in there, and an image's name tells the cache.
 """
 
@@ -7,7 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,12 +20,16 @@ from projrun.core.engine.model import LOCK_LABEL, RUN_LABEL
 from projrun.environment import built
 from projrun.environment.docker import marker
 
+# A lock is made first and held then: between the two it looks as if nobody held it.
+_SETTLED_SECONDS = 60
+
 
 @dataclass(frozen=True)
 class Stray:
-    """A ``container`` (of a ``run``, or of a build) or an ``image`` that nobody wants. ``size`` is in bytes.
+    """A ``container`` (of a ``run``, or of a build), ``image`` or ``lock`` that nobody wants.
 
-    ``lock``: the file that the container of a run names as its lock.
+    ``size`` is in bytes.
+    ``lock``: the file that the container of a run names as its lock; a lock's ``id`` is its file.
     """
 
     kind: str
@@ -35,11 +42,13 @@ class Stray:
 
 def strays(cache: Path, engine: Engine) -> Iterator[Stray]:
     """What there is of them. Raises EngineFailure."""
-    for found in engine.containers(LOCK_LABEL):
+    containers = engine.containers(LOCK_LABEL)
+    for found in containers:
         lock = Path(found.labels.get(LOCK_LABEL, ""))
         if _is_in(lock, cache) and not locks.is_used(lock):
             run = found.labels.get(RUN_LABEL)
             yield Stray("container", found.id, found.name, run, lock=str(lock) if run else None)
+    yield from _locks(cache, {os.path.realpath(one.labels.get(LOCK_LABEL, "")) for one in containers})
     with engine.asking("listing the images of environments"):
         images = engine.api.images(name="projrun")
     for image in images:
@@ -49,6 +58,16 @@ def strays(cache: Path, engine: Engine) -> Iterator[Stray]:
                 yield Stray("image", image["Id"], tag, size=int(image.get("Size") or 0))
 
 
+def _locks(cache: Path, named: Collection[str]) -> Iterator[Stray]:
+    """The locks of runs that nobody holds and no container names."""
+    before = time.time() - _SETTLED_SECONDS
+    for lock in sorted((cache / "containers").glob("*.lock")):
+        with contextlib.suppress(FileNotFoundError):  # its run ended at this moment
+            is_new = lock.stat().st_mtime > before
+            if not is_new and os.path.realpath(lock) not in named and not locks.is_used(lock):
+                yield Stray("lock", str(lock), lock.name, lock.stem)
+
+
 def remove(stray: Stray, engine: Engine) -> None:
     """Removes one. An image that has another name stays under that. Raises EngineFailure."""
     if stray.kind == "container":
@@ -56,6 +75,9 @@ def remove(stray: Stray, engine: Engine) -> None:
         if stray.lock is not None:  # a run's own; that of an environment is for all who build it
             with contextlib.suppress(OSError):
                 Path(stray.lock).unlink()
+    elif stray.kind == "lock":
+        with contextlib.suppress(OSError):
+            Path(stray.id).unlink()
     else:
         engine.remove_image(stray.name)
 

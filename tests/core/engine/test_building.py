@@ -150,7 +150,7 @@ def test_a_program_that_is_not_there_is_told(build: Callable[..., Built]) -> Non
 def test_a_file_that_is_not_in_the_context_is_told(build: Callable[..., Built]) -> None:
     error = _failure(build, "COPY data/gone.csv /")
     assert error.what.endswith("COPY data/gone.csv /: data/gone.csv is not in the build context")
-    assert error.hint.startswith("git check-ignore -v data/gone.csv ")
+    assert error.hint.startswith("mend that in Dockerfile, or put data/gone.csv there;")
     error = _failure(build, "FROM first", "COPY --from=first /gone.csv /")
     assert error.what.endswith("COPY --from=first /gone.csv /: /gone.csv is not in first")
 

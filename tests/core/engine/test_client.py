@@ -120,6 +120,16 @@ def test_nothing_that_listens_and_what_is_no_engine_are_told(monkeypatch: pytest
     assert "ca.pem" in failure().why or "Connection refused" in failure().why
 
 
+def test_a_machine_whose_name_nobody_knows_is_told_in_the_words_of_the_resolver(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://nowhere.invalid:2375")
+    with pytest.raises(EngineFailure, match="there is no container engine") as raised:
+        connect()
+    assert "Unknown error" not in raised.value.why
+    assert raised.value.why.startswith("tcp://nowhere.invalid:2375 (DOCKER_HOST names it): ")
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="becomes another user, which only root may")
 def test_no_permission_is_told_with_what_gives_it(tmp_path: Path) -> None:
     code = """

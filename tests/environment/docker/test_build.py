@@ -6,6 +6,7 @@ import json
 import signal
 from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -13,6 +14,8 @@ from projrun.core.errors import EngineFailure, EnvironmentFailure
 from projrun.environment import build, uses
 from projrun.environment.docker import marker
 from projrun.environment.model import Environment
+from projrun.environment.plan import plan
+from projrun.spec.model import DockerMount, EnvironmentSpec
 from tests import images
 from tests.environment.docker.conftest import Project
 from tests.images import DEBIAN, PYTHON, SLIM
@@ -64,7 +67,9 @@ def test_a_dockerfile_becomes_an_image_and_the_same_key_builds_nothing(project: 
     assert remains(project) == [again.key]
 
 
-@pytest.mark.parametrize("change", ["context", "dockerfile", "argument", "secret", "target", "platform", "base"])
+@pytest.mark.parametrize(
+    "change", ["context", "dockerfile", "argument", "secret", "target", "platform", "network", "base"]
+)
 def test_all_that_goes_in_is_in_the_key(project: Project, change: str) -> None:
     tag = f"changing:{project.root.parent.name.lower()}"
     images.derived(project.engine, SLIM, tag, {"/x": change})
@@ -82,6 +87,8 @@ def test_all_that_goes_in_is_in_the_key(project: Project, change: str) -> None:
         changed = project.having(secrets=("TOKEN",))
     elif change == "target":
         changed = project.having(target="one")
+    elif change == "network":
+        changed = project.having(build_network="none")
     elif change == "platform":
         changed = project.having(platform=f"{before.inputs['platform']}/v3")
     else:
@@ -119,14 +126,53 @@ def test_a_dockerfile_that_is_not_in_the_context_is_called_by_its_own_name(proje
     assert raised.value.hint.startswith("mend that in Dockerfile;")
 
 
-def test_what_git_ignores_and_a_build_needs_is_said_to_be_there(project: Project) -> None:
-    project.write(f"FROM {SLIM}\nCOPY data.bin /\n")
-    project.write("data.bin\n", ".dockerignore")
-    project.write("x", "data.bin")
-    with pytest.raises(EnvironmentFailure, match=r"data\.bin") as raised:
+def failure_of(project: Project) -> EnvironmentFailure:
+    with pytest.raises(EnvironmentFailure) as raised:
         project.ensure()
-    assert "data.bin is there, and git or .dockerignore ignores it" in raised.value.why
-    assert "take data.bin out of" in raised.value.hint
+    return raised.value
+
+
+@pytest.mark.parametrize("buildkit", ["0", "1"])
+def test_what_a_build_misses_is_said_to_be_there_or_not(
+    project: Project, monkeypatch: pytest.MonkeyPatch, buildkit: str
+) -> None:
+    monkeypatch.setenv("DOCKER_BUILDKIT", buildkit)
+    project.write(f"FROM {SLIM}\nCOPY data.bin /\n")
+    missing = failure_of(project)
+    assert "data.bin is not in the build context" in missing.what
+    assert missing.why.endswith("There is no data.bin in the project.")
+    assert missing.hint.startswith("make data.bin, or mend that in Dockerfile; all that the builder said: ")
+    project.write("x", "data.bin")
+    project.write("# those\n*.bin\n", ".dockerignore")
+    ignored = failure_of(project)
+    assert ignored.why.endswith("data.bin is there, and .dockerignore:2 ignores it.")
+    assert ignored.hint.startswith("mend .dockerignore:2: ")
+    project.write("", ".dockerignore")
+    declared = failure_of(project.having(products=("data.bin",)))
+    assert declared.why.endswith("an entry point declares to write it.")
+
+
+def test_what_git_ignores_is_asked_of_git(project: Project) -> None:
+    (project.root / "sub").mkdir()
+    project.write(f"FROM {SLIM}\nCOPY data /data\n")
+    (project.root / "sub" / "data").mkdir()
+    project.write("x", "sub/data/a.bin")
+    asked = project.having(context="sub")
+    ignoring = replace(asked.means, tree=lambda directory: ())
+    planned = plan(EnvironmentSpec(docker=asked.spec), asked.root, ignoring, asked.report)
+    with pytest.raises(EnvironmentFailure, match="data is not in the build context") as raised:
+        build.ensure(planned, ignoring, asked.report)
+    assert "data is there, and git ignores it" in raised.value.why
+    assert raised.value.hint.startswith("git check-ignore -v sub/data ")
+
+
+def test_a_mount_of_what_is_not_there_is_told_before_anything_is_built(project: Project) -> None:
+    project.write(f"FROM {SLIM}\nRUN exit 3\n")
+    asked = project.having(mounts=(DockerMount("data-outside", "/data"),))
+    with pytest.raises(EnvironmentFailure, match=r"docker\.mounts: there is no data-outside"):
+        asked.plan()
+    assert {"environment-refused", "mount-unpinned", "base-unpinned"} <= asked.flags().keys()
+    assert "docker.mounts" in asked.flags()["environment-refused"]
 
 
 def test_a_secret_of_the_build_has_to_be_there_and_is_written_nowhere(
@@ -186,7 +232,7 @@ def test_an_image_without_a_shell_is_an_environment_too(project: Project) -> Non
 def test_an_image_that_was_removed_is_built_again_and_that_is_flagged(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    project.write(f"FROM {SLIM}\nRUN head -c 16 /dev/urandom > /random\n")
+    project.write(f"FROM {SLIM}\nRUN : {uuid4()} && head -c 16 /dev/urandom > /random\n")  # in nobody's cache
     monkeypatch.setenv("DOCKER_BUILDKIT", "0")  # the next builder takes nothing that this one made
     first = project.ensure()
     monkeypatch.delenv("DOCKER_BUILDKIT")
@@ -199,6 +245,18 @@ def test_an_image_that_was_removed_is_built_again_and_that_is_flagged(
     assert id_of(first) != id_of(second)
     assert id_of(first) in flag.message
     assert id_of(second) in flag.message
+
+
+def test_an_image_that_is_built_again_as_it_was_is_not_flagged(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_BUILDKIT", "0")  # its cache is the image itself, which stays
+    project.write(f"FROM {SLIM}\nRUN : {uuid4()} && head -c 16 /dev/urandom > /random\n")
+    first = project.ensure()
+    assert first.plan.directory
+    marker.mark_damaged(first.plan.directory, "by hand")
+    second = project.ensure()
+    assert (second.reused, id_of(second), second.flags) == (False, id_of(first), ())
 
 
 def test_a_base_that_moves_while_it_is_built_is_an_error(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -71,8 +72,21 @@ def test_it_is_built_listed_shown_explained_and_verified(inside: Project) -> Non
     assert f"bases.{SLIM}" in changes
 
 
-def test_what_is_not_there_any_more_is_found_by_verify_and_made_again(inside: Project) -> None:
+def test_what_a_run_mounts_need_not_be_there_to_build(inside: Project) -> None:
+    mounts = "file: Dockerfile, mounts: [{source: nowhere, target: /x}]"
+    inside.write(SPEC.replace("file: Dockerfile", mounts), "ProjectSpec.yaml")
+    key = str(told("build")["key"])
+    assert key in env("show").out
+    argv = [sys.executable, "-m", "projrun", "run", "--dry-run"]
+    assert "there is no nowhere" in subprocess.run(argv, capture_output=True, text=True, check=False).stdout
+
+
+def test_what_is_not_there_any_more_is_found_by_verify_and_made_again(
+    inside: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_BUILDKIT", "0")  # the next builder takes nothing that this one made
     made = told("build")
+    monkeypatch.delenv("DOCKER_BUILDKIT")
     image = str(made["image"])
     inside.engine.api.remove_image(image, force=True)
     [listed] = told("list")["environments"]
@@ -80,6 +94,7 @@ def test_what_is_not_there_any_more_is_found_by_verify_and_made_again(inside: Pr
     assert "does not have its image" in env("verify", code=113).out
     again = told("build")
     assert again["reused"] is False
+    assert again["image"] != image
     assert [flag["code"] for flag in again["flags"]] == ["base-unpinned", "environment-rebuilt"]
 
 
@@ -178,6 +193,26 @@ def test_pruning_removes_strays_and_only_those_of_this_cache(inside: Project, tm
             if one in inside.engine.containers():
                 inside.engine.api.remove_container(one, force=True)
         inside.engine.api.remove_image(tags[1])
+
+
+def test_pruning_removes_the_locks_of_runs_whose_engine_died(inside: Project) -> None:
+    image = str(told("build")["image"])
+    left, held, named, new = (inside.cache / "containers" / f"{name}.lock" for name in ("l", "h", "n", "new"))
+    left.parent.mkdir(parents=True)
+    for lock in (left, held, named, new):
+        lock.touch()
+        if lock is not new:
+            os.utime(lock, (0, 0))
+    made = container(inside.engine, image, {LOCK_LABEL: str(named), RUN_LABEL: "n"})
+    try:
+        with locks.exclusive(held, holder=""):
+            strays = told("prune", "--dry-run")["strays"]
+            assert [(one["kind"], one["run"]) for one in strays] == [("container", "n"), ("lock", "l")]
+            assert "lock l.lock of run l" in env("prune").out
+        assert [lock.exists() for lock in (left, held, named, new)] == [False, True, False, True]
+    finally:
+        if made in inside.engine.containers():
+            inside.engine.api.remove_container(made, force=True)
 
 
 def name_of(container: str, engine: Engine) -> str:
