@@ -15,6 +15,7 @@ from pathlib import Path
 from projrun.choice import Options
 from projrun.core.errors import ProjrunError, SourceError, SpecError, system_reason
 from projrun.core.locks import exclusive, is_held, take
+from projrun.core.paths import escape_reason
 from projrun.core.report import FETCH, Reporter
 from projrun.finding import Found, find, find_head
 from projrun.placing import Naming, Place
@@ -137,6 +138,7 @@ def _checked_out(
             offline=options.offline,
         )
         if prepare is not None:
+            _check_inside(tree, found)
             prepare(tree / found.subdirectory)
         start = _project_in(tree, found)
         yield Place(
@@ -175,6 +177,16 @@ def _source(start: Path, found: Found, unpublished: set[str]) -> Source:
         submodules=submodules,
         origin=found.origin,
     )
+
+
+def _check_inside(tree: Path, found: Found) -> None:
+    """Raises SourceError for a record that says that the project is somewhere else than in its commit."""
+    if reason := escape_reason(tree, found.subdirectory):
+        raise SourceError(
+            f"the subdirectory of the project is not one of commit {found.origin.resolution.commit[:10]}",
+            why=f"{found.subdirectory!r}: {reason}",
+            hint="the recipe was changed after the run: look who gave it to you",
+        )
 
 
 def _project_in(tree: Path, found: Found) -> Path:

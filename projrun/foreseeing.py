@@ -121,7 +121,8 @@ def _planned(what: str, planned: EnvironmentPlan, options: Options) -> Need:
     message = f"to be built{with_python}: {planned.reason}"
     if options.offline:
         return Need(what, UNKNOWN, f"{message}; whether its packages are here is seen when it is", code)
-    return Need(what, HERE, f"{message}; its packages come from the package index", code)
+    lacking = "what it is made of can be had" if what == "image" else "the package index has its packages"
+    return Need(what, UNKNOWN, f"{message}; whether {lacking} is seen then", code)
 
 
 def _secrets(record: Record) -> Iterator[Need]:
@@ -157,7 +158,7 @@ def _remote_input(one: Mapping[str, Any], options: Options) -> Need:
     if options.offline:
         message = f"{entry.path}: nothing may be fetched (--offline), and it is not in the cache"
         return Need("input", MISSING, message, DataError.exit_code, "leave --offline out")
-    return Need("input", HERE, f"{entry.path}, to be fetched from {entry.url}", DataError.exit_code)
+    return Need("input", UNKNOWN, f"{entry.path}, to be fetched from {entry.url}", DataError.exit_code)
 
 
 def _unplaced_inputs(record: Record) -> Iterator[Need]:

@@ -47,7 +47,7 @@ class Side:
 def match(before: Side, after: Side, measured: frozenset[str] = frozenset()) -> tuple[OutputFinding, ...]:
     """A finding for each output, and for each file that differs of one that is a directory.
 
-    ``measured`` are files of metrics and no other outputs: what they hold is compared as metrics.
+    ``measured`` are files of metrics and no other outputs: their numbers are compared as metrics, the rest here.
     """
     first, second = ({str(one["path"]): one for one in side.outputs} for side in (before, after))
     found: list[OutputFinding] = []
@@ -57,11 +57,29 @@ def match(before: Side, after: Side, measured: frozenset[str] = frozenset()) -> 
             whose = "the run" if old is None else "the new run"
             found.append(OutputFinding(path, UNCHECKED, None, f"the record of {whose} does not tell of it"))
         elif path in measured and old["sha256"] != new["sha256"]:
-            message = "another sha256; its numbers are compared as metrics"
-            found.append(OutputFinding(path, VERIFIED, "metrics", message, old["sha256"], new["sha256"]))
+            found.append(_beside_metrics(path, old, new, before, after))
         else:
             found += _matched(path, old, new, before, after)
     return tuple(found)
+
+
+def _beside_metrics(path: str, old: _Output, new: _Output, before: Side, after: Side) -> OutputFinding:
+    """What a file of metrics holds besides: lists."""
+    digests = old["sha256"], new["sha256"]
+    told = "another sha256; its numbers are compared as metrics"
+    try:
+        first, second = (_held(*one)[""].place for one in ((old, before), (new, after)))
+        assert first is not None and second is not None, path
+        compared = contents.compare_beside_metrics(first, second)
+    except (_NotHeld, LookupError) as reason:
+        return OutputFinding(path, UNCHECKED, "metrics", f"{told}, lists in it are not: {reason}", *digests)
+    except (Incomparable, OSError) as reason:
+        message = f"another sha256; not compared by content: {reason}"
+        return OutputFinding(path, DIFFERS, "sha256", message, *digests)
+    if compared.equal:
+        return OutputFinding(path, VERIFIED, "metrics", told, *digests)
+    message = f"besides its metrics, {_told(compared)}"
+    return OutputFinding(path, DIFFERS, "content", message, *digests, compared)
 
 
 def _matched(path: str, old: _Output, new: _Output, before: Side, after: Side) -> Iterator[OutputFinding]:

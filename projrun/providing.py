@@ -45,9 +45,17 @@ def provide(record: Record, root: Path, store: Store) -> tuple[str, ...]:
 def lacking_in(record: Record, root: Path) -> list[Mapping[str, Any]]:
     """The inputs that a checkout does not have, or has only a part of.
 
-    A file that is there and is another one is not among them: nothing is written over.
+    A file that is there and is another one is not among them: nothing is written over. Raises DataError for one
+    that no project can declare.
     """
     inputs: list[Mapping[str, Any]] = record.recipe["inputs"]
+    for one in inputs:
+        if reason := escape_reason(root, str(one["path"])):
+            raise DataError(
+                f"input {one['path']!r} is not a path inside the project",
+                why=reason,
+                hint="the recipe was changed after the run: look who gave it to you",
+            )
     return [one for one in inputs if _lacks(root, one)]
 
 

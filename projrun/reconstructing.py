@@ -181,9 +181,21 @@ def chosen(recipe: Mapping[str, Any], options: Options, place: Place) -> Choice:
     names = recipe["variables"]["secrets"]
     bound = {entry["name"]: _bound(entry, names) for entry in recipe["parameters"]}
     choice = choose_again(options, place.start, bound)
+    _check_parameters(choice)
     lock = lock_of(recipe["environment"])
     environment = lock.applied(choice.environment) if lock else choice.environment
     return replace(choice, environment=with_variables(environment, recipe["variables"]))
+
+
+def _check_parameters(choice: Choice) -> None:
+    """Raises UsageError for parameters that are not those of the entry point in the code that was recorded."""
+    recorded, declared = set(choice.parameters), set(choice.entry_point.parameters)
+    if recorded != declared:
+        raise UsageError(
+            f"the recorded parameters are not those of entry point {choice.entry_point.name!r}",
+            why=f"of one and not the other: {', '.join(sorted(recorded ^ declared))}",
+            hint="the recipe was changed after the run: look who gave it to you",
+        )
 
 
 def _bound(entry: Mapping[str, Any], secrets: list[str]) -> BoundParameter:

@@ -37,6 +37,7 @@ from projrun.telling import (
     describe_inputs,
     describe_source,
     input_flags,
+    is_seedable,
     source_flags,
 )
 
@@ -202,7 +203,7 @@ def _request(live: Live, environment: Environment, inputs: tuple[Fingerprint, ..
         inputs=tuple(one.path for one in inputs if one.kind != "glob"),
         products=choice.entry_point.products,
         terminals=live.recording.terminals,
-        start_up=str(seen.run / directory.start_up.name) if choice.entry_point.seeding else "",
+        start_up=str(seen.run / directory.start_up.name) if is_seedable(choice) else "",
         strict=live.means.thorough,
         cache=live.means.cache,
     )

@@ -25,6 +25,8 @@ from projrun.spec.model import DEFAULT_ENVIRONMENT
 
 _SHORT = 4  # characters below which a secret is likely to occur in text that is none
 _PASSWORD = re.compile(r"://[^/?#@]*:[^/?#]*@")
+# What lets anybody in who has the address: those of signed addresses, and the usual names of tokens.
+_TOKEN = re.compile(r"[?&](x-(amz|goog)-signature|signature|sig|(access_?|auth_?)?token|api_?key)=", re.I)
 
 
 def describe_source(source: Source) -> str:
@@ -105,6 +107,11 @@ def choice_flags(choice: Choice) -> tuple[Flag, ...]:
         if "uri" in (bound.parameter.type, bound.parameter.items) and any(map(_PASSWORD.search, texts)):
             mend = "take it out of the address and pass it as one of environment.secrets"
             flags.append(Flag("password-recorded", f"parameter {name} holds a password, which is recorded", mend))
+    for entry in choice.spec.data.values():
+        if entry.url and _TOKEN.search(entry.url):
+            mend = "give the data an address that needs none; ~/.netrc is asked for logins"
+            message = f"the address of data {entry.name} holds a token, which is recorded"
+            flags.append(Flag("password-recorded", message, mend))
     return (*flags, *seeding_flags(choice))
 
 
@@ -118,9 +125,14 @@ def seeding_flags(choice: Choice) -> tuple[Flag, ...]:
     return (Flag("not-seeded", message, f"leave {option} out of the command"),)
 
 
+def is_seedable(choice: Choice) -> bool:
+    """Whether the program is to be seeded and may be. One that may not be passes on what it was given, unread."""
+    return bool(choice.entry_point.seeding) and not seeding_flags(choice)
+
+
 def was_seeded(choice: Choice, folder: Path) -> tuple[Flag, ...]:
     """That no Python of the program was seeded, where nothing told so beforehand."""
-    if not choice.entry_point.seeding or seeding_flags(choice) or STARTED in seeded(folder):
+    if not is_seedable(choice) or STARTED in seeded(folder):
         return ()
     message = "nothing is known to be seeded: the program started no Python that ran projrun's start-up file"
     return (Flag("not-seeded", message, "start Python without -I, -E and -S, and leave PYTHONPATH as it is set"),)

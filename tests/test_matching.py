@@ -134,3 +134,28 @@ def test_a_file_of_metrics_is_not_held_to_its_bytes(roots: tuple[Path, Path, Obj
     assert (found.state, found.how) == (VERIFIED, "metrics")
     (found,) = match(*sides)
     assert found.state == DIFFERS
+
+
+def test_lists_in_a_file_of_metrics_are_compared_too(roots: tuple[Path, Path, Objects]) -> None:
+    old, new, objects = roots
+    path = "out/sub/b.json"
+
+    def found(before: str, after: str) -> tuple[str, str]:
+        (old / path).write_text(before)
+        (new / path).write_text(after)
+        (one,) = match(side(old, objects, path), side(new, objects, path), frozenset({path}))
+        return one.state, one.message
+
+    state, message = found(
+        '{"a": 1, "table": [[1, 2]], "b": {"c": "x"}}', '{"a": 2, "table": [[1, 9]], "b": {"c": "x"}}'
+    )
+    assert state == DIFFERS
+    assert "table[0][1]" in message
+    assert found('{"a": 1, "name": "x"}', '{"a": 1, "name": "y"}')[0] == VERIFIED
+    assert found('{"a": 1, "l": ["x"]}', '{"a": 1}')[0] == DIFFERS
+    assert found('{"a": 1, "l": [1.0]}', '{"l": [1], "a": 3, "b": {"c": true}}')[0] == VERIFIED
+    assert found('{"a": 1}', "{")[0] == DIFFERS
+    (old / path).write_text('{"a": 1}')
+    gone = Side(side(new, objects, path).outputs, None, ADDRESS)
+    (one,) = match(side(old, objects, path), gone, frozenset({path}))
+    assert (one.state, one.how) == (UNCHECKED, "metrics")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -31,16 +32,23 @@ class Validator:
             raise BadSchema(f"a pattern is no regular expression: {error}") from None
         extend: Callable[..., Any] = jsonschema.validators.extend
         # What a schema names must be in it: nothing is fetched.
-        self._validator = extend(known, {"pattern": _pattern})(schema, registry=referencing.Registry())
+        self._validator = extend(known, {"pattern": _pattern, "multipleOf": _multiple_of})(
+            schema, registry=referencing.Registry()
+        )
 
     def errors(self, value: Any) -> Iterator[Any]:
-        """What is wrong with a value, as jsonschema tells it. Raises BadSchema for a $ref that leads nowhere."""
+        """What is wrong with a value, as jsonschema tells it.
+
+        Raises BadSchema for a $ref that leads nowhere, or nowhere else.
+        """
         from referencing.exceptions import Unresolvable
 
         try:
             yield from self._validator.iter_errors(value)
         except Unresolvable as error:
             raise BadSchema(f"$ref {error.ref!r} leads to nothing in the schema, and nothing is fetched") from None
+        except RecursionError:
+            raise BadSchema("a $ref leads to itself, or the data is nested too deeply") from None
 
 
 def errors(value: Any, schema: Mapping[str, Any]) -> list[Any]:
@@ -66,3 +74,19 @@ def _pattern(_: Any, pattern: str, instance: Any, __: Any) -> Iterator[Exception
     # Python's $ matches before a last line break too; JSON Schema's does not.
     if isinstance(instance, str) and not re.search(re.sub(r"(?<!\\)\$$", r"\\Z", pattern), instance):
         yield ValidationError(f"{instance!r} does not match {pattern!r}")
+
+
+def _multiple_of(_: Any, divisor: float, instance: Any, __: Any) -> Iterator[Exception]:
+    """Exactly, as the texts of the two have it: 0.3 is a multiple of 0.1, and nothing is too large."""
+    from fractions import Fraction
+
+    from jsonschema import ValidationError
+
+    if not isinstance(instance, (int, float)) or isinstance(instance, bool):
+        return
+    numbers = instance, divisor
+    if all(isinstance(one, int) or math.isfinite(one) for one in numbers):
+        value, step = (Fraction(one if isinstance(one, int) else repr(one)) for one in numbers)
+        if (value / step).denominator == 1:
+            return
+    yield ValidationError(f"{instance!r} is not a multiple of {divisor!r}")

@@ -111,7 +111,7 @@ def _of_header(header: list[str], schema: Any) -> Iterator[str]:
     for place, name in enumerate(header):
         if name in header[:place]:
             yield f"there are two columns {name!r}"
-        if known.get("additionalProperties") is False and name not in known.get("properties", {}):
+        if known.get("additionalProperties") is False and not _declared(name, known):
             yield f"the schema has no column {name!r}"
 
 
@@ -145,7 +145,10 @@ def _reader(name: str, schema: Any) -> Callable[[str], Any]:
 
 def _types(name: str, schema: Any) -> frozenset[str]:
     """The types that the schema lets a column have."""
-    column = _followed(schema.get("properties", {}).get(name), schema) if isinstance(schema, dict) else None
+    if not isinstance(schema, dict):
+        return frozenset()
+    of_column = [*_declared(name, schema), schema.get("additionalProperties")]
+    column = _followed(of_column[0], schema)
     if not isinstance(column, dict):
         return frozenset()
     declared = column.get("type")
@@ -154,6 +157,13 @@ def _types(name: str, schema: Any) -> frozenset[str]:
     values = [*column.get("enum", ()), *([column["const"]] if "const" in column else [])]
     found = {_type_of(value) for value in values}
     return frozenset(found | ({"number"} if any(word in column for word in _OF_NUMBERS) else set()))
+
+
+def _declared(name: str, schema: Mapping[str, Any]) -> list[Any]:
+    """What a schema says of the column of that name, by its name and by patterns."""
+    by_name, by_pattern = schema.get("properties", {}), schema.get("patternProperties", {})
+    matching = [column for pattern, column in by_pattern.items() if re.search(pattern, name)]
+    return [*([by_name[name]] if name in by_name else []), *matching]
 
 
 def _followed(column: Any, schema: Mapping[str, Any]) -> Any:

@@ -70,7 +70,7 @@ def _http(url: str, offset: int) -> Iterator[Stream]:
     try:
         with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUTS) as response:
             yield _answered(response, offset)
-    except (requests.RequestException, HTTPError) as error:
+    except (requests.RequestException, HTTPError, ValueError) as error:  # an address it leads to may be none
         passing = not isinstance(error, (ValueError, requests.TooManyRedirects))
         raise TransferError(_first_line(error), passing=passing) from error
 

@@ -113,19 +113,26 @@ def yaml_events(text: str, *, pure: bool = False) -> Iterator[Event]:
 
 
 def steps(text: str) -> Iterator[Step]:
-    """The steps through a text that can be read, with their offsets in it; JSON as :func:`examine` takes it."""
+    """The steps through a text that can be read, with their offsets in it; JSON as :func:`examine` takes it.
+
+    Raises Malformed for what only the compiled reader takes: a tab before a value.
+    """
     if text.lstrip()[:1] in ("{", "["):
         try:
             return iter(tuple(json_steps(text)))
         except Malformed:
             pass
-    return _yaml_steps(text)
+    return iter(tuple(_yaml_steps(text)))
 
 
 def _yaml_steps(text: str) -> Iterator[Step]:
     import yaml
 
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):  # the compiled reader may count otherwise
+    try:
+        events = tuple(yaml.parse(text, Loader=yaml.SafeLoader))  # the compiled reader may count otherwise
+    except yaml.MarkedYAMLError as error:
+        raise _syntax_error(error, text) from None
+    for event in events:
         begin, end = event.start_mark, event.end_mark
         assert begin is not None, event
         assert end is not None, event

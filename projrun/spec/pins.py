@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from projrun.core.errors import SpecError
 from projrun.spec import document, schema
 from projrun.spec.spans import Span, Step, spans
+from projrun.spec.tree import Malformed
 
 # A plain scalar of a line that is one in {...} too.
 _PLAIN_ANYWHERE = re.compile(r"[\w./][\w./ +=~@^$-]*(?<! )")
@@ -33,19 +34,26 @@ def with_pins(text: str, file: str, pins: Mapping[str, str]) -> str:
     Comments, layout, line breaks and quotes stay. Raises SpecError when the text is written in a way that cannot
     be edited like this; it says what to write by hand.
     """
-    places = spans(document.steps(text))
+    try:
+        places = spans(document.steps(text))
+    except Malformed as error:
+        raise _unwritable(file, pins) from error
     edits = [_edit(text, places, name, sha256) for name, sha256 in pins.items()]
     written = text
     for edit in sorted(edits, reverse=True):
         written = written[: edit.start] + edit.text + written[edit.end :]
     if not _is_pinned(text, written, file, pins):
-        lines = "; ".join(f"data.{name}.sha256: {sha256}" for name, sha256 in pins.items())
-        raise SpecError(
-            f"{file} cannot be edited without a change to something else",
-            why="it is written in a way that projrun does not write",
-            hint=f"write it by hand: {lines}",
-        )
+        raise _unwritable(file, pins)
     return written
+
+
+def _unwritable(file: str, pins: Mapping[str, str]) -> SpecError:
+    lines = "; ".join(f"data.{name}.sha256: {sha256}" for name, sha256 in pins.items())
+    return SpecError(
+        f"{file} cannot be edited without a change to something else",
+        why="it is written in a way that projrun does not write",
+        hint=f"write it by hand: {lines}",
+    )
 
 
 def _edit(text: str, places: Mapping[Any, Span], name: str, sha256: str) -> _Edit:

@@ -7,9 +7,11 @@ header as a Python literal, then the items. NPZ is a zip of such files.
 from __future__ import annotations
 
 import ast
+import lzma
 import math
 import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,7 @@ from projrun.verdict.tally import Incomparable, Tally
 _MAGIC = b"\x93NUMPY"
 _PIECE = 1 << 20  # bytes
 _LONGEST_HEADER = 1 << 20
+_DIGITS = 7  # of the size of an item, which is held whole
 # The letters of struct for the kinds and sizes of items.
 _LETTERS = {
     "b1": "?",
@@ -71,7 +74,7 @@ def npz(before: Path, after: Path, tally: Tally) -> None:
             for name in sorted(names & others):
                 with first.open(name) as old, second.open(name) as new:
                     _arrays(old, new, name.removesuffix(".npy"), tally)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, RuntimeError) as error:
         raise ValueError(str(error)) from error
 
 
@@ -115,9 +118,17 @@ def _items(head: _Header, one: bytes, other: bytes, place: Callable[[int], str],
     form = f"{head.order}{len(one) // size * (2 if head.complex else 1)}{head.letter}"
     for index, (old, new) in enumerate(zip(_values(head, form, one), _values(head, form, other), strict=True)):
         tally.count(1)
-        if old == new or (is_nan(old) and is_nan(new)):
+        if old == new or _both_nan(old, new):
             continue
         tally.numbers(_apart(old, new), lambda index=index: place(index))  # type: ignore[misc]
+
+
+def _both_nan(old: complex, new: complex) -> bool:
+    """Whether they are no numbers in the same way: of complex ones, what is a number is the same."""
+    if not (is_nan(old) and is_nan(new)):
+        return False
+    pairs = (old.real, new.real), (old.imag, new.imag)
+    return all(one == other or (is_nan(one) and is_nan(other)) for one, other in pairs)
 
 
 def _apart(old: complex, new: complex) -> Apart | None:
@@ -145,7 +156,7 @@ def _header(file: IO[bytes]) -> _Header:
     try:
         found = ast.literal_eval(text.strip())
         descr, fortran, shape = found["descr"], bool(found["fortran_order"]), tuple(map(int, found["shape"]))
-    except (SyntaxError, LookupError, TypeError, MemoryError) as error:
+    except (SyntaxError, LookupError, TypeError, OverflowError, MemoryError) as error:
         raise ValueError("its header is damaged") from error
     return _described(descr, fortran, shape)
 
@@ -153,9 +164,9 @@ def _header(file: IO[bytes]) -> _Header:
 def _described(descr: object, fortran: bool, shape: tuple[int, ...]) -> _Header:
     if not isinstance(descr, str) or descr[1:2] == "O":
         raise Incomparable("its items are records or objects, which are not compared by content")
-    order = ">" if descr[0] == ">" else "<"
+    order = ">" if descr[:1] == ">" else "<"
     kind, digits = descr[1:2], descr[2:].partition("[")[0]
-    if not digits.isdigit() or min(shape, default=0) < 0:
+    if not digits.isdigit() or len(digits) > _DIGITS or min(shape, default=0) < 0:
         raise ValueError("its header is damaged")
     if kind in _TEXTS:
         size = int(digits) * (4 if kind == "U" else 1)

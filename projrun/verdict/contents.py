@@ -19,6 +19,7 @@ from projrun.verdict.tally import Incomparable, Tally
 LARGEST_JSON = 64 << 20  # bytes; all of it is held at once
 _DELIMITERS = ",;\t|"
 _BATCH = 1 << 16  # rows
+_Reader = Callable[[Path, Path, Tally], None]
 
 
 def compare(name: str, before: Path, after: Path) -> Compared:
@@ -30,20 +31,43 @@ def compare(name: str, before: Path, after: Path) -> Compared:
     suffix = PurePosixPath(name).suffix.lower()
     if suffix not in _READERS:
         raise Incomparable(f"{suffix or 'a file without a suffix'} is no format that is compared by content")
-    kind, read = _READERS[suffix]
+    return _compared(*_READERS[suffix], before, after)
+
+
+def compare_beside_metrics(before: Path, after: Path) -> Compared:
+    """The same of the lists in two files of metrics: what is in no list is a metric, or a text. Raises as well."""
+    return _compared("JSON", _beside_metrics, before, after)
+
+
+def _compared(kind: str, read: _Reader, before: Path, after: Path) -> Compared:
     tally = Tally()
     try:
         read(before, after, tally)
-    except (ValueError, csv.Error, RecursionError, EOFError) as error:
+    except (ValueError, ArithmeticError, csv.Error, RecursionError, EOFError, NotImplementedError) as error:
         raise Incomparable(f"it is not {kind} that can be read: {error}") from error
     return tally.result(kind)
 
 
 def _json(before: Path, after: Path, tally: Tally) -> None:
-    for path in (before, after):
-        if path.stat().st_size > LARGEST_JSON:
-            raise Incomparable(f"it is larger than {LARGEST_JSON >> 20} MiB")
-    walk(_parsed(before.read_bytes()), _parsed(after.read_bytes()), "", tally)
+    walk(_whole(before), _whole(after), "", tally)
+
+
+def _whole(path: Path) -> Any:
+    if path.stat().st_size > LARGEST_JSON:
+        raise Incomparable(f"it is larger than {LARGEST_JSON >> 20} MiB")
+    return _parsed(path.read_bytes())
+
+
+def _beside_metrics(before: Path, after: Path, tally: Tally) -> None:
+    walk(_without_metrics(_whole(before)), _without_metrics(_whole(after)), "", tally)
+
+
+def _without_metrics(value: Any) -> Any:
+    """Of a JSON value the lists, under their keys: numbers are metrics, and texts say when and where it was."""
+    if not isinstance(value, dict):
+        return value
+    below = {key: _without_metrics(one) for key, one in value.items() if isinstance(one, (dict, list))}
+    return {key: one for key, one in below.items() if one != {}}
 
 
 def _json_lines(before: Path, after: Path, tally: Tally) -> None:
@@ -178,7 +202,7 @@ def _is_same(old: Any, new: Any) -> bool:
     return type(old) is type(new) and (old == new or (isinstance(old, float) and is_nan(old) and is_nan(new)))
 
 
-_READERS: dict[str, tuple[str, Callable[[Path, Path, Tally], None]]] = {
+_READERS: dict[str, tuple[str, _Reader]] = {
     ".json": ("JSON", _json),
     ".jsonl": ("JSON lines", _json_lines),
     ".ndjson": ("JSON lines", _json_lines),

@@ -67,8 +67,9 @@ def host(before: _Document, after: _Document) -> Layer:
     findings = []
     for name in _HOST:
         values = [_flat(one.get(name)) for one in (old, new)]
-        if None in values and values[0] != values[1]:
-            findings.append(Finding(name, UNCHECKED, "one of the two recipes does not say", *values))
+        if None in values:
+            whose = "neither recipe says" if values[0] == values[1] else "one of the two recipes does not say"
+            findings.append(Finding(name, UNCHECKED, whose, *values))
         else:
             findings.append(finding(name, *values))
     words = [_flat(new.get(name)) for name in ("os", "kernel", "machine", "cpu")]

@@ -10,6 +10,8 @@ from projrun.verdict.distance import Apart, apart, as_number, same, within
 from projrun.verdict.model import DIFFERS, VERIFIED, MetricFinding
 from projrun.verdict.tolerances import shown
 
+_SHOWN = 40  # characters of a value
+
 
 def compare(
     before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]], tolerances: Mapping[str, Tolerance]
@@ -32,7 +34,7 @@ def _finding(name: str, old: Any, new: Any, tolerance: Tolerance | None) -> Metr
     first, second = as_number(old), as_number(new)
     if first is None or second is None:
         equal = type(old) is type(new) and old == new
-        state, message = (VERIFIED, "equal") if equal else (DIFFERS, f"{old} became {new}")
+        state, message = (VERIFIED, "equal") if equal else (DIFFERS, f"{_short(old)} became {_short(new)}")
         return MetricFinding(name, state, message, old, new, tolerance=tolerance)
     if same(first, second):
         return MetricFinding(name, VERIFIED, "equal", old, new, 0.0, 0.0, tolerance)
@@ -48,6 +50,12 @@ def _finding(name: str, old: Any, new: Any, tolerance: Tolerance | None) -> Metr
         found.relative if found else None,
         tolerance,
     )
+
+
+def _short(value: Any) -> str:
+    """A value for a line; a number may have thousands of digits."""
+    text = str(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}... ({len(text)} characters)"
 
 
 def _told(found: Apart | None, tolerance: Tolerance | None, *, kept: bool) -> str:

@@ -100,7 +100,7 @@ def test_a_pattern_that_differs_is_told_with_when_its_files_changed(project: Wor
     assert "changed 20" in done.err
     assert "unknown time" not in done.err
     again = project.projrun("reproduce", "last")
-    assert again.code == 125
+    assert again.code == 2
     assert f"projrun show {project.projrun('runs', '--json').data[0]['id']} tells why" in again.err
     outputs = project.projrun("outputs", "last", "--get", "out")
     assert outputs.code == 114
@@ -347,7 +347,7 @@ def test_a_run_is_reproduced_from_kept_and_fetched_data_alone(project: Workspace
     downloads = project.home / "cache/downloads"
     downloads.rename(project.home / "aside")
     told = project.projrun("reproduce", run, "--check", "--json").data["needs"]
-    to_fetch = {"state": "here", "message": f"data/far.csv, to be fetched from file://{tmp_path}/far.csv"}
+    to_fetch = {"state": "unknown", "message": f"data/far.csv, to be fetched from file://{tmp_path}/far.csv"}
     assert to_fetch.items() <= next(need for need in told if "far.csv" in need["message"]).items()
     done = project.projrun("reproduce", run, "--check", "--offline")
     assert done.code == 114
@@ -361,3 +361,7 @@ def test_a_run_is_reproduced_from_kept_and_fetched_data_alone(project: Workspace
         name: one["sha256"] for name, one in before.items()
     }
     assert [one["kind"] for one in inputs.values()] == ["glob", "directory", "file"]
+    for words, code, state in (((), 0, "unknown"), (("--offline",), 114, "missing")):
+        shutil.rmtree(project.home / "cache/downloads", ignore_errors=True)
+        told = project.projrun("reproduce", run, "--check", "--json", *words)
+        assert (told.code, told.data["needs"][-1]["state"]) == (code, state)

@@ -47,6 +47,12 @@ ALL = ("code", "environment", "data", "parameters", "host", "exit code", "output
 def test_a_run_is_had_again_from_its_record_when_all_else_is_gone(workspace: Workspace) -> None:
     old = workspace.run("-e", "main", "-P", "depth=7", "-P", 'words=["x", "y z"]', "--seed", "11")
     forget(workspace)
+    told = reproduced(workspace, old["run"], "--check", cwd=away(workspace))
+    assert [(one["what"], one["state"]) for one in told["needs"]] == [
+        ("code", "here"),
+        ("environment", "unknown"),  # whether the index still has its packages
+        ("input", "here"),
+    ]
     document = reproduced(workspace, old["run"], cwd=away(workspace))
     assert states(document) == dict.fromkeys(ALL, "verified")
     verdict, recipe = document["verdict"], document["recipe"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -76,6 +77,21 @@ def test_a_password_in_an_address_reaches_the_program_and_is_flagged(workspace: 
     assert "password-recorded" not in [
         flag["code"] for flag in workspace.run("-P", "where=s3://me@host/a:b@c")["recipe"]["flags"]
     ]
+
+
+@pytest.mark.parametrize(
+    ("query", "flagged"), [("?X-Amz-Signature=abc", True), ("?v=1&token=abc", True), ("?v=1&monkey=abc", False)]
+)
+def test_a_token_in_the_address_of_data_is_flagged(workspace: Workspace, query: str, flagged: bool) -> None:
+    content = "x\n"
+    workspace.repository.write("far.csv", content)
+    workspace.entry_point("cat far.csv")
+    spec = workspace.root / "ProjectSpec.yaml"
+    sha256 = hashlib.sha256(content.encode()).hexdigest()
+    entry = f"data: {{far: {{path: far.csv, url: 'https://host.invalid/a{query}', sha256: {sha256}}}}}\n"
+    spec.write_text(spec.read_text() + entry)
+    flags = [flag["code"] for flag in workspace.run()["recipe"]["flags"]]
+    assert ("password-recorded" in flags) is flagged
 
 
 @pytest.mark.parametrize(

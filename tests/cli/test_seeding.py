@@ -144,6 +144,12 @@ def test_what_the_program_starts_has_the_hash_seed_and_no_more(seeded: Workspace
     assert told["child"][2] == str(told["hash"])
 
 
+def test_a_program_that_cannot_be_seeded_has_nothing_to_pass_on(seeded: Workspace) -> None:
+    seeded.repository.write("forks.py", FORKS)
+    spec(seeded, "python -I forks.py")
+    assert printed(seeded, "--seed", "7")["child"][1] == "False"
+
+
 @pytest.mark.parametrize(
     ("command", "shell", "code"),
     [

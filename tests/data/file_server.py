@@ -27,7 +27,7 @@ class FileServer:
 
 @contextlib.contextmanager
 def serving_file(content: bytes) -> Iterator[FileServer]:
-    """Serves ``content`` at every path but /moved, which leads to /here."""
+    """Serves ``content`` at every path but /moved, which leads to /here, and /lost, to no address."""
     state = FileServer(content)
 
     class Handler(BaseHTTPRequestHandler):
@@ -35,9 +35,9 @@ def serving_file(content: bytes) -> Iterator[FileServer]:
             state.asked.append(f"{self.path} {self.headers.get('Range', '')}".strip())
             if state.answers:
                 self.send_error(state.answers.pop(0))
-            elif self.path == "/moved":
+            elif self.path in ("/moved", "/lost"):
                 self.send_response(302)
-                self.send_header("Location", "/here")
+                self.send_header("Location", "/here" if self.path == "/moved" else "http://[nowhere")
                 self.end_headers()
             elif state.login and self.headers.get("Authorization") != state.login:
                 self.send_error(401)

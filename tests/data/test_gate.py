@@ -123,6 +123,8 @@ def test_a_json_file_is_one_document(tmp_path: Path) -> None:
         ('{"properties": {"a": {"pattern": "["}}}', "pattern"),
         ('{"$ref": "https://example.org/x.json"}', "nothing is fetched"),
         ('{"$ref": "#/$defs/none"}', "leads to nothing"),
+        ('{"$ref": "#"}', "leads to itself"),
+        ('{"properties": {"a": {"$ref": "#/$defs/b"}}, "$defs": {"b": {"$ref": "#/$defs/b"}}}', "leads to itself"),
     ],
 )
 def test_a_schema_that_is_none_is_named(tmp_path: Path, content: str, words: str) -> None:
@@ -146,6 +148,24 @@ def test_unchanged_data_is_not_checked_again(tmp_path: Path, monkeypatch: pytest
     for content, schema in ((HEADER + "1,1,a,,08", TABLE), (HEADER, {**TABLE, "title": "other"})):
         with pytest.raises(TypeError):
             check(tmp_path, "t.csv", content, schema)
+
+
+def test_numbers_that_no_double_can_hold_are_told(tmp_path: Path) -> None:
+    by_tenths = {"properties": {"a": {"type": "number", "multipleOf": 0.1}}}
+    assert "is not a multiple" in told(tmp_path, "t.json", '{"a": 1e999}', by_tenths)[0]
+    assert "is not a multiple" in told(tmp_path, "t.csv", "a\n0.35\n", by_tenths)[0]
+    check(tmp_path, "t.csv", f"a\n0.3\n{'9' * 400}\n", by_tenths)
+
+
+def test_columns_may_be_named_by_a_pattern(tmp_path: Path) -> None:
+    schema = {"patternProperties": {"^x": {"type": "number"}}, "additionalProperties": False}
+    check(tmp_path, "t.csv", "x1,x2\n1,2\n", schema)
+    assert told(tmp_path, "t.csv", "x1,x2,y\n1,b,3\n", schema) == [
+        "row 1: the schema has no column 'y'",
+        "row 2: column 'x2': \"b\" is not a number",
+    ]
+    of_any = {"additionalProperties": {"type": "integer"}}
+    assert told(tmp_path, "t.csv", "x\n1\nb\n", of_any) == ["row 3: column 'x': \"b\" is not a whole number"]
 
 
 def test_reading_large_cells_changes_nothing_for_others(tmp_path: Path) -> None:

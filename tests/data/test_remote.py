@@ -144,6 +144,13 @@ def test_a_login_comes_from_netrc(project: Project, server: FileServer, hostile_
     assert project.bring(server.url) == CONTENT
 
 
+def test_what_leads_to_no_address_is_told(project: Project, server: FileServer) -> None:
+    with pytest.raises(DataError) as caught:
+        project.bring(f"{server.url}/lost")
+    assert caught.value.exit_code == 114
+    assert len(server.asked) == 1
+
+
 def test_nothing_answers(project: Project) -> None:
     with pytest.raises(DataError) as caught:
         project.bring("http://127.0.0.1:9/x")

@@ -131,3 +131,9 @@ def test_parsing_before_and_after_differs_in_the_pin_alone(
     assert value(after) == before
     assert with_pins(after, "a.yaml", {"a": PIN}) == after
     assert after.count("# a note") == text.count("# a note")
+
+
+def test_what_only_one_reader_takes_is_written_by_hand() -> None:
+    with pytest.raises(SpecError) as caught:
+        with_pins("data:\n  a:\tx.csv\n", "a.yaml", {"a": PIN})
+    assert f"data.a.sha256: {PIN}" in caught.value.hint

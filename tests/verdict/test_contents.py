@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import struct
 import zipfile
@@ -48,6 +49,42 @@ def texts(letters: str) -> bytes:
 
 def complex_numbers(*parts: float) -> bytes:
     return array("<c16", (len(parts) // 2,), struct.pack(f"<{len(parts)}d", *parts))
+
+
+def damaged(kind: int) -> bytes:
+    """An NPZ file whose packed bytes are not what they were."""
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w", kind) as archive:
+        archive.writestr("a.npy", doubles(*range(1000)))
+    data = bytearray(whole.getvalue())
+    data[60:90] = bytes(byte ^ 0xFF for byte in data[60:90])
+    return bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("x.json", b'{"a": 1e9999999999999999999999}'),
+        ("x.npy", array("", (1,), b"1")),
+        ("x.npy", array("<U99999999999999", (1,), b"1")),
+        ("x.npy", array("<U9999999999999999999999", (1,), b"1")),
+        ("x.npy", doubles(1).replace(b"(1,)", b"(1e999,)")),
+        ("x.npz", damaged(zipfile.ZIP_DEFLATED)),
+        ("x.npz", damaged(zipfile.ZIP_LZMA)),
+        ("x.npz", damaged(zipfile.ZIP_BZIP2)),
+    ],
+    ids=["exponent", "no kind", "long", "longer", "endless", "deflate", "lzma", "bzip2"],
+)
+def test_what_cannot_be_read_is_said_not_to_be(tmp_path: Path, name: str, content: bytes) -> None:
+    with pytest.raises((Incomparable, OSError)):
+        found(tmp_path, name, content, content + b" ")
+
+
+def test_a_complex_number_that_is_half_none_is_compared_by_the_other_half(tmp_path: Path) -> None:
+    nan = float("nan")
+    assert found(tmp_path, "x.npy", complex_numbers(nan, 1), complex_numbers(nan, 2)).differing == 1
+    assert found(tmp_path, "x.npy", complex_numbers(1, nan), complex_numbers(nan, 1)).differing == 1
+    assert found(tmp_path, "x.npy", complex_numbers(nan, 1), complex_numbers(nan, 1) + b" ").equal
 
 
 JSON = st.recursive(

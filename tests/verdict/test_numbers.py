@@ -148,3 +148,11 @@ def test_a_metric_that_differs_says_by_how_much_and_what_was_allowed() -> None:
     (found,) = metrics.compare(first, second, {"rmse": Tolerance(0.1, 0.2)})
     assert (found.absolute, found.relative) == (0.5, 0.25)
     assert found.message == "differs by 0.5 (25%), more than its tolerance of 0.1 or 20%"
+
+
+def test_a_number_of_thousands_of_digits_does_not_fill_the_screen() -> None:
+    first, second = ([{"name": "n", "value": value}] for value in (1, "9" * 4000))
+    (found,) = metrics.compare(first, second, {})
+    assert found.state == DIFFERS
+    assert len(found.message) < 100
+    assert "4000 characters" in found.message

@@ -164,6 +164,10 @@ def test_the_host_is_compared_as_far_as_results_may_depend_on_it() -> None:
     found = layers.host(before, after)
     assert differing(found) == ["cpu"]
     assert [one.what for one in found.findings if one.state == UNCHECKED] == ["libc"]
+    before["host"]["libc"] = None
+    assert [one.message for one in layers.host(before, after).findings if one.what == "libc"] == [
+        "neither recipe says"
+    ]
 
 
 def test_how_a_run_ended_is_compared_when_it_ended() -> None:
