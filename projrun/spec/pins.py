@@ -18,6 +18,8 @@ _PLAIN_ANYWHERE = re.compile(r"[\w./][\w./ +=~@^$-]*(?<! )")
 # A digest that a reader of YAML takes for a number.
 _NUMBER = re.compile(r"[0-9]+(e[0-9]+)?")
 _BLOCK = ("|", ">")
+# The comment behind the head of a block, which goes with it.
+_HEAD_NOTE = re.compile(r"[|>][-+0-9]*([ \t]+#[^\r\n]*)")
 
 
 class _Edit(NamedTuple):
@@ -66,7 +68,9 @@ def _edit(text: str, places: Mapping[Any, Span], name: str, sha256: str) -> _Edi
     if entry.kind == "scalar":
         path = '"path"' if entry.json else "path"
         end = len(text[: entry.end].rstrip())  # a block of lines goes on to what comes next
-        return _Edit(entry.start, end, f"{{{path}: {_as_written(text, entry)}, {key}: {pin}}}")
+        note = _HEAD_NOTE.match(text, entry.start) if entry.style in _BLOCK else None
+        remark = note[1] if note else ""
+        return _Edit(entry.start, end, f"{{{path}: {_as_written(text, entry)}, {key}: {pin}}}{remark}")
     beside = places.get(("data", name, "path")) or next(
         span for place, span in places.items() if place[:2] == ("data", name) and len(place) == 3
     )

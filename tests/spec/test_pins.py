@@ -108,6 +108,7 @@ def written_in(style: str, path: str) -> str:
 @example("- x", "plain", "short", "\n", False, "")
 @example("|", "plain", "short", "\n", False, "")
 @example("x #y", "plain", "lines", "\n", True, "")
+@example(">", "plain", "short", "\n", True, "")
 def test_parsing_before_and_after_differs_in_the_pin_alone(
     path: str, style: str, layout: str, ending: str, comment: bool, old: str
 ) -> None:
