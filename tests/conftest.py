@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,9 @@ NO_INDEX = "http://127.0.0.1:9/simple/"
 
 # Variables that would lead a test to something of the machine or its user.
 FOREIGN = ("PYTHON", "GIT_", "UV_", "PIP_", "PROJRUN_", "XDG_", "VIRTUAL_ENV", "CONDA_", "DOCKER_", "BUILDKIT_")
+
+# A shell starts what runs in the background with this one ignored, and children would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("untimed", deadline=None)  # no test asserts on time
 settings.load_profile("untimed")
