@@ -326,8 +326,10 @@ def test_outputs_of_a_private_checkout_are_kept_in_the_store(writing: Workspace)
     assert not (writing.root / "model.bin").exists()
 
 
-def test_outputs_of_a_run_in_place_stay_where_they_are(writing: Workspace) -> None:
-    assert [one["object"] for one in writing.run()["outcome"]["outputs"]] == [None, None]
+def test_outputs_of_a_run_in_place_stay_where_they_are_and_are_kept(writing: Workspace) -> None:
+    outputs = writing.run()["outcome"]["outputs"]
+    assert all(one["object"] for one in outputs)
+    assert all((writing.root / one["path"]).exists() for one in outputs)
 
 
 def test_outputs_are_brought_back_when_asked_for(writing: Workspace) -> None:
