@@ -120,7 +120,8 @@ def test_an_image_is_built_as_it_was_asked_for(builder: Engine, build: Callable[
     found = builder.image(image)
     assert found
     assert found.labels["projrun.key"] == "k"
-    assert [tag.removeprefix("docker.io/") for tag in found.tags] == [TAG]
+    [tag] = found.tags  # Podman puts a registry in front
+    assert tag == TAG or tag.endswith(f"/{TAG}")
     assert builder.run_once(image, ["cat", "/a.txt"], user="0", timeout=60).stdout == b"hello\n"
     again, _ = build(*lines, **asked, platform=f"linux/{HERE}")
     fresh, _ = build(*lines, **asked, fresh=True)
