@@ -76,7 +76,7 @@ def test(words: list[str]) -> int:
 
 
 def every_python(words: list[str]) -> int:
-    """The fast tests under the oldest and the newest supported series here, besides the one of ``test``.
+    """The fast tests under the oldest supported series here, and those nearest the system under the newest.
 
     Of the tests of the command line only those of plain runs: they start everything there is, and cost the most.
     """
@@ -85,10 +85,13 @@ def every_python(words: list[str]) -> int:
     there = {series: python for series, python in here.items() if python}
     found = {series: there[series] for series in dict.fromkeys([*list(there)[:1], *list(there)[-1:]])}
     given = [word for word in words if word != "--every-python"]
-    choices = [given] if given else [["-n", "auto", "--ignore=tests/cli"], ["-n", "auto", "tests/cli/test_run.py"]]
+    near = ["core", "data", "execution", "recipe", "source", "store", "verdict"]
+    oldest, newest = ["--ignore=tests/cli"], [f"tests/{name}" for name in near]
     failed = []
-    for series, python in found.items():
+    for place, (series, python) in enumerate(found.items()):
         tools = environment(ROOT / ".venvs" / series, python)
+        chosen_here = newest if place else oldest
+        choices = [given] if given else [["-n", "auto", *chosen_here], ["-n", "auto", "tests/cli/test_run.py"]]
         failures = [
             chosen for chosen in choices if run([tools / "pytest", "-m", "not slow and not network", *chosen])
         ]
