@@ -120,21 +120,31 @@ def _remove_dead(file: Path) -> None:
     """Removes a file whose owner is gone, in turns: who judged an earlier file must not remove its successor."""
     guard = file.with_name(f"{file.name}.removal")
     if not _create(guard, ""):
-        if not _is_live(guard):  # killed within the next three lines
+        if _is_dead(guard):  # killed within the next three lines
             guard.unlink(missing_ok=True)
         return
     try:
-        if not _is_live(file):
+        if _is_dead(file):
             file.unlink(missing_ok=True)
     finally:
         guard.unlink(missing_ok=True)
 
 
 def _is_live(file: Path) -> bool:
+    return _lives(file) is True
+
+
+def _is_dead(file: Path) -> bool:
+    """Whether it is there without its owner. Of one that is not there a successor may come at any moment."""
+    return _lives(file) is False
+
+
+def _lives(file: Path) -> bool | None:
+    """Whether the owner of a file lives; None when there is no file."""
     try:
         touched = file.stat().st_mtime
     except FileNotFoundError:
-        return False
+        return None
     owner = _owner(file)
     if owner.get("place") == _place():
         began = _began(owner["pid"])
