@@ -58,7 +58,7 @@ def find_record(text: str, store: Path) -> Record:
         return _of_file(place / RECIPE if place.is_dir() else place)
     opened = Store(store)
     run = opened.resolve(text, project_around(Path()))
-    place = opened.runs / run / RECIPE
+    place = opened.runs_directory / run / RECIPE
     if not place.exists():
         raise UsageError(
             f"run {run} has no recipe",

@@ -76,7 +76,7 @@ def reproduce_matrix(asked: Asked, names: Sequence[str], means: Means, screen: R
     record = find_record(asked.run, asked.store)
     _check_names(record, names)
     if record.store is not None:  # the last run is soon another one
-        asked = replace(asked, run=str(record.store.runs / record.link.run / RECIPE))
+        asked = replace(asked, run=str(record.store.runs_directory / record.link.run / RECIPE))
     cells: list[Cell] = []
     for name in names:
         screen.phase("matrix", f"{name}, {len(cells) + 1} of {len(names)}")

@@ -40,7 +40,7 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.runs = path / "runs"
+        self.runs_directory = path / "runs"
         self.sources = path / "sources.git"
         self.objects = Objects(path / "objects")
         self.index = Index(path)
@@ -54,16 +54,16 @@ class Store:
                 # A store inside a project is no part of its source.
                 write_atomic(self.path / ".gitignore", b"*\n", mode=0o600)
                 write_json(self.path / _MARKER, {"format": FORMAT}, mode=0o600)
-            self.runs.mkdir(exist_ok=True, mode=0o700)
+            self.runs_directory.mkdir(exist_ok=True, mode=0o700)
 
     def begin(self) -> RunDirectory:
         """A new run with a directory that is this process's alone. Raises StoreError."""
         self.prepare()
-        with writing(self.runs):
+        with writing(self.runs_directory):
             while True:
-                run = self.runs / new_id()
+                run = self.runs_directory / new_id()
                 # Locked before it has its name: whoever sees a run sees whether it lives.
-                aside = self.runs / f".{run.name}.{os.getpid()}.new"
+                aside = self.runs_directory / f".{run.name}.{os.getpid()}.new"
                 aside.mkdir(mode=0o700)
                 try:
                     lock = take(aside / ALIVE)
@@ -81,9 +81,9 @@ class Store:
     def read(self, run: str) -> RunRecord:
         """The run of that full id. Raises UsageError when there is none, StoreError for another's store."""
         self._check()
-        if not is_id(run) or not (self.runs / run).is_dir():
+        if not is_id(run) or not (self.runs_directory / run).is_dir():
             raise self._unknown(run)
-        return read_run(self.runs / run)
+        return read_run(self.runs_directory / run)
 
     def list_runs(self, query: RunQuery) -> tuple[RunRow, ...]:
         """The runs of a query, from an index that is up to date. Raises UsageError and StoreError."""
@@ -105,7 +105,7 @@ class Store:
         wanted = text.strip().lower()
         if match := _LAST.fullmatch(wanted):
             return self._last(int(match["back"] or 0), project)
-        if is_id(wanted) and (self.runs / wanted).is_dir():
+        if is_id(wanted) and (self.runs_directory / wanted).is_dir():
             return wanted
         found = self.index.ids(wanted) if wanted else ()
         if not found:

@@ -25,7 +25,7 @@ def store(tmp_path: Path) -> Store:
 
 def settle(store: Store) -> None:
     """Makes the runs directory look as if nothing had been written to it lately."""
-    os.utime(store.runs, (1_000_000_000, 1_000_000_000))
+    os.utime(store.runs_directory, (1_000_000_000, 1_000_000_000))
 
 
 def sorted_by(store: Store, sort: str) -> list[str | None]:
@@ -156,7 +156,7 @@ def test_an_index_that_is_damaged_or_anothers_gives_the_same_listing(store: Stor
     expected = store.list_runs(RunQuery())
     DAMAGES[damage](store.path / "index.sqlite")
     if way == "record":
-        store.index.record(store.runs / expected[0].id)
+        store.index.record(store.runs_directory / expected[0].id)
     if way == "rebuild":
         assert store.rebuild() == 5
     assert store.list_runs(RunQuery()) == expected
@@ -182,7 +182,7 @@ def test_runs_that_come_go_or_end_are_noticed(store: Store) -> None:
     finish_run(running, status="failed")
     settle(store)
     assert [row.status for row in store.list_runs(RunQuery())] == ["failed", "finished"]
-    shutil.rmtree(store.runs / first)
+    shutil.rmtree(store.runs_directory / first)
     assert [row.id for row in store.list_runs(RunQuery())] == [running.id]
     third = whole_run(store, created=3.0)
     assert [row.id for row in store.list_runs(RunQuery())] == [third, running.id]
@@ -207,7 +207,7 @@ def test_an_index_that_cannot_be_kept_gives_the_same_listing(store: Store) -> No
     expected = store.list_runs(RunQuery())
     (store.path / "index.sqlite").unlink()
     (store.path / "index.sqlite").mkdir()
-    store.index.record(store.runs / run)
+    store.index.record(store.runs_directory / run)
     assert store.list_runs(RunQuery()) == expected
     assert store.resolve("last") == run
 
@@ -220,7 +220,7 @@ def test_a_busy_index_gives_the_same_listing(store: Store, monkeypatch: pytest.M
     connection = sqlite3.connect(store.path / "index.sqlite", isolation_level=None)
     connection.execute("BEGIN EXCLUSIVE")
     try:
-        store.index.record(store.runs / added)
+        store.index.record(store.runs_directory / added)
         found = store.list_runs(RunQuery())
     finally:
         connection.close()

@@ -62,7 +62,7 @@ def test_a_whole_run_reads_back(store: Store) -> None:
 
 def test_directories_are_the_owners_alone(store: Store) -> None:
     run = begin_run(store)
-    for path in (store.path, store.runs, run.path):
+    for path in (store.path, store.runs_directory, run.path):
         assert path.stat().st_mode & 0o777 == 0o700, path
     run.close()
 
@@ -84,7 +84,7 @@ def test_an_id_that_is_taken_is_not_used_again(store: Store, monkeypatch: pytest
     run = store.begin()
     run.close()
     assert run.id == "bcdefghjkmnp"
-    assert sorted(path.name for path in store.runs.iterdir()) == sorted([taken, run.id])
+    assert sorted(path.name for path in store.runs_directory.iterdir()) == sorted([taken, run.id])
 
 
 def test_a_run_is_running_while_its_process_lives_and_lost_afterwards(store: Store) -> None:
@@ -120,7 +120,8 @@ def test_two_hundred_runs_at_once_are_two_hundred_whole_records(store: Store) ->
     program = (
         "import sys; from pathlib import Path; from projrun.store.store import Store;"
         "from tests.store.writing import whole_run; store = Store(Path(sys.argv[1])); sys.stdin.read();\n"
-        "for _ in range(10):\n    run = whole_run(store); store.index.record(store.runs / run); print(run)"
+        "for _ in range(10):\n    run = whole_run(store)\n"
+        "    store.index.record(store.runs_directory / run); print(run)"
     )
     processes = [python(program, str(store.path)) for _ in range(20)]
     for process in processes:
@@ -136,7 +137,7 @@ def test_two_hundred_runs_at_once_are_two_hundred_whole_records(store: Store) ->
     assert {row.id for row in store.list_runs(RunQuery())} == set(runs)
     assert {row.status for row in store.list_runs(RunQuery())} == {"finished"}
     assert validate_store(store.path) == 600
-    assert sorted(path.name for path in store.runs.iterdir()) == sorted(runs)
+    assert sorted(path.name for path in store.runs_directory.iterdir()) == sorted(runs)
 
 
 BREAKAGES: dict[str, Callable[[Path], int | None]] = {
@@ -156,7 +157,7 @@ BREAKAGES: dict[str, Callable[[Path], int | None]] = {
 @pytest.mark.parametrize("breakage", BREAKAGES)
 def test_a_broken_document_gives_a_record_that_says_so(store: Store, kind: str, breakage: str) -> None:
     run = whole_run(store)
-    BREAKAGES[breakage](store.runs / run / f"{kind}.json")
+    BREAKAGES[breakage](store.runs_directory / run / f"{kind}.json")
     record = store.read(run)
     assert record.why_incomplete is not None
     assert f"{kind}.json" in record.why_incomplete
@@ -174,7 +175,7 @@ KEYS = st.sampled_from(["name", "root", "key", "value"]) | TEXTS
 @given(kind=st.sampled_from(["start", "recipe", "outcome"]), data=st.data())
 def test_documents_of_any_shape_never_crash_a_listing(store: Store, kind: str, data: st.DataObject) -> None:
     run = whole_run(store)
-    path = store.runs / run / f"{kind}.json"
+    path = store.runs_directory / run / f"{kind}.json"
     document = json.loads(path.read_bytes())
     values = NUMBERS | TEXTS | st.none() | st.lists(NUMBERS) | st.dictionaries(KEYS, NUMBERS | TEXTS)
     for key in data.draw(
@@ -189,14 +190,14 @@ def test_documents_of_any_shape_never_crash_a_listing(store: Store, kind: str, d
 @pytest.mark.parametrize("value", ["NaN", "1e400", "[[NaN]]", '{"a":' * 400 + "1" + "}" * 400, "[1, -Infinity]"])
 def test_a_parameter_of_any_json_is_listed_and_sorted(store: Store, value: str) -> None:
     run = whole_run(store)
-    path = store.runs / run / "recipe.json"
+    path = store.runs_directory / run / "recipe.json"
     path.write_text(json.dumps(json.loads(path.read_bytes())).replace('"value": 3', f'"value": {value}'))
     assert [row.id for row in store.list_runs(RunQuery(sort="-param:depth"))] == [run]
 
 
 def test_an_empty_run_directory_is_lost_and_says_so(store: Store) -> None:
     store.prepare()
-    (store.runs / "abcdefghjkmn").mkdir()
+    (store.runs_directory / "abcdefghjkmn").mkdir()
     record = store.read("abcdefghjkmn")
     assert record.status == LOST
     assert "start.json is missing" in (record.why_incomplete or "")
@@ -205,8 +206,8 @@ def test_an_empty_run_directory_is_lost_and_says_so(store: Store) -> None:
 
 def test_what_is_no_run_is_not_listed(store: Store) -> None:
     run = whole_run(store)
-    (store.runs / "notes.txt").write_text("mine")
-    (store.runs / ".abcdefghjkmn.1.new").mkdir()
+    (store.runs_directory / "notes.txt").write_text("mine")
+    (store.runs_directory / ".abcdefghjkmn.1.new").mkdir()
     assert [row.id for row in store.list_runs(RunQuery())] == [run]
     assert store.index.ids("") == (run,)
 
@@ -261,7 +262,7 @@ def test_a_prefix_finds_exactly_the_run_it_is_unique_to(
     store.prepare()
     runs = sorted(f"a{tail}" for tail in tails)
     for run in runs:
-        (store.runs / run).mkdir()
+        (store.runs_directory / run).mkdir()
     prefix = runs[pick % len(runs)][:length]
     meant = [run for run in runs if run.startswith(prefix)]
     if len(meant) == 1:
@@ -321,7 +322,7 @@ def test_a_file_system_without_locks_is_a_store_error_and_leaves_nothing(
     with pytest.raises(StoreError) as caught:
         store.begin()
     assert "no locks" in caught.value.why
-    assert list(store.runs.iterdir()) == []
+    assert list(store.runs_directory.iterdir()) == []
 
 
 def test_a_full_disk_is_a_store_error_and_leaves_a_readable_run(
