@@ -17,6 +17,7 @@ from projrun.recipe.document import VERSION
 from projrun.recipe.model import Reproduces
 from projrun.spec.load import project_around
 from projrun.spec.schema import SCHEMA_FILE
+from projrun.store.run import RunRecord
 from projrun.store.store import Store
 
 RECIPE = "recipe.json"
@@ -53,6 +54,7 @@ def names_file(text: str) -> bool:
 def find_record(text: str, store: Path) -> Record:
     """The record that RUN names: a run of the store, or the file (or directory) of a recipe.
 
+    ``last`` and ``last~N`` count only runs that have a recipe and are no reproductions themselves.
     Raises UsageError for what is neither, or for a file that is damaged or of a newer projrun; StoreError when the
     recipe of a run of the store is.
     """
@@ -63,7 +65,7 @@ def find_record(text: str, store: Path) -> Record:
         except StoreError as error:  # no store is at fault: another file was to be named
             raise UsageError(error.what, why=error.why, hint=error.hint) from error
     opened = Store(store)
-    run = opened.resolve(text, project_around(Path()))
+    run = opened.resolve(text, project_around(Path()), _is_original)
     place = opened.runs_directory / run / RECIPE
     if not place.exists():
         raise UsageError(
@@ -72,6 +74,11 @@ def find_record(text: str, store: Path) -> Record:
             hint=f"projrun show {run} tells why it ended; name one that began: projrun runs",
         )
     return _of_file(place)
+
+
+def _is_original(run: RunRecord) -> bool:
+    """Whether ``last`` can be this run: what came of the last reproduction, or was refused, is never meant."""
+    return run.recipe is not None and run.recipe.get("reproduces") is None
 
 
 def _of_file(place: Path) -> Record:

@@ -123,6 +123,20 @@ def test_a_reproduction_is_a_run_that_can_be_had_again(workspace: Workspace) -> 
     assert states(second) == dict.fromkeys(ALL, "verified")
 
 
+def test_last_is_never_a_reproduction_nor_a_run_that_was_refused(workspace: Workspace) -> None:
+    assert "there is no run yet" in reproduced(workspace, code=2)["error"]["what"]
+    old, newer = workspace.run("-e", "main")["run"], workspace.run("-e", "free")["run"]
+    for _ in range(2):
+        assert reproduced(workspace)["recipe"]["reproduces"]["run"] == newer
+    assert reproduced(workspace, "last~1")["recipe"]["reproduces"]["run"] == old
+    workspace.repository.write("requirements.lock", "tinydep==1.5\n")
+    workspace.run("-e", "free", code=113)
+    assert reproduced(workspace, "last", "--check")["run"] == newer
+    assert workspace.last()["recipe"] is None  # for the other verbs it is the last, whatever it came to
+    error = reproduced(workspace, "last~2", code=2)["error"]
+    assert "no run last~2" in error["what"] and "of 6 runs 4 are reproductions" in error["why"]
+
+
 def test_a_resolved_lock_is_not_resolved_again(workspace: Workspace, tmp_path: Path) -> None:
     from tests.wheels import make_wheel
 

@@ -35,7 +35,11 @@ def test_a_run_in_a_container_is_had_again_in_its_image(workspace: Workspace, en
     key = old["recipe"]["environment"]["key"]
     images.derived(engine, images.SLIM, BASE, {"/which": "another"})  # the name moves, as tags do
     told = reproduced(workspace, old["run"], "--check")
-    assert {one["what"]: one["state"] for one in told["needs"]} == {"code": "here", "image": "here"}
+    assert {one["what"]: one["state"] for one in told["needs"]} == {
+        "code": "here",
+        "image": "here",
+        "output": "here",
+    }
     document = reproduced(workspace, old["run"])
     found = states(document)
     assert (found["environment"], found["outputs"], found["parameters"]) == ("verified", "verified", "verified")
