@@ -141,8 +141,8 @@ def _remove_image(cache: Path, key: str) -> None:
 
 
 def has_images(cache: Path) -> bool:
-    """Whether an image was ever planned, or run, with this cache."""
-    return (cache / "contexts").exists() or (cache / "containers").exists() or _any_image(cache)
+    """Whether an image was ever made, or run, with this cache."""
+    return built.containers_of(cache).exists() or _any_image(cache)
 
 
 def _any_image(cache: Path) -> bool:

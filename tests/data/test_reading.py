@@ -165,7 +165,7 @@ def test_a_file_beyond_two_gigabytes_is_read_once(tmp_path: Path, monkeypatch: p
     with large.open("wb") as file:
         file.truncate((2 << 30) + 1)  # sparse: no disk is used
     os.utime(large, (1, 1))
-    monkeypatch.setattr("projrun.data.remembered._TICK", -3_600_000_000_000)
+    monkeypatch.setattr("projrun.core.remembered._TICK", -3_600_000_000_000)
     first = inputs([DataEntry("large", "large")], tmp_path, tmp_path / "cache")
     assert first[0].sha256 == "b8030a8ab89280935633d8d991da3d9907c0f12e8b6fc3bfc515f4d440872b6e"
     monkeypatch.setattr(os, "read", None)
@@ -182,7 +182,7 @@ def test_a_directory_of_many_files_is_walked_once_when_it_is_known(
         path = tmp_path / f"d/{number}"
         path.touch()
         os.utime(path, (1, 1))
-    monkeypatch.setattr("projrun.data.remembered._TICK", -3_600_000_000_000)
+    monkeypatch.setattr("projrun.core.remembered._TICK", -3_600_000_000_000)
     first = inputs([DataEntry("d", "d")], tmp_path, tmp_path / "cache")
     looked_at = 0
     look = os.lstat
