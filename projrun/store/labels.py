@@ -13,7 +13,7 @@ from typing import Any
 
 from projrun.core.errors import StoreError
 from projrun.core.files import write_json
-from projrun.core.labels import Labels
+from projrun.core.labels import Labels, check
 from projrun.core.locks import exclusive
 from projrun.store.failures import writing
 from projrun.store.run import LABELS, VERSION, RunRecord, read_run
@@ -36,12 +36,14 @@ def change_labels(path: Path, change: Callable[[Labels], Labels]) -> Labels:
     """Replaces what the run of that directory is called by what ``change`` makes of it, and gives that.
 
     Of several processes that do this at once each builds on what the one before it wrote. Nothing is written
-    when nothing changes. Raises StoreError, and what ``change`` raises.
+    when nothing changes. Raises StoreError, and what ``change`` raises, and UsageError
+    for labels that are too long.
     """
     with writing(path), _locked(path):
         record = read_run(path)
         before = labels_of(record)
         after = change(before)
+        check(after)
         if after != before or (record.labels is None and (path / LABELS).exists()):
             write_json(path / LABELS, _document(path.name, after), mode=0o600)
     return after
