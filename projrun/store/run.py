@@ -124,9 +124,9 @@ class RunRecord:
 def read_run(path: Path) -> RunRecord:
     """Reads a run's directory. What is missing, truncated or foreign is told, never raised."""
     # Whether it lives comes first: a run that ends after this look has written its outcome before the next.
-    alive = _is_alive(path)
+    alive, problem = _is_alive(path)
     documents = {}
-    problems = []
+    problems = [problem] if problem else []
     for kind in DOCUMENTS:
         documents[kind], problem = _document(path / f"{kind}.json", kind)
         if problem:
@@ -160,11 +160,14 @@ def read_verdict(path: Path) -> Mapping[str, Any] | None:
     return _document(path / VERDICT, "verdict")[0]
 
 
-def _is_alive(path: Path) -> bool:
+def _is_alive(path: Path) -> tuple[bool, str | None]:
+    """Whether its process lives, and why that is not certain: one that cannot be looked at is not called dead."""
     try:
-        return is_held(path / ALIVE)
-    except OSError:
-        return False
+        return is_held(path / ALIVE), None
+    except NotADirectoryError:
+        return False, None
+    except OSError as error:
+        return True, f"whether its process lives cannot be told: {ALIVE}: {error.strerror or error}"
 
 
 def _document(path: Path, kind: str) -> tuple[Mapping[str, Any] | None, str | None]:
