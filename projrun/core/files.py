@@ -81,7 +81,7 @@ def clear(place: Path, *, whole: bool) -> None:
 
 
 def open_plain(path: Path) -> int:
-    """A descriptor to read a file by. Raises OSError for whatever is no file: a link, a directory, a pipe, a device.
+    """A descriptor to read a file by. Raises OSError for what is none: a link, a directory, a pipe, a device.
 
     What lies in a store may be anybody's doing: a link would lead elsewhere, and a pipe would wait for ever.
     """
@@ -117,9 +117,9 @@ def is_directory(path: Path) -> bool:
 
 
 def is_shared(directory: Path) -> bool:
-    """Whether a directory is a group's: its group may write there, and what is made there is the group's (setgid)."""
+    """Whether a directory is a group's: the group may write there, and has what is made there (setgid)."""
     try:
-        mode = os.stat(directory).st_mode
+        mode = directory.stat().st_mode
     except OSError:
         return False
     return bool(mode & stat.S_ISGID and mode & stat.S_IWGRP)
@@ -171,7 +171,7 @@ def written_aside(path: Path) -> Iterator[Path]:
 
 
 def share_file(descriptor: int, directory: Path, mode: int) -> None:
-    """Lets the group have a file that was made with ``mode`` in a group's directory; the umask has no say there."""
+    """Lets the group have a file that was made with ``mode`` in a group's directory, whatever the umask."""
     wanted = shared_mode(directory, mode)
     if wanted != mode:
         with contextlib.suppress(PermissionError):  # another one's file, who has seen to it
@@ -211,7 +211,7 @@ def write_json(path: Path, document: Any, *, mode: int = 0o644, durable: bool = 
 
 
 def read_json(path: Path) -> Any:
-    """Reads a JSON document by :func:`read_plain`. Raises OSError, or ValueError when it is not JSON, or too deep."""
+    """Reads a JSON document by :func:`read_plain`. Raises OSError, and ValueError if it is none or too deep."""
     data = read_plain(path)
     try:
         document = json.loads(data)

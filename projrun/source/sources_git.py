@@ -104,7 +104,7 @@ class SourcesGit(NamedTuple):
             shutil.rmtree(aside, ignore_errors=True)
 
     def _close(self) -> None:
-        """Has git make its files the owner's alone, or the group's too: as the directory is, whatever the umask."""
+        """Has git make its files the owner's alone, or the group's too, as the directory is."""
         place = self.path / "config"
         wanted = "0660" if is_shared(self.path) else "0600"
         text = read_plain(place).decode(errors="surrogateescape")
