@@ -166,7 +166,7 @@ def test_a_large_file_is_read_to_its_end_and_once(tmp_path: Path, monkeypatch: p
     with large.open("wb") as file:
         file.truncate(size)  # sparse: no disk is used
     os.utime(large, (1, 1))
-    monkeypatch.setattr("projrun.data.remembered._TICK", -3_600_000_000_000)
+    monkeypatch.setattr("projrun.core.remembered._TICK", -3_600_000_000_000)
     [first] = inputs([DataEntry("large", "large")], tmp_path, tmp_path / "cache")
     assert (first.size, first.sha256) == (size, sha(bytes(size)))
     monkeypatch.setattr(os, "read", None)
@@ -183,7 +183,7 @@ def test_a_directory_of_many_files_is_walked_once_when_it_is_known(
         path = tmp_path / f"d/{number}"
         path.touch()
         os.utime(path, (1, 1))
-    monkeypatch.setattr("projrun.data.remembered._TICK", -3_600_000_000_000)
+    monkeypatch.setattr("projrun.core.remembered._TICK", -3_600_000_000_000)
     first = inputs([DataEntry("d", "d")], tmp_path, tmp_path / "cache")
     looked_at = 0
     look = os.lstat
