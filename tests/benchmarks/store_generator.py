@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.store_generator DIR [--runs N] [--seed S]
 
-Each run has 20 parameters, 10 metrics, a lock of real length and perhaps tags; some failed, a few are lost. The same
-seed gives the same runs. Files are written without waiting for the disk.
+Each run has 20 parameters, 10 metrics, a lock of real length and perhaps tags; some failed, a few are lost. The
+same seed gives the same runs. Files are written without waiting for the disk.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _YEAR = 365 * 86400
 _PACKAGES = 120  # each with two hashes: 20 kB of lock
 
 
-def generate(directory: Path, runs: int, *, seed: int = 0, root: Path = parts.ROOT, now: float | None = None) -> None:
-    """A store with that many runs of the project at ``root``, started during the year before ``now``."""
+def generate(directory: Path, runs: int, *, seed: int = 0, root: Path = parts.ROOT) -> None:
+    """A store with that many runs of the project at ``root``, started during the last year."""
     store = Store(directory)
     store.prepare()
     chance = random.Random(seed)
-    now = time.time() if now is None else now
+    now = time.time()
     recipe = _recipe()
     for number in range(runs):
         created = now - _YEAR * (1 - number / runs)
