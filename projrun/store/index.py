@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 
-_BATCH = 500
+_BATCH = 2000
 # A directory that was written to this recently may be written to again without a new time stamp.
 _RACY_NS = 2_000_000_000
 
@@ -69,11 +69,12 @@ class Index:
         """Notes the run of that directory as it is now. Fails in silence: the next listing finds it anyway."""
         import sqlite3
 
-        from projrun.store.database import opened, put
+        from projrun.store.database import opened, put, transaction
 
         try:
-            with opened(self._path) as connection:
-                put(connection, [row_of(read_run(run))])
+            row = row_of(read_run(run))
+            with opened(self._path) as connection, transaction(connection):
+                put(connection, [row])
         except (sqlite3.Error, OSError):
             return
 
