@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from decimal import Decimal
+from operator import eq, ge, gt, le, lt, ne
 from typing import Any
 
 from projrun.store.query.model import (
@@ -78,8 +79,9 @@ def ordered(rows: Sequence[RunRow], keys: Sequence[Key]) -> list[str]:
                 known[2 if isinstance(value, bool) else 0].append((value, row))
         found = []
         for values in known.values():
+            # With ``reverse``, too, equals keep their order.
             values.sort(key=lambda pair: pair[0], reverse=key.descending)
-            found += [row for _, row in _stable(values, descending=key.descending)]
+            found += [row for _, row in values]
         found += unknown
     return [row.id for row in found]
 
@@ -103,12 +105,6 @@ def text_of(condition: Condition) -> str:
     return f"{field} {condition.operator} {condition.value.source}"
 
 
-def _stable(values: list[tuple[Any, RunRow]], *, descending: bool) -> list[tuple[Any, RunRow]]:
-    """Python keeps the order of equals with ``reverse`` too: nothing is left to do."""
-    assert descending or values == sorted(values, key=lambda pair: pair[0])
-    return values
-
-
 def _as_number(value: Any) -> Any:
     return Decimal(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
 
@@ -118,19 +114,13 @@ def _compares(field: Field, value: Any, operator: str, literal: Value) -> bool:
     if value is None or type(value) is not type(wanted):
         return False
     if (field.name in DIGESTS and not field.group) or field.group == "input":
-        return value.startswith(wanted) == (operator == "=")
+        return bool(value.startswith(wanted) == (operator == "="))
     if isinstance(value, Decimal) and value.is_nan():
         return False
     if isinstance(value, str):
         value, wanted = _text_key(value), _text_key(wanted)
-    return {
-        "=": value == wanted,
-        "!=": value != wanted,
-        "<": value < wanted,
-        "<=": value <= wanted,
-        ">": value > wanted,
-        ">=": value >= wanted,
-    }[operator]
+    compared = {"=": eq, "!=": ne, "<": lt, "<=": le, ">": gt, ">=": ge}[operator](value, wanted)
+    return bool(compared)
 
 
 def _text_key(text: str, *, fold: bool = False) -> tuple[bool, bytes]:
