@@ -19,13 +19,14 @@ def store() -> None:
 @store_option
 def rebuild(store: Path | None) -> None:
     """Make the index again from the run directories alone."""
+    from projrun.cli.screen import Screen
     from projrun.core.paths import store_directory
     from projrun.store.store import Store
 
     directory = store_directory(store)
     if not directory.is_dir():
         raise UsageError(f"there is no store at {directory}", hint="projrun store rebuild --store DIR")
-    count = Store(directory).rebuild()
+    count = Store(directory, Screen()).rebuild()
     click.echo(f"{directory}: {count} run{'s' * (count != 1)} in the index", err=True)
 
 
