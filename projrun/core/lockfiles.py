@@ -15,6 +15,8 @@ import threading
 import time
 from pathlib import Path
 
+from projrun.core.files import read_plain
+
 LEASE = 300.0  # seconds; attributes may be cached for a minute, and clocks differ a little
 _HEARTBEAT = 30.0  # seconds
 
@@ -155,7 +157,7 @@ def _lives(file: Path) -> bool | None:
 def _owner(file: Path) -> dict[str, object]:
     """Who made the file; nothing for one that is not written yet, or not by us."""
     try:
-        owner = json.loads(file.read_bytes())
+        owner = json.loads(read_plain(file))
     except (OSError, ValueError):
         return {}
     return owner if isinstance(owner, dict) else {}

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from projrun.core.errors import SourceError, StoreError
-from projrun.core.files import write_atomic, written_aside
+from projrun.core.files import make_private, write_atomic, written_aside
 from projrun.core.hashing import sha256_bytes
 from projrun.core.locks import shared
 from projrun.source.listing import File, list_files
@@ -102,14 +102,14 @@ def _capture(source: Source, store: SourcesGit, index: Path, limit: int) -> str:
 
 
 def _write_commit(files: Sequence[File], source: Source, store: SourcesGit, index: Path) -> str:
-    index.parent.mkdir(exist_ok=True)
+    make_private(index.parent)
     with written_aside(index) as aside:
         tree = _write_tree(files, store, index, aside)
     commit = store.write("commit-tree", tree, stdin=_message(source)).text.strip()
     # git's own way takes a lock that a killed process leaves behind. The content never differs.
     reference = store.path / REFS / commit
-    reference.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(reference, f"{commit}\n".encode())
+    make_private(reference.parent, parents=True)
+    write_atomic(reference, f"{commit}\n".encode(), mode=0o600)
     return commit
 
 

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from projrun.core.errors import StoreError
-from projrun.core.files import read_json, write_atomic, write_json
+from projrun.core.files import is_directory, read_json, write_atomic, write_json
 from projrun.core.locks import Held, is_held
 from projrun.store.failures import writing
 
 DOCUMENTS = ("start", "recipe", "outcome")
 VERSION = 1
 LABELS = "labels.json"  # what the run is called, once that was changed: see labels
+_NO_JSON = "not JSON: it is cut off, or damaged"
 VERDICT = "verdict.json"  # of a run that was done after another one, when it has ended
 ALIVE = "alive"
 PARAMETERS = "params.json"
@@ -76,7 +77,7 @@ class RunDirectory:
     def write_start_up(self, name: str, data: bytes) -> None:
         """Writes a file there. Raises StoreError."""
         with writing(self.path):
-            self.start_up.mkdir()
+            self.start_up.mkdir(mode=0o755)
             (self.start_up / name).write_bytes(data)
 
     def drop_start_up(self) -> None:
@@ -123,6 +124,8 @@ class RunRecord:
 
 def read_run(path: Path) -> RunRecord:
     """Reads a run's directory. What is missing, truncated or foreign is told, never raised."""
+    if not is_directory(path):
+        return RunRecord(path.name, path, None, None, None, LOST, "it is no directory: a run is never a link")
     # Whether it lives comes first: a run that ends after this look has written its outcome before the next.
     alive = _is_alive(path)
     documents = {}
@@ -175,8 +178,8 @@ def _document(path: Path, kind: str) -> tuple[Mapping[str, Any] | None, str | No
         return None, None
     except OSError as error:
         return None, f"{path.name} cannot be read: {error.strerror or error}"
-    except (ValueError, RecursionError):
-        return None, f"{path.name} is not JSON: it is cut off, or damaged"
+    except ValueError as error:
+        return None, f"{path.name} is {'nested too deeply' if 'deep' in str(error) else _NO_JSON}"
     problem = _foreign(document, kind, path.parent.name)
     return (None, f"{path.name} {problem}") if problem else (document, None)
 
