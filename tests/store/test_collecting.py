@@ -202,6 +202,32 @@ def test_a_record_of_another_shape_is_unclear_and_never_a_crash(store: Store, ou
     assert len(gc(store).unreadable) == 1
 
 
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_an_object_that_is_put_around_the_moment_it_is_moved_aside_stays(
+    store: Store, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    sha256 = put(store, b"content")
+    moved: list[Path] = []
+    rename = Path.rename
+
+    def renamed(path: Path, target: Path) -> Path:
+        if moved:
+            return rename(path, target)
+        moved.append(path)
+        if moment == "before":
+            store.objects.put_bytes(b"content")
+        done = rename(path, target)
+        if moment == "after":
+            store.objects.put_bytes(b"content")
+        return done
+
+    monkeypatch.setattr(Path, "rename", renamed)
+    gc(store)
+    assert moved == [store.objects.path(sha256)]
+    assert store.objects.read(sha256) == b"content"
+    assert not list(store.objects.root.rglob(".*"))
+
+
 # Where the documents have a digest: whether the store keeps what it is of.
 DIGESTS = {
     "recipe.reproduces.sha256": False,
@@ -357,7 +383,7 @@ def hear(process: subprocess.Popen[str]) -> str:
 def test_an_object_that_a_run_finds_there_while_it_is_collected_is_there_when_the_run_has_named_it(
     store: Store,
 ) -> None:
-    count, rounds, collected = 60, 40, 0
+    count, rounds, collected = 60, 20, 0
     with started(WRITER, str(store.path), str(count)) as writer, started(COLLECTOR, str(store.path)) as collector:
         for turn in range(rounds):
             for number in range(count):
