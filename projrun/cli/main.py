@@ -27,6 +27,7 @@ VERBS = {
     "show": "Show everything that is known of one run.",
     "diff": "Show what differs between two runs.",
     "logs": "Print the log of a run.",
+    "metrics": "Show the metrics of a run, also while it runs: the last value, the least and the greatest.",
     "reproduce": "Do a recorded run again, from its record alone, and judge what comes of it.",
     "outputs": "List the outputs of a run, or write those that the store keeps to files again.",
     "restore": "Write the source of a run, as it was, or its outputs into a new directory.",

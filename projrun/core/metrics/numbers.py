@@ -37,7 +37,9 @@ class NumberText(str):
 class Repeated(dict[str, Any]):
     """A JSON object in which keys occur twice: the first one counts. ``keys_twice`` are those of the others."""
 
-    keys_twice: tuple[str, ...] = ()
+    def __init__(self) -> None:
+        super().__init__()
+        self.keys_twice: list[str] = []
 
 
 def integer(text: str) -> int | NumberText:
@@ -85,13 +87,11 @@ def _first(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) == len(pairs):
         return dict(pairs)
     repeated = Repeated()
-    twice = []
     for key, value in pairs:
         if key in repeated:
-            twice.append(key)
+            repeated.keys_twice.append(key)
         else:
             repeated[key] = value
-    repeated.keys_twice = tuple(twice)
     return repeated
 
 
