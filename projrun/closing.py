@@ -144,10 +144,10 @@ def _look_back(live: Live, process: Outcome, before: Mapping[str, str | None]) -
     """Outputs and metrics."""
     entry_point, root, place = live.choice.entry_point, live.choice.spec.root, live.settled.place
     finished = process.status == "finished"
+    found = _measured(live, before)
     outputs, output_flags = fingerprint.outputs(
         entry_point.products, root, before, live.means.cache, live.recording
     )
-    found = _measured(live, before)
     metrics = found.metrics if found else ()
     # That a program which failed did not write everything is no news, and would hide what is.
     flags = (*output_flags, *(found.file_flags if found else ())) if finished else ()

@@ -39,39 +39,58 @@ def measured(live: Live, before: Mapping[str, str | None]) -> Measured:
 
     ``before`` is what the products looked like before the program ran.
     """
-    run = live.directory.path
-    root = live.choice.spec.root
+    masked = without_secrets(live)  # before all that takes time: we may be told to stop
+    run, root = live.directory.path, live.choice.spec.root
     with Copies(run, live.recording.text) as copies:
         found, flags = read_metrics(live.choice.entry_point.metrics, root, before, copies)
     if copies.failure:
         flags += (Flag("metrics-unkept", f"the points of metrics files could not all be kept: {copies.failure}"),)
-    lines = measured_lines(live)
-    return Measured(_joined(found, lines.metrics), (*lines.flags, *_twice(found, lines.metrics)), flags)
+    lines, line_flags = _lines(live)
+    metrics = _joined(found, lines)
+    return Measured(metrics, (*masked, *line_flags, *_twice(found, lines)), flags)
 
 
 def measured_lines(live: Live) -> Measured:
-    """The last values of what the program wrote while it ran. The lines are gone over for secrets first.
+    """Those alone that the program told while it ran."""
+    masked = without_secrets(live)
+    metrics, flags = _lines(live)
+    return Measured(metrics, (*masked, *flags))
 
-    All that they come to is in the run's directory afterwards.
-    """
+
+def without_secrets(live: Live) -> tuple[Flag, ...]:
+    """Masks declared secrets in what the program wrote to PROJRUN_METRICS; gives a flag when there were some."""
+    path = live.directory.metrics
+    if not os.path.lexists(path):
+        return ()
+    try:
+        masked = _masked(path, live.recording)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        message = f"what the program wrote to {ORIGIN} could not be gone over for secrets: {reason}"
+        return (Flag("metrics-secret", message, f"look into it yourself: {path}"),)
+    message = f"what the program wrote to {ORIGIN} held a declared secret, which is masked"
+    return (Flag("metrics-secret", message, "let it write no secrets"),) if masked else ()
+
+
+def _lines(live: Live) -> tuple[tuple[Metric, ...], tuple[Flag, ...]]:
+    """The last values of the lines; all that they come to is in the run's directory afterwards."""
     run = live.directory.path
     if not (os.path.lexists(run / LINES) or os.path.lexists(run / FILES)):
-        return Measured()
+        return (), ()
     try:
         written = (run / LINES).lstat().st_size if os.path.lexists(run / LINES) else 0
         if written > _TOLD_FROM:
             live.recording.phase("finish", f"reading the metrics ({size(written)})")
-        masked = _masked(run / LINES, live.recording) if written else False
         found = ingest(run)
     except OSError as error:
         reason = error.strerror or str(error)
-        return Measured(flags=(Flag("metrics-unread", f"no metrics from {ORIGIN}: {reason}"),))
+        return (), (Flag("metrics-unread", f"no metrics from {ORIGIN}: {reason}"),)
     metrics = tuple(
         Metric(one.name, one.last, ORIGIN)
         for one in found.summaries
         if one.origin == ORIGIN and one.last is not None
     )
-    return Measured(metrics, tuple(_flags(found, masked=masked)))
+    return metrics, tuple(_flags(found))
 
 
 def _masked(path: Path, recording: Recording) -> bool:
@@ -86,8 +105,7 @@ def _masked(path: Path, recording: Recording) -> bool:
                 with open(descriptor, "wb") as clean:
                     for _, after in recording.masked(_blocks(file)):
                         clean.write(after)
-        except OSError:
-            # A secret must not stay, and there is no room for the file without it.
+        except OSError:  # a secret must not stay, and there is no room for the file without it
             with contextlib.suppress(OSError):
                 os.truncate(path, 0)
             raise
@@ -110,10 +128,7 @@ def _blocks(file: BinaryIO) -> Iterator[bytes]:
         yield data
 
 
-def _flags(found: Ingested, *, masked: bool) -> Iterator[Flag]:
-    if masked:
-        message = f"what the program wrote to {ORIGIN} held a declared secret, which is masked"
-        yield Flag("metrics-secret", message, "let it write no secrets")
+def _flags(found: Ingested) -> Iterator[Flag]:
     rejected = found.rejected.get(ORIGIN, 0)
     if rejected:
         line, reason = found.first_rejected[ORIGIN]

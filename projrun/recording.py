@@ -86,6 +86,7 @@ class Recording:
 
     def masked(self, blocks: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
         """A program's file block by block, each with what it is without secrets (which may lag behind)."""
+        self._redactor.flush(_FILE)  # what is left of a file that was not read to its end
         for data in blocks:
             yield data, self._redactor.feed(_FILE, data)
         if rest := self._redactor.flush(_FILE):

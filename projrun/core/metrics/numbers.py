@@ -62,9 +62,9 @@ def written(text: str) -> Value | None:
     """What a cell of a table is worth: a number, a truth value, or None for any other text."""
     text = text.strip()
     if _INTEGER.fullmatch(text):
-        return integer(text.removeprefix("+"))
+        return as_value(integer(text.removeprefix("+")))
     if _REAL.fullmatch(text):
-        return real(text.removeprefix("+"))
+        return as_value(real(text.removeprefix("+")))
     return _WORDS.get(text.lower()) if len(text) <= len("+infinity") else None
 
 
