@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 import sys
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from itertools import islice, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +26,8 @@ if TYPE_CHECKING:
     from projrun.store.metrics import RunMetrics, Series, Summary
 
 _BARS = "▁▂▃▄▅▆▇█"
-_DRAWN = 24  # characters
+_DRAWN = 16  # characters
+_ROWS = 10_000
 _SUMMARY = ("name", "count", "last", "min", "max", "first_step", "last_step", "last_time", "origin")
 _POINT = ("name", "step", "value", "time")
 
@@ -78,7 +82,7 @@ def metrics(  # noqa: PLR0913, PLR0917 - one parameter for each option of the co
         elif as_json:
             print_document({"run": directory.name, "metrics": [asdict(one) for one in wanted]})
         elif as_csv:
-            _print_csv(_SUMMARY, ([getattr(one, key) for key in _SUMMARY] for one in wanted))
+            _print_csv(_SUMMARY, ([_cell(getattr(one, key)) for key in _SUMMARY] for one in wanted))
         elif wanted:
             _print_table(found, wanted)
         else:
@@ -143,7 +147,7 @@ def _print_series(found: RunMetrics, wanted: Sequence[Summary], points: int | No
             times = None if series.times is None else [_time(time) for time in series.times]
             columns = {"steps": list(series.steps), "values": list(series.values), "times": times}
             listed.append({**asdict(one), **columns})
-        print_document({"run": found.run.name, "metrics": listed})
+        print_document({"run": found.run.name, "metrics": listed}, indent=None)
         return
     _print_csv(_POINT, _rows(found, wanted, points))
 
@@ -151,8 +155,10 @@ def _print_series(found: RunMetrics, wanted: Sequence[Summary], points: int | No
 def _rows(found: RunMetrics, wanted: Sequence[Summary], points: int | None) -> Iterator[Sequence[Any]]:
     for one in wanted:
         series = found.series(one.name, points)
-        for place, (step, value) in enumerate(zip(series.steps, series.values, strict=True)):
-            yield one.name, step, value, None if series.times is None else _time(series.times[place])
+        # Of a million points each is worth a thought: an array has nothing but numbers.
+        values = series.values if isinstance(series.values, array) else map(_cell, series.values)
+        times = repeat(None) if series.times is None else map(_time, series.times)
+        yield from zip(repeat(printable(one.name)), series.steps, values, times)
 
 
 def _time(time: float) -> float | None:
@@ -160,14 +166,16 @@ def _time(time: float) -> float | None:
 
 
 def _print_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Truth values are true and false as in JSON, what is not known is empty."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(header)
-    for row in rows:
-        writer.writerow([_cell(value) for value in row])
+    csv.writer(sys.stdout, lineterminator="\n").writerow(header)
+    left = iter(rows)
+    while part := list(islice(left, _ROWS)):  # standard output may write each row by itself
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows(part)
+        sys.stdout.write(text.getvalue())
 
 
 def _cell(value: object) -> object:
+    """Truth values are true and false as in JSON, what is not known is empty."""
     if isinstance(value, str):
         return printable(value)
     return json.dumps(value) if isinstance(value, bool) else value
@@ -188,8 +196,6 @@ def _follow(directory: Path, names: frozenset[str], *, as_json: bool) -> None:
 def _line(point: Point, *, as_json: bool) -> str:
     if as_json:
         return json.dumps(point._asdict(), allow_nan=False)
-    import io
-
     cells = (point.name, point.step, point.value, point.time)
     text = io.StringIO()
     csv.writer(text, lineterminator="").writerow(map(_cell, cells))
