@@ -47,6 +47,12 @@ class Live:
     def labels(self) -> Labels:
         return Labels(self.options.name, self.options.tags, self.options.note)
 
+    def index(self) -> None:
+        """Has the run listed as it is now, and tells what there is to tell of the index: once, when it is made."""
+        self.store.index.record(self.directory.path)
+        for notice in self.store.index.notices:
+            self.recording.phase("run", notice)
+
     def write_outcome(self, parts: OutcomeParts) -> dict[str, Any]:
         """Writes what happened, without secrets, and gives the document. Raises StoreError."""
         outcome: dict[str, Any] = redaction.redacted(document.outcome_document(parts), self.recording.text)

@@ -288,7 +288,7 @@ def _execute(live: Live, request: Request, used: tuple[Held, ...]) -> Outcome:
         return local.execute(
             request,
             live.recording.write,
-            started=lambda: live.store.index.record(live.directory.path),
+            started=live.index,
             kept=(*used, *live.settled.place.held),
         )
     finally:

@@ -66,7 +66,10 @@ def runs(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comma
             "--csv and --json are given", why="the list is printed once", hint="leave one of them out"
         )
     root = None if all_projects else project_around(Path())
-    found = Store(store_directory(store)).list_runs(RunQuery(root, query, sort, limit or None))
+    opened = Store(store_directory(store))
+    found = opened.list_runs(RunQuery(root, query, sort, limit or None))
+    for notice in opened.index.notices:
+        click.echo(f"note: {notice}", err=True)
     if as_json:
         print_document([dataclasses.asdict(row) for row in found])
     elif as_csv:

@@ -29,7 +29,10 @@ def rebuild(store: Path | None) -> None:
     directory = store_directory(store)
     if not directory.is_dir():
         raise UsageError(f"there is no store at {directory}", hint="projrun store rebuild --store DIR")
-    count = Store(directory, Screen()).rebuild()
+    opened = Store(directory, Screen())
+    count = opened.rebuild()
+    for notice in opened.index.notices:
+        click.echo(f"note: {notice}", err=True)
     click.echo(f"{directory}: {count} run{'s' * (count != 1)} in the index", err=True)
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from projrun.core.files import shared_mode
 from projrun.core.locks import exclusive
+from projrun.store import abilities
 from projrun.store.facts import facts_of, stored_text
 from projrun.store.query import numbers
 from projrun.store.query.comparisons import like_bytes
@@ -18,6 +19,7 @@ from projrun.store.row import RunRow
 
 VERSION = 2
 _BUSY_SECONDS = 5.0
+_NOT_SHARED = "memory cannot be shared in {}: the index of the runs is kept without a write-ahead log"
 
 _COLUMNS = (
     *("n", "id", "status", "started", "ended", "duration", "root", "project", "entry_point", "name", "note"),
@@ -49,15 +51,22 @@ _PUT = f"INSERT INTO runs VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S6
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[sqlite3.Connection]:
-    """The database at ``path``, made if absent or another version's. Raises sqlite3.Error, OSError."""
+def opened(path: Path, tell: Callable[[str], None] | None = None) -> Iterator[sqlite3.Connection]:
+    """The database at ``path``, made if absent or another version's. Raises sqlite3.Error, OSError.
+
+    ``tell`` gets a sentence, once in the life of the file, when it cannot be made as usual.
+    """
+    abilities.require_locks(path.with_name("store.json"))
     with _connected(path) as connection:
         if _version(connection) != VERSION:
             with exclusive(path.with_suffix(".lock"), holder=f"process {os.getpid()}"):
                 if _version(connection) != VERSION:
                     with suppress(PermissionError):  # another one of the group made it
                         path.chmod(shared_mode(path.parent, 0o600))
-                    _make(connection)
+                    shared = abilities.shares_memory(path.parent)
+                    if tell is not None and not shared:
+                        tell(_NOT_SHARED.format(path.parent))
+                    _make(connection, "WAL" if shared else "DELETE")
         yield connection
 
 
@@ -65,7 +74,7 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
 def in_memory() -> Iterator[sqlite3.Connection]:
     """A database for this process alone, for a store that cannot be written."""
     with _connected(":memory:") as connection:
-        _make(connection)
+        _make(connection, "MEMORY")
         yield connection
 
 
@@ -204,8 +213,8 @@ def _version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-def _make(connection: sqlite3.Connection) -> None:
-    connection.execute("PRAGMA journal_mode = WAL")
+def _make(connection: sqlite3.Connection, journal: str) -> None:
+    connection.execute(f"PRAGMA journal_mode = {journal}")
     with transaction(connection):
         for table, statement in _TABLES.items():
             connection.execute(f"DROP TABLE IF EXISTS {table}")

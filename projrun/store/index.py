@@ -54,12 +54,16 @@ class KnownFacts:
 
 
 class Index:
-    """The index of the store at a directory. What takes long to read is told to ``report``."""
+    """The index of the store at a directory. What takes long to read is told to ``report``.
+
+    ``notices`` is what people should be told of it: usually nothing.
+    """
 
     def __init__(self, store: Path, report: Reporter | None = None) -> None:
         self._report = report or Silent()
         self._path = store / "index.sqlite"
         self._runs = store / "runs"
+        self.notices: list[str] = []
 
     def record(self, run: Path) -> None:
         """Notes the run of that directory as it is now. Fails in silence: the next listing finds it anyway."""
@@ -69,7 +73,7 @@ class Index:
 
         try:
             row = row_of(read_run(run))
-            with opened(self._path) as connection, transaction(connection):
+            with opened(self._path, self.notices.append) as connection, transaction(connection):
                 put(connection, [row])
         except (sqlite3.Error, OSError):
             return
@@ -81,7 +85,7 @@ class Index:
         from projrun.store.database import drop, opened, transaction
 
         try:
-            with opened(self._path) as connection, transaction(connection):
+            with opened(self._path, self.notices.append) as connection, transaction(connection):
                 drop(connection, [run])
                 connection.execute("DELETE FROM seen")
         except (sqlite3.Error, OSError):
@@ -96,7 +100,7 @@ class Index:
 
         for attempt in range(2):
             try:
-                with opened(self._path) as connection:
+                with opened(self._path, self.notices.append) as connection:
                     clear(connection)
                     refresh(connection, self._runs, self._report)
                     return int(connection.execute("SELECT count(*) FROM runs").fetchone()[0])
@@ -166,18 +170,29 @@ class Index:
         # Listing makes no index where there is no store.
         for attempt in range(2) if self._runs.is_dir() else ():
             try:
-                with opened(self._path) as connection:
+                with opened(self._path, self.notices.append) as connection:
                     refresh(connection, self._runs, self._report)
                     return ask(connection)
             except sqlite3.Error as error:
+                why: Exception = error
                 if attempt or not is_damage(error):
                     break
                 try:
                     remove_damaged(self._path)
-                except OSError:
+                except OSError as refusal:
+                    why = refusal
                     break
-            except OSError:
+            except OSError as error:
+                why = error
                 break
+        if self._runs.is_dir():
+            self.notices.append(_not_kept(self._path, why))
         with in_memory() as connection:
             refresh(connection, self._runs, self._report)
             return ask(connection)
+
+
+def _not_kept(path: Path, why: Exception) -> str:
+    """What to tell when a listing had to do without the index."""
+    reason = (isinstance(why, OSError) and why.strerror) or str(why)
+    return f"the index cannot be used ({reason}), so every run was read: {path}"
