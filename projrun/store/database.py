@@ -13,7 +13,6 @@ from projrun.core.files import shared_mode
 from projrun.core.locks import exclusive
 from projrun.store.facts import facts_of, stored_text
 from projrun.store.query import numbers
-from projrun.store.query.comparisons import like_bytes
 from projrun.store.row import RunRow
 
 VERSION = 2
@@ -233,10 +232,6 @@ def _connected(path: Path | str) -> Iterator[sqlite3.Connection]:
     try:
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA temp_store = MEMORY")
-        connection.create_function("compare_huge", 2, numbers.compare, deterministic=True)
-        connection.create_function("below_huge", 1, numbers.below_text, deterministic=True)
-        connection.create_function("like_bytes", 3, like_bytes, deterministic=True)
-        connection.create_collation("huge", numbers.compare)
         yield connection
     finally:
         connection.close()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pickle
-import signal
 from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -49,6 +47,8 @@ class _Reader:
 
     def rows(self) -> list[RunRow] | None:
         """The next rows; None when the process came to grief."""
+        import pickle
+
         try:
             rows: list[RunRow] = pickle.load(self._file)  # noqa: S301 - our own process wrote it
         except (EOFError, OSError, pickle.UnpicklingError):
@@ -68,6 +68,9 @@ class _Reader:
 def _send(runs: Path, batches: Sequence[Sequence[str]], sender: int, readers: Sequence[_Reader]) -> None:
     """What the process does. It never returns, and touches nothing that the other one has open."""
     try:
+        import pickle
+        import signal
+
         # The terminal's Ctrl-C is for the one that takes the rows.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)

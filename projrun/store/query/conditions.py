@@ -12,14 +12,11 @@ from typing import Protocol
 
 from projrun.core.nearest import did_you_mean
 from projrun.store import facts
+from projrun.store.facts import INPUT, METRICS, PARAMS, TAG
 from projrun.store.query import columns, comparisons
 from projrun.store.query.mistakes import mistake
 from projrun.store.query.model import (
-    INPUT,
-    METRICS,
     NUMBER,
-    PARAMS,
-    TAG,
     TEXT,
     TRUTH,
     Alone,
