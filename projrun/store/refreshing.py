@@ -9,7 +9,7 @@ from pathlib import Path
 
 from projrun.core.report import FETCH, Reporter
 from projrun.store.database import drop, put, transaction
-from projrun.store.ids import ids_in
+from projrun.store.ids import is_id, names_in
 from projrun.store.reading import rows_of
 from projrun.store.run import RUNNING
 
@@ -28,8 +28,8 @@ def refresh(connection: sqlite3.Connection, runs: Path, report: Reporter) -> Non
     if compare:
         # In this order: a run that begins in between is unknown, and read, instead of known and dropped.
         known = {row[0] for row in connection.execute("SELECT id FROM runs")}
-        present = set(ids_in(runs))
-        to_read = (to_read & present) | (present - known)
+        present = set(names_in(runs))
+        to_read = (to_read & present) | {name for name in present - known if is_id(name)}
         if gone := known - present:
             with transaction(connection):
                 drop(connection, gone)

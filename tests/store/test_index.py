@@ -206,7 +206,7 @@ def test_directories_are_not_compared_again_while_none_came_or_went(
     def never(runs: Path) -> list[str]:
         raise AssertionError("the run directories were listed")
 
-    monkeypatch.setattr(refreshing, "ids_in", never)
+    monkeypatch.setattr(refreshing, "names_in", never)
     assert [row.id for row in store.list_runs(RunQuery())] == [run]
 
 
