@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from projrun.core.report import FETCH, Reporter
-from projrun.store.database import drop, put, transaction
+from projrun.store.database import drop, put, put_in_order, transaction
 from projrun.store.ids import is_id, names_in
 from projrun.store.reading import rows_of
 from projrun.store.run import RUNNING
@@ -39,6 +39,8 @@ def refresh(connection: sqlite3.Connection, runs: Path, report: Reporter) -> Non
             with transaction(connection):
                 put(connection, rows)
             progress.count(len(rows))
+    if compare:
+        put_in_order(connection)
     if compare and stamp is not None:
         connection.execute("INSERT OR REPLACE INTO seen VALUES (1, ?)", (stamp,))
 
