@@ -14,7 +14,6 @@ from projrun.core.locks import exclusive
 from projrun.store import abilities
 from projrun.store.facts import facts_of, stored_text
 from projrun.store.query import numbers
-from projrun.store.query.comparisons import like_bytes
 from projrun.store.row import RunRow
 
 VERSION = 2
@@ -42,10 +41,11 @@ _TABLES = {
     # The run directories as they were when all of them were last compared with the table.
     "seen": "CREATE TABLE seen (one INTEGER PRIMARY KEY CHECK (one = 1), directory TEXT NOT NULL)",
 }
-_INDEXES = (
-    "CREATE INDEX runs_by_start ON runs (started, id)",
-    "CREATE INDEX runs_by_root ON runs (root, started, id)",
-    "CREATE INDEX runs_running ON runs (id) WHERE status = 'running'",
+_RUNNING = "CREATE INDEX runs_running ON runs (id) WHERE status = 'running'"
+# Runs come in the order of their ids: kept up while very many come, these would be written over and over.
+_ORDERS = (
+    "CREATE INDEX IF NOT EXISTS runs_by_start ON runs (started, id)",
+    "CREATE INDEX IF NOT EXISTS runs_by_root ON runs (root, started, id)",
 )
 _PUT = f"INSERT INTO runs VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
 
@@ -136,9 +136,17 @@ def drop(connection: sqlite3.Connection, ids: Iterable[str]) -> None:
         _forget(connection, run, facts)
 
 
+def put_in_order(connection: sqlite3.Connection) -> None:
+    """Makes what finds runs by time and project, unless it is there. Everything works without, but slower."""
+    for statement in _ORDERS:
+        connection.execute(statement)
+
+
 def clear(connection: sqlite3.Connection) -> None:
     """Forgets everything."""
     with transaction(connection):
+        for name in ("runs_by_start", "runs_by_root"):
+            connection.execute(f"DROP INDEX IF EXISTS {name}")
         for table in _TABLES:
             connection.execute(f"DELETE FROM {table}")  # noqa: S608
 
@@ -219,8 +227,7 @@ def _make(connection: sqlite3.Connection, journal: str) -> None:
         for table, statement in _TABLES.items():
             connection.execute(f"DROP TABLE IF EXISTS {table}")
             connection.execute(statement)
-        for statement in _INDEXES:
-            connection.execute(statement)
+        connection.execute(_RUNNING)
         connection.execute(f"PRAGMA user_version = {VERSION}")
 
 
@@ -242,10 +249,6 @@ def _connected(path: Path | str) -> Iterator[sqlite3.Connection]:
     try:
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA temp_store = MEMORY")
-        connection.create_function("compare_huge", 2, numbers.compare, deterministic=True)
-        connection.create_function("below_huge", 1, numbers.below_text, deterministic=True)
-        connection.create_function("like_bytes", 3, like_bytes, deterministic=True)
-        connection.create_collation("huge", numbers.compare)
         yield connection
     finally:
         connection.close()

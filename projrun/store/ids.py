@@ -30,9 +30,9 @@ def is_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None
 
 
-def ids_in(runs: Path) -> list[str]:
-    """The ids of all run directories in a directory; none when it is not there. Raises OSError."""
+def names_in(runs: Path) -> list[str]:
+    """All names in a directory, ids or not; none when it is not there. Raises OSError."""
     try:
-        return [name for name in os.listdir(runs) if is_id(name)]  # noqa: PTH208 - 100,000 names, no Path each
+        return os.listdir(runs)  # noqa: PTH208 - 100,000 names, no Path each
     except (FileNotFoundError, NotADirectoryError):
         return []

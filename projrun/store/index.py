@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from projrun.core.errors import StoreError
 from projrun.core.report import Reporter, Silent
 from projrun.store.failures import ANOTHER_STORE, writing
-from projrun.store.ids import ids_in
+from projrun.store.ids import is_id, names_in
 from projrun.store.row import RunRow, row_of
 from projrun.store.run import read_run
 
@@ -153,7 +153,7 @@ class Index:
 
     def ids(self, prefix: str) -> tuple[str, ...]:
         """The ids that begin with ``prefix``, in order; straight from the directories."""
-        return tuple(sorted(run for run in ids_in(self._runs) if run.startswith(prefix)))
+        return tuple(sorted(run for run in names_in(self._runs) if run.startswith(prefix) and is_id(run)))
 
     def environments(self) -> dict[str, int]:
         """How many runs used each environment, by its key."""

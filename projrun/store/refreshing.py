@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from projrun.core.report import FETCH, Reporter
-from projrun.store.database import drop, put, transaction
-from projrun.store.ids import ids_in
-from projrun.store.row import row_of
-from projrun.store.run import RUNNING, read_run
+from projrun.store.database import drop, put, put_in_order, transaction
+from projrun.store.ids import is_id, names_in
+from projrun.store.reading import rows_of
+from projrun.store.run import RUNNING
 
-_BATCH = 500
 # A directory that was written to this recently may be written to again without a new time stamp.
 _RACY_NS = 2_000_000_000
 _PATIENCE = 1.0  # seconds before a word is said
@@ -29,17 +28,19 @@ def refresh(connection: sqlite3.Connection, runs: Path, report: Reporter) -> Non
     if compare:
         # In this order: a run that begins in between is unknown, and read, instead of known and dropped.
         known = {row[0] for row in connection.execute("SELECT id FROM runs")}
-        present = set(ids_in(runs))
-        to_read = (to_read & present) | (present - known)
+        present = set(names_in(runs))
+        to_read = (to_read & present) | {name for name in present - known if is_id(name)}
         if gone := known - present:
             with transaction(connection):
                 drop(connection, gone)
     progress = _Progress(report, len(to_read))
-    for batch in _batches(sorted(to_read)):
-        rows = [row_of(read_run(runs / run)) for run in batch]
-        with transaction(connection):
-            put(connection, rows)
-        progress.count(len(batch))
+    with closing(rows_of(runs, sorted(to_read))) as batches:
+        for rows in batches:
+            with transaction(connection):
+                put(connection, rows)
+            progress.count(len(rows))
+    if compare:
+        put_in_order(connection)
     if compare and stamp is not None:
         connection.execute("INSERT OR REPLACE INTO seen VALUES (1, ?)", (stamp,))
 
@@ -52,10 +53,6 @@ def _stamp(runs: Path) -> str | None:
         return None
     recent = time.time_ns() - status.st_mtime_ns < _RACY_NS
     return None if recent else f"{status.st_ino} {status.st_mtime_ns}"
-
-
-def _batches(runs: Sequence[str]) -> list[Sequence[str]]:
-    return [runs[begin : begin + _BATCH] for begin in range(0, len(runs), _BATCH)]
 
 
 class _Progress:
