@@ -62,15 +62,8 @@ def finish(run: RunDirectory, outputs: dict[str, str], *, kind: str = "file") ->
 
 
 def output(path: str, sha256: str, kind: str) -> dict[str, Any]:
-    return {
-        "name": path,
-        "path": path,
-        "kind": kind,
-        "sha256": sha256,
-        "size": 1,
-        "stale": False,
-        "object": sha256,
-    }
+    found = {"name": path, "path": path, "kind": kind, "size": 1, "files": 1, "sha256": sha256}
+    return {**found, "stale": False, "object": sha256}
 
 
 def gc(store: Store, grace: float = DAY, *, dry_run: bool = False) -> Collected:
