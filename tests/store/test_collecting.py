@@ -319,9 +319,9 @@ def test_what_the_dead_left_goes_and_what_the_living_have_stays(store: Store) ->
     for path in (part, new):
         os.utime(path, (time.time() - OLD,) * 2)
     told = gc(store)
-    assert {path.name for path, _ in told.leftovers} == {
-        *("startup", new.name, gone.name, part.name, ".outcome.json.0123.part"),
-    }
+    left = {path.name for path, _ in told.leftovers}
+    # Who reads such a run may have removed its params.json before.
+    assert left - {"params.json"} == {"startup", new.name, gone.name, part.name, ".outcome.json.0123.part"}
     assert sorted(path.name for path in lost.path.iterdir()) == ["alive", "start.json"]
     assert (alive.path / "params.json").exists() and (alive.path / "startup").exists()
     assert not new.exists() and not part.exists() and not gone.exists()
