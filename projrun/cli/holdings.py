@@ -24,7 +24,7 @@ def info_document(counted: Census, sizes: Sizes) -> dict[str, Any]:
     return {
         **{key: value for key, value in vars(counted).items() if key != "path"},
         "path": str(counted.path),
-        "sizes": {**dataclasses.asdict(sizes), "all": sizes.all},
+        "sizes": dataclasses.asdict(sizes),
     }
 
 
@@ -49,10 +49,12 @@ def _info(counted: Census, sizes: Sizes) -> Iterator[tuple[str, str]]:
         yield "", f"and {len(counted.projects) - len(shown)} more projects (--json lists them)"
     yield "objects", f"{counted.objects}, {size(sizes.objects)}"
     yield "snapshots", f"{counted.snapshots}, {size(sizes.sources)}"
-    yield "records", size(sizes.runs)
-    yield "logs", size(sizes.logs)
+    if sizes.runs is None or sizes.logs is None:
+        yield "records", "not weighed, for there are many (--sizes weighs them)"
+    else:
+        yield "records", size(sizes.runs)
+        yield "logs", size(sizes.logs)
     yield "index", size(sizes.index)
-    yield "all", size(sizes.all)
 
 
 def audit_document(found: Audit) -> dict[str, Any]:

@@ -37,9 +37,10 @@ def rebuild(store: Path | None) -> None:
 
 
 @store.command()
+@click.option("--sizes", is_flag=True, help="Weigh records and logs though there are more than 10,000 runs.")
 @json_option
 @store_option
-def info(as_json: bool, store: Path | None) -> None:
+def info(sizes: bool, as_json: bool, store: Path | None) -> None:
     """Tell where the run store is, what it holds, and how much room it takes."""
     from projrun.cli.holdings import info_document, print_info
     from projrun.core.paths import store_directory
@@ -48,11 +49,11 @@ def info(as_json: bool, store: Path | None) -> None:
 
     opened = Store(store_directory(store))
     check_kept(opened.path)
-    counted, sizes = census.count(opened), census.weigh(opened)
+    counted, weighed = census.count(opened), census.weigh(opened, everything=sizes)
     if as_json:
-        print_document(info_document(counted, sizes))
+        print_document(info_document(counted, weighed))
     else:
-        print_info(counted, sizes)
+        print_info(counted, weighed)
 
 
 @store.command()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from projrun.store.run import STATUSES
 from projrun.store.store import FORMAT, Store
 
 _LOGS = (LOG_NAME, INDEX_NAME)
+_MANY = 10_000  # runs: looking at each takes half a second then
 
 
 @dataclass(frozen=True)
@@ -37,18 +38,13 @@ class Census:
 
 @dataclass(frozen=True)
 class Sizes:
-    """Bytes. ``runs`` is of what lies with the runs, without their ``logs``."""
+    """Bytes. ``runs`` is of what lies with the runs, without their ``logs``; both None where that takes long."""
 
     objects: int
     sources: int
-    runs: int
-    logs: int
+    runs: int | None
+    logs: int | None
     index: int
-
-    @property
-    def all(self) -> int:
-        """All of them."""
-        return self.objects + self.sources + self.runs + self.logs + self.index
 
 
 def count(store: Store) -> Census:
@@ -78,18 +74,28 @@ def count(store: Store) -> Census:
     )
 
 
-def weigh(store: Store) -> Sizes:
-    """How much room a store takes. Raises StoreError."""
-    runs, logs = 0, 0
-    for run in run_ids(store.runs_directory):
-        for name, size in _sizes(os.path.join(store.runs_directory, run)):  # noqa: PTH118 - no Path for each of many
-            if name in _LOGS:
-                logs += size
-            else:
-                runs += size
+def weigh(store: Store, *, everything: bool) -> Sizes:
+    """How much room a store takes; with very many runs not what lies with them, unless ``everything`` is wanted.
+
+    Raises StoreError.
+    """
+    ids = run_ids(store.runs_directory)
+    runs, logs = _weighed(store.runs_directory, ids) if everything or len(ids) <= _MANY else (None, None)
     index = sum(size_of(store.path / f"index.sqlite{end}") for end in ("", "-wal", "-shm"))
     objects = sum(one.size for one in all_objects(store.objects))
     return Sizes(objects, size_of(store.sources), runs, logs, index)
+
+
+def _weighed(runs: Path, ids: Sequence[str]) -> tuple[int, int]:
+    """The bytes of what lies with runs, and of their logs."""
+    records, logs = 0, 0
+    for run in ids:
+        for name, size in _sizes(os.path.join(runs, run)):  # noqa: PTH118 - no Path for each of many
+            if name in _LOGS:
+                logs += size
+            else:
+                records += size
+    return records, logs
 
 
 def _sizes(folder: str) -> Iterator[tuple[str, int]]:

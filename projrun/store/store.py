@@ -195,6 +195,11 @@ class Store:
                 f"the run store cannot be read: {self.path}", why=error.strerror or str(error), hint=ANOTHER_STORE
             ) from error
 
+    def is_there(self) -> bool:
+        """Whether there is a store with a place for runs. Raises StoreError for one that is not ours to read."""
+        self.check()
+        return self._is_marked() and is_directory(self.runs_directory)
+
     def _is_marked(self) -> bool:
         """Whether the directory is a store of a format we know. Raises StoreError for one that we do not."""
         marker = self.path / _MARKER

@@ -253,3 +253,25 @@ def test_where_no_store_is_that_is_said_and_none_is_made(tmp_path: Path, words: 
     done = projrun(*words, "--store", str(tmp_path / "none"))
     assert done.code == 2 and "there is no store" in done.err
     assert not (tmp_path / "none").exists()
+
+
+def test_every_command_of_the_page_does_what_it_is_there_for(store: Store) -> None:
+    page = (Path(__file__).parent.parent.parent / "docs" / "how-to" / "store.md").read_text()
+    for number in range(3):
+        finish(begin_run(store, created=parts.CREATED + number), {"a": put(store, b"kept")})
+    put(store, b"unnamed")
+    commands = [line.strip() for line in page.splitlines() if line.startswith("    ") and "projrun" in line]
+    assert len(commands) >= 15
+    for command in commands:
+        typed = command.replace("projrun", f"{sys.executable} -m projrun", 1)
+        done = subprocess.run(
+            ["sh", "-c", typed], capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False
+        )
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+    assert len(listed()) == 2
+    assert labels(store, listed()[0]["id"]) == (
+        "the one for the paper",
+        "the learning rate was too high\nand the data was the old one",
+        {"paper": "draft", "compared": "", "done": ""},
+    )
+    assert len(there(store)) == 1

@@ -203,3 +203,17 @@ def test_where_nothing_may_be_written_the_run_stays_and_why_is_told(store: Store
         assert store.read(run).why_incomplete is None
     finally:
         store.runs_directory.chmod(0o700)
+
+
+def test_a_long_note_hides_no_reproduction(store: Store) -> None:
+    from projrun.core.labels import Labels
+    from projrun.recipe.document import recipe_document
+    from projrun.recipe.model import Reproduces
+    from tests.recipe import parts
+
+    first, again = whole_run(store), begin_run(store)
+    labels = Labels(note='"spec": {' + "x" * 20_000)
+    recipe = replace(parts.recipe_parts(again.id), reproduces=Reproduces(first, parts.SHA), labels=labels)
+    again.write_recipe(recipe_document(recipe))
+    again.close()
+    assert [one.done_again for one in foreseen(store, [first], Silent()).runs] == [(again.id,)]
