@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -58,7 +57,7 @@ def closed(
         status=process.status,
         exit_code=process.exit_code,
         started=live.created,
-        ended=time.time(),
+        ended=live.now(),
         process=process,
         phase=None if process.status == "finished" else "run",
         phases=live.recording.phases(),
@@ -79,7 +78,7 @@ def gave_up(live: Live, error: ProjrunError) -> OutcomeParts:
         status=status,
         exit_code=error.exit_code,
         started=live.created,
-        ended=time.time(),
+        ended=live.now(),
         phase=phase,
         phases=live.recording.phases(),
         error=error,

@@ -11,7 +11,8 @@ from projrun.store.index import RunQuery
 from projrun.store.run import RunRecord
 from projrun.store.store import Store
 from tests.cli.conftest import Done, Workspace
-from tests.mounts import Small, small
+from tests.cli.test_stopping import run_directory, wait_for
+from tests.mounts import Small, read_only, small
 
 pytestmark = pytest.mark.slow
 
@@ -145,3 +146,46 @@ def test_a_disk_that_the_program_itself_fills_costs_no_more_than_what_came_after
     # One that has no room for the object has some for the outcome that says so.
     assert found == {("lost",), ("finished", "output-not-kept"), ("finished",)}
     assert workspace.projrun(*words, "n=1").code == 0
+
+
+def test_a_store_that_cannot_be_written_is_read_as_ever_and_refuses_runs(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    """By a mount: modes do not stop root."""
+    workspace.run("-e", "free")
+    workspace.run("-e", "free")
+    expected = workspace.projrun("runs", "--json").data
+    before = contents(Store(workspace.store))
+    with read_only(workspace.store, tmp_path / "there") as there:
+        where = ("--store", str(there))
+        listed = workspace.projrun("runs", "--json", *where)
+        assert listed.data == expected
+        assert listed.err.startswith("note: the index cannot be used, ")
+        assert listed.err.endswith(": it cannot be written\n")
+        assert len(listed.err.splitlines()) == 1
+        shown = workspace.projrun("show", "last", "--json", *where)
+        assert shown.data["run"] == expected[0]["id"]
+        assert workspace.projrun("logs", "last", "-s", "stdout", *where).out == "free\n"
+        assert workspace.projrun("diff", "last~1", "last", *where).code in (0, 1)
+        for words in (("run", "-e", "free"), ("store", "rebuild")):
+            refused = workspace.projrun(*words, *where)
+            assert refused.code == 125
+            assert "Traceback" not in refused.err
+            assert "--store DIR" in refused.err
+        assert contents(Store(there)).keys() == {there / path.relative_to(workspace.store) for path in before}
+    assert contents(Store(workspace.store)) == before
+
+
+def test_a_run_that_lives_is_seen_to_live_from_where_nothing_can_be_written(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    workspace.entry_point("sleep 600")
+    process = workspace.start("run")
+    wait_for(lambda: run_directory(workspace, "recipe.json"), process)
+    with read_only(workspace.store, tmp_path / "there") as there:
+        (row,) = workspace.projrun("runs", "--json", "--store", str(there)).data
+        assert row["status"] == "running"
+        process.kill()
+        process.communicate(timeout=60)
+        (row,) = workspace.projrun("runs", "--json", "--store", str(there)).data
+        assert row["status"] == "lost"
