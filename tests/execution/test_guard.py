@@ -72,7 +72,7 @@ def test_the_whole_group_ends_with_a_runner_that_was_killed(tmp_path: Path, way:
         started.process.kill()
         started.process.wait()
         assert all(ended(pid) for pid in pids)
-    assert told.exists() == (way != "stopped")
+    assert told.exists() or way == "stopped"  # such a group may hear the system's own HUP first
 
 
 def test_where_there_is_no_proc_the_group_ends_all_the_same(tmp_path: Path) -> None:
@@ -162,6 +162,14 @@ def pipe() -> Iterator[tuple[int, int]]:
     os.close(reading)
 
 
+def left(guard: Guard) -> int:
+    """Lets it see the end of the pipe, which is all it sees of a runner that was killed; gives its number."""
+    assert guard._process is not None
+    number = guard._process.pid
+    guard.leave()
+    return number
+
+
 def test_a_runner_killed_before_it_could_tell_the_group_leaves_nothing(pipe: tuple[int, int]) -> None:
     """Between the start of a program and the next line of the runner."""
     guard = Guard(pipe[1])
@@ -169,17 +177,14 @@ def test_a_runner_killed_before_it_could_tell_the_group_leaves_nothing(pipe: tup
         [sys.executable, "-I", "-c", "import time; time.sleep(600)"], stdout=pipe[1], start_new_session=True
     )
     os.close(pipe[1])
-    guard.leave()  # the end of the pipe is all it sees of a runner that was killed
+    number = left(guard)
     assert child.wait(timeout=60) == -signal.SIGTERM
+    os.waitpid(number, 0)
 
 
 def test_a_runner_killed_before_the_program_was_started_harms_nobody(pipe: tuple[int, int]) -> None:
-    guard = Guard(pipe[1])
-    assert guard._process is not None
-    number = guard._process.pid
-    guard.leave()
+    os.waitpid(left(Guard(pipe[1])), 0)
     os.close(pipe[1])
-    assert ended(number)
 
 
 # Holds a lock while a program runs that does not answer TERM.
