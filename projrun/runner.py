@@ -146,7 +146,8 @@ def _capture(live: Live) -> Source:
         from projrun.checkouts import keep_commits
 
         keep_commits(place, live.directory.id)
-    if source.needs_snapshot and source.snapshot is None:
+    held = source.snapshot is not None and snapshot.hold(live.store.sources, source.snapshot)
+    if source.needs_snapshot and not held:
         limit, passing = live.options.snapshot_limit, place.checkout is not None
         source = snapshot.snapshot(source, live.store.sources, limit=limit, passing=passing)
     live.recording.phase("source", describe_source(source))
@@ -193,6 +194,7 @@ def _request(live: Live, environment: Environment, inputs: tuple[Fingerprint, ..
         "PROJRUN_RUN_DIR": str(seen.run),
         "PROJRUN_SEED": str(choice.seed),
         "PROJRUN_PARAMS_FILE": given.params_file,
+        "PROJRUN_METRICS": str(seen.run / directory.metrics.name),
         **_seed(live),
     }
     if live.means.thorough:  # Python runs what it kept before without reading the source

@@ -17,6 +17,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from projrun.core.files import read_plain
+
 LEASE = 300.0  # seconds; attributes may be cached for a minute
 _HEARTBEAT = 30.0  # seconds
 _CLOCK_SECONDS = 5.0  # for which the clock of a file system is trusted without another look
@@ -216,7 +218,7 @@ def _touched(folder: Path) -> float:
 def _owner(file: Path) -> dict[str, Any]:
     """Who made the file; nothing for one that is not written yet, or not by us."""
     try:
-        owner = json.loads(file.read_bytes())
+        owner = json.loads(read_plain(file))
     except (OSError, ValueError):
         return {}
     return owner if isinstance(owner, dict) else {}

@@ -17,10 +17,10 @@ from projrun.core.flags import Flag
 from projrun.core.nearest import nearest
 from projrun.core.paths import escape_reason
 from projrun.core.patterns import is_pattern, matching
+from projrun.core.remembered import Remembered
 from projrun.core.report import Reporter
 from projrun.data.model import ChangedInput, Fingerprint
 from projrun.data.reading import Digest, Reading, Uncovered, Unstable, kind_of
-from projrun.data.remembered import Remembered
 from projrun.data.tree import changed_at, digest_directory, digest_files, mark_of_files, stat_mark, written_since
 from projrun.spec.model import SPEC_NAME, DataEntry
 
@@ -98,7 +98,7 @@ def _mark(found: Fingerprint, root: Path) -> str | None:
 @contextmanager
 def reading_with(cache: Path | None, report: Reporter | None = None) -> Iterator[Reading]:
     """Reads with what is remembered in ``cache``."""
-    with Remembered(cache and cache / "digests.sqlite") as remembered, Reading(remembered, report) as reading:
+    with Remembered(cache) as remembered, Reading(remembered, report) as reading:
         yield reading
 
 

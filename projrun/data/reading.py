@@ -14,8 +14,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from projrun.core.amounts import size as amount
+from projrun.core.remembered import Remembered
 from projrun.core.report import FETCH, Reporter, Silent
-from projrun.data.remembered import Remembered
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor

@@ -52,6 +52,11 @@ def directory_of(cache: Path, key: str) -> Path:
     return cache / "environments" / key
 
 
+def containers_of(cache: Path) -> Path:
+    """Where the locks of containers are. The folder being there tells that an engine was used with this cache."""
+    return cache / "containers"
+
+
 def write_marker(directory: Path, built: Built) -> None:
     """Declares the environment in ``directory`` whole, at this place and with this interpreter."""
     document = {

@@ -10,6 +10,7 @@ from pathlib import Path
 from projrun.core.engine.model import LOCK_LABEL, RUN_LABEL
 from projrun.core.paths import is_below
 from projrun.environment import mounts, variables
+from projrun.environment.built import containers_of
 from projrun.environment.model import HOME, PROJECT, RUN, BuiltImage, Container, Environment, Mount
 from projrun.spec.model import DockerSpec, EnvironmentSpec
 
@@ -71,7 +72,7 @@ def launch(environment: Environment, spec: EnvironmentSpec, wish: Wish) -> Launc
 
 
 def _container(built: BuiltImage, docker: DockerSpec, wish: Wish) -> Container:
-    lock = str(wish.cache / "containers" / f"{wish.run}.lock")
+    lock = str(containers_of(wish.cache) / f"{wish.run}.lock")
     return Container(
         image=built.image.id,
         name=f"projrun-{wish.run}",

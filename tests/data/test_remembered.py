@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from projrun.data import remembered
+from projrun.core import remembered
 from projrun.data.fingerprint import inputs
 from projrun.spec.model import DataEntry
 

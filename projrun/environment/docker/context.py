@@ -6,21 +6,21 @@ all other modes are everybody's own, so none of them are in the digest, and in t
 
 from __future__ import annotations
 
-import contextlib
+import functools
 import hashlib
 import os
 import stat
 import tarfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from projrun.core.cache import keep, recall
 from projrun.core.errors import EnvironmentFailure
-from projrun.core.hashing import sha256_bytes, sha256_file, sha256_value
+from projrun.core.hashing import sha256_file, sha256_value
 from projrun.core.paths import escape_reason, is_below
+from projrun.core.remembered import Remembered
 from projrun.environment.docker.ignoring import Patterns
 from projrun.environment.model import Means
 from projrun.environment.text import read_text
@@ -29,7 +29,6 @@ from projrun.spec.model import DockerSpec
 IGNORE = ".dockerignore"
 BESIDE = ".projrun.Dockerfile"  # the name in the tar of a Dockerfile that is no file of the context
 _TIME = 946684800  # 2000-01-01; archives of some kinds cannot hold a time before 1980
-_FRESH_SECONDS = 2  # a file that was written so lately may be written again without another time
 _FILE, _PROGRAM, _LINK = "file", "program", "link"
 _MODES = {_FILE: 0o644, _PROGRAM: 0o755, _LINK: 0o777}
 
@@ -100,7 +99,9 @@ def look(root: Path, spec: DockerSpec, means: Means) -> Context:
     paths = sorted(
         path for path in means.tree(directory) if not patterns.leaves_out(path) and not is_below(path, products)
     )
-    with _remembered(directory, means) as digest:
+    with Remembered(None if means.thorough else means.cache) as remembered:
+        remembered.look_below(os.fsencode(directory))
+        digest = functools.partial(_digest, remembered)
         entries = [entry for path in paths if (entry := _entry(path, directory / path, digest)) is not None]
         if not any(entry.path == own and entry.kind != _LINK for entry in entries):
             entries += filter(None, [_entry(BESIDE, Path(os.path.realpath(root / file)), digest)])
@@ -192,27 +193,15 @@ def _entry(path: str, place: Path, digest: Callable[[str, os.stat_result], str])
     return None
 
 
-@contextlib.contextmanager
-def _remembered(directory: Path, means: Means) -> Iterator[Callable[[str, os.stat_result], str]]:
-    """Gives a function for the digest of a file, which reads no file that is as it was the last time.
-
-    For a thorough look it reads them all.
-    """
-    file = means.cache / "contexts" / f"{sha256_bytes(os.fsencode(directory))}.json"
-    before: Mapping[str, str] = {} if means.thorough else recall(file, dict) or {}
-    now: dict[str, str] = {}
-    began = time.time() - _FRESH_SECONDS
-
-    def digest(place: str, known: os.stat_result) -> str:
-        mark = f"{place} {known.st_size} {known.st_mtime_ns} {known.st_ctime_ns} {known.st_ino}"
-        found = before.get(mark) or sha256_file(Path(place))
-        if max(known.st_mtime, known.st_ctime) < began:
-            now[mark] = found
-        return found
-
-    yield digest
-    if now != before:
-        keep(file, now)
+def _digest(remembered: Remembered, place: str, known: os.stat_result) -> str:
+    """The digest of a file, which is not read when it is as it was the last time."""
+    path = os.fsencode(place)
+    found = remembered.digest(path, known, alone=False)
+    if found is None:
+        began = time.time_ns()
+        found = sha256_file(Path(place))
+        remembered.note(path, known, found, began)
+    return found
 
 
 def directory_of(root: Path, relative: str) -> Path:

@@ -13,7 +13,7 @@ from pathlib import Path
 from projrun.core.engine.model import KEY_LABEL, Image, ImageRequest
 from projrun.core.errors import EnvironmentFailure
 from projrun.core.report import BUILD
-from projrun.environment import construction
+from projrun.environment import built, construction
 from projrun.environment.docker import bases, context, inside, marker
 from projrun.environment.docker.dockerfile import Named
 from projrun.environment.docker.plan import secret_values
@@ -33,6 +33,9 @@ def construct(task: Task) -> None:
     """Builds or pulls the image, looks inside, and writes it all down. Raises EnvironmentFailure or OSError."""
     environments = task.directory.parent
     construction.remove_leftovers(environments, task.plan.key)
+    built.containers_of(task.means.cache).mkdir(
+        exist_ok=True
+    )  # what a killed build leaves at the engine is looked for
     with aside(environments, _ASIDE, task.plan.key) as folder:
         image = _image(task, folder)
         try:

@@ -61,7 +61,7 @@ def strays(cache: Path, engine: Engine) -> Iterator[Stray]:
 def _locks(cache: Path, named: Collection[str]) -> Iterator[Stray]:
     """The locks of runs that nobody holds and no container names."""
     before = time.time() - _SETTLED_SECONDS
-    for lock in sorted((cache / "containers").glob("*.lock")):
+    for lock in sorted(built.containers_of(cache).glob("*.lock")):
         with contextlib.suppress(FileNotFoundError):  # its run ended at this moment
             is_new = lock.stat().st_mtime > before
             if not is_new and os.path.realpath(lock) not in named and not locks.is_used(lock):

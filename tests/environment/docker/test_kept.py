@@ -198,7 +198,7 @@ def test_pruning_removes_strays_and_only_those_of_this_cache(inside: Project, tm
 def test_pruning_removes_the_locks_of_runs_whose_engine_died(inside: Project) -> None:
     image = str(told("build")["image"])
     left, held, named, new = (inside.cache / "containers" / f"{name}.lock" for name in ("l", "h", "n", "new"))
-    left.parent.mkdir(parents=True)
+    left.parent.mkdir(exist_ok=True)
     for lock in (left, held, named, new):
         lock.touch()
         if lock is not new:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import sqlite3
 
+_FILE = "digests.sqlite"
 _VERSION = 1
 _TABLE = "CREATE TABLE digests (path BLOB PRIMARY KEY, stat TEXT NOT NULL, sha256 TEXT NOT NULL, day INT NOT NULL)"
 # The coarsest clock of a file system in use (FAT's mtime), in nanoseconds; also what another machine's clock may
@@ -32,10 +33,10 @@ _DAY, _KEPT_DAYS = 86_400, 180
 
 
 class Remembered:
-    """The digests that are kept in a file, for as long as the block. None: nothing is known, nothing is kept."""
+    """The digests that are kept in a cache, for as long as the block. None: nothing is known, nothing is kept."""
 
-    def __init__(self, file: Path | None) -> None:
-        self._file = file
+    def __init__(self, cache: Path | None) -> None:
+        self._file = cache and cache / _FILE
         self._database: sqlite3.Connection | None = None
         self._known: dict[bytes, tuple[str, str]] = {}
         self._new: dict[bytes, tuple[str, str]] = {}
