@@ -110,7 +110,8 @@ def test_killed_while_it_fetches(
     assert list((workspace.home / "cache" / "checkouts").glob("*/source")) == []
 
 
-def test_killed_while_it_builds(workspace: Workspace, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("nothing_built")
+def test_killed_while_it_builds(workspace: Workspace) -> None:
     workspace.index.stall()
     process = workspace.start("run")
     wait_for(workspace.index.asked_for_archive.is_set, process)
