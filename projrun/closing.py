@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -62,7 +61,7 @@ def closed(
         status=process.status,
         exit_code=process.exit_code,
         started=live.created,
-        ended=time.time(),
+        ended=live.now(),
         process=process,
         phase=None if process.status == "finished" else "run",
         phases=live.recording.phases(),
@@ -84,7 +83,7 @@ def gave_up(live: Live, error: ProjrunError) -> OutcomeParts:
         status=status,
         exit_code=error.exit_code,
         started=live.created,
-        ended=time.time(),
+        ended=live.now(),
         phase=phase,
         phases=live.recording.phases(),
         metrics=told.metrics if told else (),

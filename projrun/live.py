@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import time
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from projrun.choice import Choice, Options
@@ -17,6 +18,11 @@ from projrun.store.store import Store
 from projrun.strictness import is_strict
 
 
+def _ticks() -> float:
+    """Seconds that passed, those in which the machine slept too. macOS counts them by its monotonic clock."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
 @dataclass(frozen=True)
 class Live:
     """A run that has a directory and has not ended. ``created`` is in seconds since the epoch."""
@@ -27,6 +33,7 @@ class Live:
     directory: RunDirectory
     recording: Recording
     created: float
+    began: float = field(default_factory=_ticks)
 
     @property
     def choice(self) -> Choice:
@@ -46,6 +53,10 @@ class Live:
     @property
     def labels(self) -> Labels:
         return Labels(self.options.name, self.options.tags, self.options.note)
+
+    def now(self) -> float:
+        """The time by the clock as it was when the run began: one that is set meanwhile makes no run last days."""
+        return self.created + _ticks() - self.began
 
     def index(self) -> None:
         """Has the run listed as it is now, and tells what there is to tell of the index: once, when it is made."""

@@ -118,3 +118,8 @@ def _unmounted(place: Path) -> Iterator[None]:
 def _do(*words: str) -> None:
     done = subprocess.run(words, capture_output=True, check=False)
     _need(f"{' '.join(words[:1])} failed: {done.stderr.decode().strip()}" if done.returncode else "")
+
+
+def need() -> None:
+    """Skips, or fails when it is required, where namespaces and mounts cannot be made."""
+    _need(_problem())

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from pathlib import Path
 from typing import NamedTuple
 
-from projrun.core.errors import SourceError
+from projrun.core.errors import ProjrunError, SourceError, StoreError
 from projrun.core.files import is_shared, make_private, read_plain, write_atomic
 from projrun.core.process import Completed
 from projrun.source import git
@@ -44,6 +45,8 @@ _VARIABLES = {
 
 # git-config(1), core.sharedRepository: the mode of every file that git makes, directories to suit.
 _SHARING = re.compile(r"^\[core\]\n\tsharedRepository = (\d+)\n", re.MULTILINE)
+# With less room than this a failure of git's is for want of it.
+_ROOM_BYTES, _ROOM_FILES = 256 * 1024, 16
 
 
 class WriteFailed(Exception):
@@ -53,15 +56,25 @@ class WriteFailed(Exception):
         super().__init__(completed.error_text)
         self.said = completed.error_text
 
-    def for_user(self, worktree: Path) -> SourceError:
-        """The same for the user, naming the file if git named one."""
+    def for_user(self, worktree: Path, store: Path) -> ProjrunError:
+        """The same for the user: that the disk of the store is full, or else the file, if git named one."""
+        lost = "invalid object" in self.said  # it was written aside, and moving it in failed in silence
+        if lost or _is_full(store, self.said):
+            return StoreError(
+                f"the snapshot cannot be written to {store}",
+                why=f"{'git lost what it wrote, as on a full disk' if lost else 'the disk is full'}; "
+                f"it says: {self.said.splitlines()[0]}",
+                hint="free some space, or choose another store: --store DIR",
+            )
         named = re.search(r"^fatal: Unable to process path (.*)$", self.said, re.MULTILINE)
         reasons = [line.removeprefix("error: ") for line in self.said.splitlines() if line.startswith("error: ")]
         file = named.group(1) if named else None
         return SourceError(
             f"{file or 'the files'} of {worktree} cannot be captured",
             why=reasons[0] if reasons else self.said,
-            hint=f"make {file} readable (chmod u+r), or add a line /{file} to .gitignore" if file else "",
+            hint=f"make {file} readable (chmod u+r), or add a line /{file} to .gitignore"
+            if file
+            else "look whether git can write there, or choose another store: --store DIR",
         )
 
 
@@ -145,6 +158,17 @@ def _close_all(directory: Path) -> None:
             Path(place, name).chmod(0o2770 if shared else 0o700)
         for name in files:
             Path(place, name).chmod(0o660 if shared else 0o600)
+
+
+def _is_full(store: Path, said: str) -> bool:
+    """Whether git failed for want of room. It does not always say so, and frees a little when it fails."""
+    if any(os.strerror(number) in said for number in (errno.ENOSPC, errno.EDQUOT)):
+        return True
+    try:
+        room = os.statvfs(store.parent)
+    except OSError:
+        return False
+    return room.f_bavail * room.f_frsize < _ROOM_BYTES or (room.f_files > 0 and room.f_favail < _ROOM_FILES)
 
 
 def _paths(completed: Completed) -> frozenset[str]:

@@ -107,7 +107,7 @@ class Index:
             except sqlite3.Error as error:
                 if attempt or not is_damage(error):
                     raise StoreError(
-                        f"the index cannot be written: {self._path}", why=str(error), hint=ANOTHER_STORE
+                        f"the index cannot be written: {self._path}", why=_reason(error), hint=ANOTHER_STORE
                     ) from error
                 with writing(self._path):
                     remove_damaged(self._path)
@@ -194,5 +194,18 @@ class Index:
 
 def _not_kept(path: Path, why: Exception) -> str:
     """What to tell when a listing had to do without the index."""
-    reason = (isinstance(why, OSError) and why.strerror) or str(why)
-    return f"the index cannot be used ({reason}), so every run was read: {path}"
+    return f"the index cannot be used, so every run was read: {path}: {_reason(why)}"
+
+
+# What SQLite says, and what it means to people.
+_REASONS = (
+    ("locked", "somebody else is writing it"),
+    ("full", "the disk is full"),
+    ("readonly", "it cannot be written"),
+    ("unable to open", "it cannot be written"),
+)
+
+
+def _reason(why: Exception) -> str:
+    said = (isinstance(why, OSError) and why.strerror) or str(why)
+    return next((meaning for words, meaning in _REASONS if words in said), said)

@@ -50,7 +50,7 @@ def usual(place: Path, *_: str) -> Iterator[Path]:
 
 
 # What there is to tell of the index, and how often: once of 200 runs, and by every listing that has none.
-NOT_SHARED, NOT_KEPT = b"projrun: run: memory cannot be shared in ", "note: the index cannot be used ("
+NOT_SHARED, NOT_KEPT = b"projrun: run: memory cannot be shared in ", "note: the index cannot be used, "
 
 
 @pytest.mark.parametrize(

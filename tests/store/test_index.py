@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from projrun.core.errors import UsageError
+from projrun.core.errors import StoreError, UsageError
 from projrun.data.model import Metric
 from projrun.store import refreshing
 from projrun.store.index import RunQuery
@@ -230,9 +230,16 @@ def test_a_busy_index_gives_the_same_listing(store: Store, monkeypatch: pytest.M
     try:
         store.index.record(store.runs_directory / added)
         found = store.list_runs(RunQuery())
+        with pytest.raises(StoreError) as refused:
+            store.rebuild()
     finally:
         connection.close()
     assert found == (replace(expected[0], id=added, started="2023-11-14T22:13:21.250000Z"), expected[0])
+    assert refused.value.why == "somebody else is writing it"
+    (notice,) = store.index.notices
+    assert notice.endswith(": somebody else is writing it")
+    store.list_runs(RunQuery())
+    assert store.index.notices == [notice]
 
 
 def test_the_index_is_in_wal_mode(store: Store) -> None:
