@@ -55,7 +55,7 @@ def closed(
         found = replace(found, inputs=changed, flags=flags)
     except (ProjrunError, OSError, KeyboardInterrupt, Interrupted) as error:
         message = f"what the program wrote is not known: {told(error).what}"
-        found = _Found(flags=(Flag("outputs-unknown", message, "run it again"),))
+        found = _Found(flags=(Flag("outputs-unknown", message, "run it again"), *_without_secrets(live)))
     return OutcomeParts(
         run=live.directory.id,
         status=process.status,
@@ -137,6 +137,15 @@ def _measured(live: Live, before: Mapping[str, str | None] | None) -> Measured |
     from projrun import measuring  # a run that reports nothing does without
 
     return measuring.measured_lines(live) if before is None else measuring.measured(live, before)
+
+
+def _without_secrets(live: Live) -> tuple[Flag, ...]:
+    """What is to be done in any case: no secret stays where the program wrote its metrics."""
+    if not os.path.lexists(live.directory.metrics):
+        return ()
+    from projrun import measuring
+
+    return measuring.without_secrets(live)
 
 
 def _look_back(live: Live, process: Outcome, before: Mapping[str, str | None]) -> _Found:

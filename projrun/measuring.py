@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from projrun.core.amounts import size
-from projrun.core.files import written_aside
+from projrun.core.files import create, written_aside
 from projrun.core.flags import Flag
 from projrun.core.metrics.lines import BLOCK, open_regular
 from projrun.data.metrics import read_metrics
@@ -100,11 +100,9 @@ def _masked(path: Path, recording: Recording) -> bool:
             return False
         file.seek(0)
         try:
-            with written_aside(path) as aside:
-                descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-                with open(descriptor, "wb") as clean:
-                    for _, after in recording.masked(_blocks(file)):
-                        clean.write(after)
+            with written_aside(path) as aside, create(aside) as clean:
+                for _, after in recording.masked(_blocks(file)):
+                    clean.write(after)
         except OSError:  # a secret must not stay, and there is no room for the file without it
             with contextlib.suppress(OSError):
                 os.truncate(path, 0)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from projrun.core.errors import StoreError, UsageError
-from projrun.core.files import written_aside
+from projrun.core.files import create, written_aside
 from projrun.core.metrics.lines import Point, Step, Unfit, blocks, open_regular, points_of
 from projrun.core.metrics.numbers import NAN, Value
 from projrun.core.nearest import did_you_mean
@@ -240,7 +240,7 @@ def ingest(run: Path) -> Ingested:
     columns: Mapping[str, Column] = {}
     taken = None
     try:
-        with written_aside(run / metrics_file.FILE) as aside, _created(aside) as file:
+        with written_aside(run / metrics_file.FILE) as aside, create(aside) as file:
             taken = _taken(run, file)
             columns = taken[1]
             if taken[0].pieces.failure is not None:
@@ -269,13 +269,6 @@ class _Unwritten(Exception):
     """Why the derived file cannot be written."""
 
 
-@contextlib.contextmanager
-def _created(path: Path) -> Iterator[BinaryIO]:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with open(descriptor, "wb") as file:
-        yield file
-
-
 def _taken(run: Path, file: BinaryIO | None) -> tuple[Ingest, dict[str, Column]]:
     taken = Ingest(Pieces(file))
     sizes = {name: taken.file(run / name, origin) for name, origin in ((LINES, ORIGIN), (FILES, FILES))}
@@ -288,7 +281,7 @@ def _write_rejected(run: Path, rejected: metrics_rejected.Rejected) -> str:
     path = run / metrics_rejected.FILE
     try:
         if rejected.count:
-            with written_aside(path) as aside, _created(aside) as file:
+            with written_aside(path) as aside, create(aside) as file:
                 file.write(rejected.document())
         else:
             path.unlink(missing_ok=True)

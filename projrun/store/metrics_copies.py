@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from projrun.core.files import create
 from projrun.core.metrics.lines import Point
 from projrun.store.metrics import FILES
 
@@ -48,8 +48,7 @@ class Copies:
         rest += "" if point.time is None else f', "time": {json.dumps(point.time)}'
         try:
             if self._file is None:
-                descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-                self._file = open(descriptor, "wb")  # noqa: SIM115 - closed at the end of the block
+                self._file = create(self._path)
             self._file.write(f'{{"name": {name}, "value": {value}{rest}}}\n'.encode())
         except OSError as error:
             self._fail(error)

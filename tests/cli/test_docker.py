@@ -95,6 +95,7 @@ def test_the_program_finds_fixed_places_and_owns_what_it_makes(workspace: Worksp
         "echo made > made; echo there > $1/there\n"
         "echo no > data/table.csv || echo the input is read-only\n"
         "echo $LANG $FOREIGN; cat /proc/1/comm; echo said >&2\n"
+        """echo '{"name": "inside", "value": 0.5}' >> "$PROJRUN_METRICS"\n"""
     )
     in_image(workspace, script)
     text = (workspace.root / "ProjectSpec.yaml").read_text()
@@ -110,6 +111,8 @@ def test_the_program_finds_fixed_places_and_owns_what_it_makes(workspace: Worksp
     assert (workspace.root / "made").stat().st_uid == os.getuid()
     run = next((workspace.store / "runs").iterdir())
     assert (run / "there").stat().st_uid == os.getuid()
+    reported = json.loads((run / "outcome.json").read_text())["metrics"]
+    assert reported == [{"name": "inside", "value": 0.5, "file": "PROJRUN_METRICS"}]
     assert (workspace.root / "data" / "table.csv").read_text() == "a,b\n1,2\n"
     streams = {mark[2] for mark in map(json.loads, (run / "output.index").read_text().splitlines())}
     assert {"stdout", "stderr"} <= streams
