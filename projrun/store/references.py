@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from projrun.core.errors import StoreError
-from projrun.store.ids import ids_in
+from projrun.store.ids import is_id, names_in
 from projrun.store.objects import Objects
 from projrun.store.outputs import entries
 from projrun.store.run import ALIVE, RUNNING, RunRecord, read_run
@@ -139,7 +139,7 @@ def listed_in(objects: Objects, sha256: str) -> frozenset[str]:
 def run_ids(runs: Path) -> list[str]:
     """The ids of all runs, in order. Raises StoreError when they cannot be listed."""
     try:
-        return sorted(ids_in(runs))
+        return sorted(name for name in names_in(runs) if is_id(name))
     except OSError as error:
         raise StoreError(
             f"the runs cannot be listed: {runs}", why=error.strerror or str(error), hint=f"ls -ld {runs}"
