@@ -16,7 +16,8 @@ class RunRow:
     """What a listing shows. ``started`` and ``ended`` are ISO 8601 in UTC, ``duration`` is in seconds.
 
     ``root`` is the project's directory; ``parameters`` and ``metrics`` are values by name, nested ones as
-    JSON text; what is not known (yet) is None.
+    JSON text; ``inputs`` are SHA-256 digests by name, ``types`` the declared types of the parameters. What is not
+    known (yet) is None.
     """
 
     id: str
@@ -37,6 +38,8 @@ class RunRow:
     tags: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    types: Mapping[str, str] = field(default_factory=dict)
 
 
 def row_of(record: RunRecord) -> RunRow:
@@ -67,6 +70,8 @@ def row_of(record: RunRecord) -> RunRow:
         tags={name: str(value) for name, value in _mapping(head.get("tags")).items()},
         parameters=_by_name(recipe.get("parameters")),
         metrics=_by_name(outcome.get("metrics")),
+        inputs=_texts(recipe.get("inputs"), "sha256"),
+        types=_texts(recipe.get("parameters"), "type"),
     )
 
 
@@ -86,6 +91,17 @@ def _by_name(values: object) -> dict[str, Any]:
         value["name"]: _shown(value.get("value"))
         for value in values
         if isinstance(value, dict) and isinstance(value.get("name"), str)
+    }
+
+
+def _texts(values: object, key: str) -> dict[str, str]:
+    """What each entry of a list has under a key, by the entries' names."""
+    if not isinstance(values, list):
+        return {}
+    return {
+        value["name"]: value[key]
+        for value in values
+        if isinstance(value, dict) and isinstance(value.get("name"), str) and isinstance(value.get(key), str)
     }
 
 
