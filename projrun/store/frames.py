@@ -1,0 +1,46 @@
+"""Runs as a data frame, by pandas: the one module that knows it. It is the extra ``projrun[pandas]``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from projrun.core.errors import UsageError
+from projrun.store.columns import ANY, BOOL, FLOAT, INT, TEXT, TIME, Column, valid_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_TYPES = {
+    TEXT: "string",
+    INT: "Int64",
+    FLOAT: "float64",
+    BOOL: "boolean",
+    TIME: "datetime64[us, UTC]",
+    ANY: "object",
+}
+
+
+def frame(columns: Iterable[Column]) -> pd.DataFrame:
+    """A data frame with typed columns: text ``string``, ``Int64``, ``float64``, ``boolean``, times in UTC.
+
+    What one of these types would lose is in a column of Python's own values. Raises UsageError that says what to
+    install when pandas is not there.
+    """
+    try:
+        import pandas as pd
+    except ImportError as error:
+        raise UsageError(
+            "a data frame is made by pandas, which is not installed beside projrun",
+            why=str(error),
+            hint="install it where projrun is: projrun[pandas]",
+        ) from error
+    found = {one.name: pd.Series(_values(one), dtype=_TYPES[one.kind]) for one in columns}
+    made: pd.DataFrame = pd.DataFrame(found)
+    return made
+
+
+def _values(column: Column) -> list[Any]:
+    if column.kind == TEXT:
+        return [value if value is None else valid_text(value) for value in column.exact]
+    return list(column.exact)
