@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from projrun.choice import Choice, Options
+from projrun.core.labels import Labels
 from projrun.environment.model import Means
 from projrun.recipe import document, redaction
-from projrun.recipe.model import Labels, OutcomeParts
+from projrun.recipe.model import OutcomeParts
 from projrun.recording import Recording
 from projrun.settling import Settled
 from projrun.store.run import RunDirectory

@@ -98,7 +98,7 @@ def _checked(place: Path, data: bytes) -> dict[str, Any]:
     if isinstance(version, int) and version > VERSION:
         why = f"it has version {version}, this projrun knows version {VERSION}"
         raise StoreError(f"{place} is of a newer projrun", why=why, hint="update projrun")
-    if fault := first_fault(recipe, read_json(_SCHEMA)):
+    if fault := first_fault(recipe, _schema()):
         raise StoreError(f"{place} is damaged", why=fault, hint=hint)
     return recipe
 
@@ -113,9 +113,13 @@ def _outcome(place: Path, run: str) -> tuple[Mapping[str, Any] | None, str]:
         return None, "there is no outcome.json beside its recipe"
     except (OSError, ValueError, RecursionError) as error:
         return None, f"its outcome.json cannot be read: {error}"
-    if not isinstance(outcome, dict) or outcome.get("run") != run or first_fault(outcome, read_json(_SCHEMA)):
+    if not isinstance(outcome, dict) or outcome.get("run") != run or first_fault(outcome, _schema()):
         return None, "its outcome.json is damaged, or another run's"
     return outcome, ""
+
+
+def _schema() -> Any:
+    return json.loads(_SCHEMA.read_bytes())  # ours, wherever a package manager links it from
 
 
 def _store_around(place: Path, run: str) -> Store | None:

@@ -13,6 +13,10 @@ from typing import Any
 
 from projrun.core.errors import UsageError
 
+# Bytes of a JSON document: that of a project of 100,000 changed files is a third of it.
+LARGEST_DOCUMENT = 64 << 20
+_DEEPEST = 800  # levels; from a thousand on Python writes it no more
+
 _KINDS = (
     (stat.S_ISDIR, "a directory"),
     (stat.S_ISFIFO, "a pipe"),
@@ -76,6 +80,74 @@ def clear(place: Path, *, whole: bool) -> None:
         place.rmdir()
 
 
+def open_plain(path: Path) -> int:
+    """A descriptor to read a file by. Raises OSError for what is none: a link, a directory, a pipe, a device.
+
+    What lies in a store may be anybody's doing: a link would lead elsewhere, and a pipe would wait for ever.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError(errno.EINVAL, "it is a link and not a file", str(path)) from error
+        raise
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return descriptor
+    os.close(descriptor)
+    kind = next((kind for is_one, kind in _KINDS if is_one(mode)), "something else")
+    raise OSError(errno.EINVAL, f"it is {kind} and not a file", str(path))
+
+
+def read_plain(path: Path, limit: int = LARGEST_DOCUMENT) -> bytes:
+    """A whole file, opened by :func:`open_plain`. Raises OSError, also for one of more than ``limit`` bytes."""
+    with open(open_plain(path), "rb") as file:
+        data = file.read(limit + 1)
+    if len(data) > limit:
+        raise OSError(errno.EFBIG, f"it is larger than {limit >> 20} MiB", str(path))
+    return data
+
+
+def is_directory(path: Path) -> bool:
+    """Whether a directory is there, and no link to one."""
+    try:
+        return stat.S_ISDIR(os.lstat(path).st_mode)
+    except OSError:
+        return False
+
+
+def is_shared(directory: Path) -> bool:
+    """Whether a directory is a group's: the group may write there, and has what is made there (setgid)."""
+    try:
+        mode = directory.stat().st_mode
+    except OSError:
+        return False
+    return bool(mode & stat.S_ISGID and mode & stat.S_IWGRP)
+
+
+def shared_mode(directory: Path, mode: int) -> int:
+    """``mode`` of a file that is its owner's alone; in a group's directory, with as much for the group."""
+    return mode | 0o060 if not mode & 0o077 and is_shared(directory) else mode
+
+
+def make_private(directory: Path, *, parents: bool = False) -> None:
+    """Makes a directory that is its owner's alone, below a group's directory the group's too. Raises OSError."""
+    try:
+        directory.mkdir(mode=0o700)
+    except FileExistsError:
+        if not directory.is_dir():
+            raise
+        return
+    except FileNotFoundError:
+        if not parents:
+            raise
+        make_private(directory.parent, parents=True)
+        make_private(directory)
+        return
+    if is_shared(directory.parent):
+        directory.chmod(0o2770)
+
+
 def read_regular(path: Path, limit: int) -> bytes:
     """At most ``limit`` bytes of a file. Raises OSError, also for a pipe or device: those can have no end."""
     if kind := irregular(path):
@@ -98,6 +170,14 @@ def written_aside(path: Path) -> Iterator[Path]:
         raise
 
 
+def share_file(descriptor: int, directory: Path, mode: int) -> None:
+    """Lets the group have a file that was made with ``mode`` in a group's directory, whatever the umask."""
+    wanted = shared_mode(directory, mode)
+    if wanted != mode:
+        with contextlib.suppress(PermissionError):  # another one's file, who has seen to it
+            os.fchmod(descriptor, wanted)
+
+
 def write_atomic(path: Path, data: bytes, *, mode: int = 0o644, durable: bool = True) -> None:
     """Writes ``data`` so that a reader, or a crash, sees the old file or the new one and nothing between.
 
@@ -106,6 +186,7 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o644, durable: bool = 
     with written_aside(path) as aside:
         descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
         with open(descriptor, "wb", closefd=True) as file:
+            share_file(descriptor, path.parent, mode)
             file.write(data)
             if durable:
                 file.flush()
@@ -130,5 +211,22 @@ def write_json(path: Path, document: Any, *, mode: int = 0o644, durable: bool = 
 
 
 def read_json(path: Path) -> Any:
-    """Reads a JSON document. Raises OSError, or ValueError when it is not JSON."""
-    return json.loads(path.read_bytes())
+    """Reads a JSON document by :func:`read_plain`. Raises OSError, and ValueError if it is none or too deep."""
+    data = read_plain(path)
+    try:
+        document = json.loads(data)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    if data.count(b"[") + data.count(b"{") > _DEEPEST and _depth(document) > _DEEPEST:
+        raise ValueError("it is nested too deeply")
+    return document
+
+
+def _depth(document: Any) -> int:
+    """How deep lists and mappings lie in each other; found out without descending, for what can be endless."""
+    depth, level = 0, [document]
+    while level:
+        depth += 1
+        containers = [one for one in level if isinstance(one, (dict, list))]
+        level = [inner for one in containers for inner in (one.values() if isinstance(one, dict) else one)]
+    return depth

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
+from projrun.core.files import share_file
+
 _POLL_SECONDS = 0.1
 # What flock(2) says where it is not there. ENOTSUP is EOPNOTSUPP on Linux and another number elsewhere.
 _NO_FLOCK = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS)
@@ -24,10 +26,17 @@ class Held(Protocol):
     """A lock that this process holds until ``close``, or its own end.
 
     ``notice`` is what to tell people of the lock, once: that flock does not work there. Usually empty.
+    A process that inherits ``descriptors``, and is then named to ``share``, holds it as well, and after us.
     """
 
     @property
     def notice(self) -> str: ...
+
+    @property
+    def descriptors(self) -> tuple[int, ...]: ...
+
+    def share(self, pid: int) -> None:
+        """That process was started with the descriptors."""
 
     def close(self) -> None:
         """Lets go of the lock."""
@@ -41,6 +50,13 @@ class _Flock:
     def __init__(self, descriptor: int, *, named: bool) -> None:
         self._descriptor = descriptor
         self._named = named
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        return (self._descriptor,)
+
+    def share(self, pid: int) -> None:
+        """The kernel knows."""
 
     def close(self) -> None:
         if self._named:
@@ -99,7 +115,8 @@ def is_used(path: Path) -> bool:
 
 def _is_locked(path: Path, against: int) -> bool:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        # Of a store that is somebody's: a pipe would wait for ever.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:
@@ -114,11 +131,20 @@ def _is_locked(path: Path, against: int) -> bool:
         os.close(descriptor)
 
 
+def _openness(directory: Path) -> int:
+    """The rights that a directory leaves to others, as a mask: a lock is as open as what it lies in."""
+    with contextlib.suppress(OSError):
+        return 0o600 | directory.stat().st_mode
+    return 0o777
+
+
 def _attempt(path: Path, holder: str, *, shared: bool = False) -> Held | None:
     """The lock, or None when another process has it. ``holder`` is written into the file as long as it is held."""
     access = os.O_RDONLY if shared else os.O_RDWR
-    descriptor = os.open(path, access | os.O_CREAT | os.O_CLOEXEC, 0o666 if holder or shared else 0o600)
+    mode = (0o666 if holder or shared else 0o600) & _openness(path.parent)
+    descriptor = os.open(path, access | os.O_CREAT | os.O_CLOEXEC, mode)
     try:
+        share_file(descriptor, path.parent, 0o600)
         if not _flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX):
             os.close(descriptor)
             return None

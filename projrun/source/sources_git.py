@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from projrun.core.errors import SourceError
-from projrun.core.files import write_atomic
+from projrun.core.files import is_shared, make_private, read_plain, write_atomic
 from projrun.core.process import Completed
 from projrun.source import git
 
@@ -40,6 +40,10 @@ _VARIABLES = {
     "GIT_AUTHOR_DATE": "@946684800 +0000",
     "GIT_COMMITTER_DATE": "@946684800 +0000",
 }
+
+
+# git-config(1), core.sharedRepository: the mode of every file that git makes, directories to suit.
+_SHARING = re.compile(r"^\[core\]\n\tsharedRepository = (\d+)\n", re.MULTILINE)
 
 
 class WriteFailed(Exception):
@@ -76,20 +80,22 @@ class SourcesGit(NamedTuple):
             self._initialise()
         attributes = self.path / "info" / "attributes"
         if not attributes.exists():
-            attributes.parent.mkdir(exist_ok=True)
-            write_atomic(attributes, _ATTRIBUTES)
+            make_private(attributes.parent)
+            write_atomic(attributes, _ATTRIBUTES, mode=0o600)
+        self._close()
 
     def _initialise(self) -> None:
         import shutil  # slow to import, and only needed once
 
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        make_private(self.path.parent, parents=True)
         aside = self.path.with_name(f".{self.path.name}.{os.urandom(4).hex()}.part")
         try:
-            aside.mkdir(mode=0o700)  # it holds what the user did not publish
+            make_private(aside)  # it holds what the user did not publish
             words = ("init", "--quiet", "--bare", "--template=", str(aside))
             made = git.run(words, self.path.parent, variables=_VARIABLES, accept=None)
             if not made.ok:
                 raise WriteFailed(made)
+            _close_all(aside)
             aside.rename(self.path)
         except OSError:
             if not self.path.is_dir():  # otherwise another process was first
@@ -97,16 +103,30 @@ class SourcesGit(NamedTuple):
         finally:
             shutil.rmtree(aside, ignore_errors=True)
 
+    def _close(self) -> None:
+        """Has git make its files the owner's alone, or the group's too, as the directory is."""
+        place = self.path / "config"
+        wanted = "0660" if is_shared(self.path) else "0600"
+        text = read_plain(place).decode(errors="surrogateescape")
+        if _SHARING.findall(text) != [wanted]:
+            text = _SHARING.sub("", text)
+            text += f"[core]\n\tsharedRepository = {wanted}\n"
+            write_atomic(place, text.encode(errors="surrogateescape"), mode=0o600)
+
     def write(self, *words: str, index: Path | None = None, stdin: bytes = b"") -> Completed:
         """Runs a git command on this repository. Raises WriteFailed when it fails."""
+        completed = self.ask(*words, index=index, stdin=stdin)
+        if not completed.ok:
+            raise WriteFailed(completed)
+        return completed
+
+    def ask(self, *words: str, index: Path | None = None, stdin: bytes = b"") -> Completed:
+        """Runs a git command on this repository, whatever it ends with."""
         options = [word for setting in _SETTINGS for word in ("-c", setting)]
         variables = {**_VARIABLES, "GIT_DIR": str(self.path), "GIT_WORK_TREE": str(self.worktree)}
         if index is not None:
             variables["GIT_INDEX_FILE"] = str(index)
-        completed = git.run((*options, *words), self.worktree, variables=variables, stdin=stdin, accept=None)
-        if not completed.ok:
-            raise WriteFailed(completed)
-        return completed
+        return git.run((*options, *words), self.worktree, variables=variables, stdin=stdin, accept=None)
 
     def indexed(self, index: Path) -> frozenset[str]:
         """The paths in an index."""
@@ -115,6 +135,16 @@ class SourcesGit(NamedTuple):
     def touched(self, index: Path) -> frozenset[str]:
         """Those of its paths whose files are not what they were, by their stat values."""
         return _paths(self.write("diff-files", "-z", "--name-only", index=index))
+
+
+def _close_all(directory: Path) -> None:
+    """Gives what git made by the umask the modes of a store."""
+    shared = is_shared(directory)
+    for place, folders, files in os.walk(directory):
+        for name in folders:
+            Path(place, name).chmod(0o2770 if shared else 0o700)
+        for name in files:
+            Path(place, name).chmod(0o660 if shared else 0o600)
 
 
 def _paths(completed: Completed) -> frozenset[str]:

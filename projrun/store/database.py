@@ -6,9 +6,10 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from projrun.core.files import shared_mode
 from projrun.core.locks import exclusive
 from projrun.store.facts import facts_of, stored_text
 from projrun.store.query import numbers
@@ -54,7 +55,8 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
         if _version(connection) != VERSION:
             with exclusive(path.with_suffix(".lock"), holder=f"process {os.getpid()}"):
                 if _version(connection) != VERSION:
-                    path.chmod(0o600)
+                    with suppress(PermissionError):  # another one of the group made it
+                        path.chmod(shared_mode(path.parent, 0o600))
                     _make(connection)
         yield connection
 

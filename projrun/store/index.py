@@ -77,6 +77,19 @@ class Index:
         except (sqlite3.Error, OSError):
             return
 
+    def forget(self, run: str) -> None:
+        """Has the next listing read a run again. Fails in silence: an index that cannot be written is not used."""
+        import sqlite3
+
+        from projrun.store.database import drop, opened, transaction
+
+        try:
+            with opened(self._path) as connection, transaction(connection):
+                drop(connection, [run])
+                connection.execute("DELETE FROM seen")
+        except (sqlite3.Error, OSError):
+            return
+
     def rebuild(self) -> int:
         """Makes the index again from the directories alone and returns the number of runs. Raises StoreError."""
         import sqlite3

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import BinaryIO, NamedTuple
 
 from projrun.core.errors import StoreError
+from projrun.core.files import open_plain, share_file
 from projrun.store.drawing import DrawnLine
 
 LOG_NAME = "output.log"
@@ -109,7 +110,10 @@ class RunLog:
 
     def _open(self, name: str) -> int:
         try:
-            return os.open(self._directory / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+            descriptor = os.open(self._directory / name, flags, 0o600)
+            share_file(descriptor, self._directory, 0o600)
+            return descriptor
         except OSError as error:
             raise self._failure(error) from error
 
@@ -256,7 +260,7 @@ class _Reader:
 
 def _opened(path: Path) -> BinaryIO | None:
     try:
-        return path.open("rb")
+        return open(open_plain(path), "rb")
     except FileNotFoundError:
         return None
 

@@ -4,27 +4,41 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
 from projrun.core.copying import shares_blocks
 from projrun.core.errors import StoreError
-from projrun.core.files import write_atomic, written_aside
+from projrun.core.files import make_private, open_plain, read_plain, shared_mode, write_atomic, written_aside
 from projrun.core.hashing import sha256_bytes, sha256_file
 from projrun.store.failures import writing
 
 _BLOCK = 1 << 20
+_LARGEST = 1 << 30  # bytes of what is read as a whole: locks, lists of directories
+_DIGEST = re.compile("[0-9a-f]{64}")
 
 
 class Objects:
-    """The objects of a store. Nothing is ever changed or written twice."""
+    """The objects of a store. Nothing is ever changed or written twice.
+
+    What is put and there already is touched: to a collector of what no record names, it is as new as a record
+    that is yet to be written (see collecting).
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
+    @property
+    def root(self) -> Path:
+        """The directory of all of them."""
+        return self._path
+
     def path(self, sha256: str) -> Path:
-        """Where the content of that digest is, or would be."""
+        """Where the content of that digest is, or would be. Raises StoreError for a text that is no digest."""
+        if not _DIGEST.fullmatch(sha256):
+            raise damaged(f"{sha256!r} is no object", "an object's name is the SHA-256 of its content")
         return self._path / sha256[:2] / sha256[2:]
 
     def put_bytes(self, data: bytes) -> str:
@@ -33,7 +47,7 @@ class Objects:
         place = self.path(sha256)
         with writing(self._path):
             if not self._has(place, len(data)):
-                place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                make_private(place.parent, parents=True)
                 write_atomic(place, data, mode=0o400)
         return sha256
 
@@ -48,7 +62,7 @@ class Objects:
         if self._has(place, path.stat().st_size):
             return sha256
         with path.open("rb", buffering=0) as source, writing(self._path):
-            place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private(place.parent, parents=True)
             with written_aside(place) as aside:
                 if _copied(source, aside) != sha256:
                     raise StoreError(
@@ -56,13 +70,17 @@ class Objects:
                         why="it is being written by somebody",
                         hint="wait until it is complete, then try again",
                     )
-                aside.chmod(0o400)
+                aside.chmod(shared_mode(place.parent, 0o400))
         return sha256
+
+    def touch(self, sha256: str) -> bool:
+        """Has an object count as put just now; False when it is not there, or is another user's and has to be."""
+        return _touched(self.path(sha256))
 
     def read(self, sha256: str) -> bytes:
         """The content of that digest. Raises StoreError when it is not there or not whole."""
         try:
-            data = self.path(sha256).read_bytes()
+            data = read_plain(self.path(sha256), _LARGEST)
         except OSError as error:
             raise damaged(f"object {sha256} cannot be read", error.strerror or str(error)) from error
         if sha256_bytes(data) != sha256:
@@ -93,7 +111,7 @@ class Objects:
         """Writes the content to ``place``, where nothing is. Raises OSError and StoreError."""
         digest = hashlib.sha256()
         try:
-            source = self.path(sha256).open("rb", buffering=0)
+            source = FileIO(open_plain(self.path(sha256)))
         except OSError as error:
             raise damaged(f"object {sha256} cannot be read", error.strerror or str(error)) from error
         with source, place.open("xb") as copy:
@@ -109,11 +127,19 @@ class Objects:
 
     @staticmethod
     def _has(place: Path, size: int) -> bool:
-        """Whether it is there and whole; one that a crash cut short is written again."""
+        """Whether it is there and whole, and counts as put; one that a crash cut short is written again."""
         try:
-            return place.stat().st_size == size
+            return place.stat().st_size == size and _touched(place)
         except FileNotFoundError:
             return False
+
+
+def _touched(place: Path) -> bool:
+    try:
+        os.utime(place)
+    except OSError:
+        return False
+    return True
 
 
 def _copied(source: FileIO, place: Path) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from projrun.store.labels import labels_of
 from projrun.store.run import RunRecord
 
 
@@ -50,6 +51,7 @@ def row_of(record: RunRecord) -> RunRow:
     head = start or recipe
     source = _mapping(recipe.get("source"))
     project = _mapping(start.get("project"))
+    labels = labels_of(record)
     spec = _mapping(recipe.get("spec"))
     return RunRow(
         id=record.id,
@@ -58,8 +60,8 @@ def row_of(record: RunRecord) -> RunRow:
         project=_text(project.get("name")) or _text(spec.get("project")),
         root=_text(project.get("root")) or _text(spec.get("root")),
         entry_point=_text(_mapping(recipe.get("entry_point")).get("name")) or _text(start.get("entry_point")),
-        name=_text(head.get("name")),
-        note=_text(head.get("note")),
+        name=labels.name,
+        note=labels.note,
         ended=_text(outcome.get("ended")),
         duration=_number(outcome.get("duration")),
         exit_code=_integer(outcome.get("exit_code")),
@@ -67,7 +69,7 @@ def row_of(record: RunRecord) -> RunRow:
         snapshot=_text(source.get("snapshot")),
         dirty=source["dirty"] if isinstance(source.get("dirty"), bool) else None,
         environment=_text(_mapping(recipe.get("environment")).get("key")),
-        tags={name: str(value) for name, value in _mapping(head.get("tags")).items()},
+        tags=labels.tags,
         parameters=_by_name(recipe.get("parameters")),
         metrics=_by_name(outcome.get("metrics")),
         inputs=_texts(recipe.get("inputs"), "sha256"),

@@ -11,18 +11,22 @@ A run is written by its own process alone, so runs need no lock against each oth
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from projrun.core.errors import StoreError, UsageError
-from projrun.core.files import read_json, write_atomic, write_json
+from projrun.core.files import is_directory, make_private, read_json, write_atomic, write_json
+from projrun.core.labels import Labels
 from projrun.core.locks import take
 from projrun.core.nearest import nearest
 from projrun.store.failures import ANOTHER_STORE, writing
 from projrun.store.ids import is_id, new_id
 from projrun.store.index import Index, RunQuery
+from projrun.store.labels import change_labels
 from projrun.store.objects import Objects
 from projrun.store.row import RunRow
 from projrun.store.run import ALIVE, RunDirectory, RunRecord, read_run
@@ -48,13 +52,14 @@ class Store:
     def prepare(self) -> None:
         """Makes the store if it is not there yet. Raises StoreError when that, or using it, is impossible."""
         with writing(self.path):
-            self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_private(self.path, parents=True)
             if not self._is_marked():
                 self._refuse_foreign()
+                self._close()
                 # A store inside a project is no part of its source.
                 write_atomic(self.path / ".gitignore", b"*\n", mode=0o600)
                 write_json(self.path / _MARKER, {"format": FORMAT}, mode=0o600)
-            self.runs_directory.mkdir(exist_ok=True, mode=0o700)
+            make_private(self.runs_directory)
 
     def begin(self) -> RunDirectory:
         """A new run with a directory that is this process's alone. Raises StoreError."""
@@ -64,7 +69,7 @@ class Store:
                 run = self.runs_directory / new_id()
                 # Locked before it has its name: whoever sees a run sees whether it lives.
                 aside = self.runs_directory / f".{run.name}.{os.getpid()}.new"
-                aside.mkdir(mode=0o700)
+                make_private(aside)
                 try:
                     lock = take(aside / ALIVE)
                     try:
@@ -80,14 +85,27 @@ class Store:
 
     def read(self, run: str) -> RunRecord:
         """The run of that full id. Raises UsageError when there is none, StoreError for another's store."""
-        self._check()
-        if not is_id(run) or not (self.runs_directory / run).is_dir():
+        self.check()
+        if not is_id(run) or not is_directory(self.runs_directory / run):
             raise self._unknown(run)
         return read_run(self.runs_directory / run)
 
+    def relabel(self, run: str, change: Callable[[Labels], Labels]) -> Labels:
+        """Replaces name, note and tags of the run of that full id, and gives what they are then.
+
+        Raises UsageError for labels that are too long, and StoreError.
+        """
+        self.check()
+        path = self.runs_directory / run
+        self.index.forget(run)  # so that it is read again, should we be killed before it is noted
+        try:
+            return change_labels(path, change)
+        finally:
+            self.index.record(path)
+
     def list_runs(self, query: RunQuery) -> tuple[RunRow, ...]:
         """The runs of a query, from an index that is up to date. Raises UsageError and StoreError."""
-        self._check()
+        self.check()
         return self.index.runs(query)
 
     def rebuild(self) -> int:
@@ -101,11 +119,11 @@ class Store:
         ``last`` is the run of ``project`` (its directory; None: of any) that was started last, ``last~2`` the
         second before it. Raises UsageError, and StoreError for another's store.
         """
-        self._check()
+        self.check()
         wanted = text.strip().lower()
         if match := _LAST.fullmatch(wanted):
             return self._last(int(match["back"] or 0), project)
-        if is_id(wanted) and (self.runs_directory / wanted).is_dir():
+        if is_id(wanted) and is_directory(self.runs_directory / wanted):
             return wanted
         found = self.index.ids(wanted) if wanted else ()
         if not found:
@@ -143,7 +161,7 @@ class Store:
             else "projrun runs --all",
         )
 
-    def _check(self) -> None:
+    def check(self) -> None:
         """Raises StoreError when the store is there but not ours to read."""
         try:
             self._is_marked()
@@ -175,6 +193,12 @@ class Store:
             why="it does not name the store's format",
             hint=f'if this is a store, write {{"format": {FORMAT}}} to it; otherwise {ANOTHER_STORE}',
         )
+
+    def _close(self) -> None:
+        """Takes everybody else's rights from an empty directory that becomes a store."""
+        if self.path.stat().st_mode & 0o077:
+            with contextlib.suppress(PermissionError):  # whose it is has decided
+                self.path.chmod(0o700)
 
     def _refuse_foreign(self) -> None:
         """Keeps a mistyped --store from being strewn with runs."""
