@@ -6,13 +6,14 @@ here is the public interface; it is imported when it is used.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 __version__ = "0.1.0"
+
+TYPE_CHECKING = False  # what a checker takes for true; typing itself is slow to import
 
 if TYPE_CHECKING:
     from projrun.api import Reproduction, Store, reproduce, run
-    from projrun.api_run import Line, Log, Metrics, Output, Run
+    from projrun.api_parts import Line, Log, Metrics, Output, Series
+    from projrun.api_run import Run
     from projrun.api_runs import Runs
     from projrun.core.errors import (
         DataError,
@@ -31,7 +32,8 @@ _ERRORS = ("DataError", "EngineFailure", "EnvironmentFailure", "ProjrunError", "
 # Where each public name is: importing projrun imports none of them (PEP 562).
 _HOMES = {
     **dict.fromkeys(("Reproduction", "Store", "reproduce", "run"), "projrun.api"),
-    **dict.fromkeys(("Line", "Log", "Metrics", "Output", "Run"), "projrun.api_run"),
+    **dict.fromkeys(("Line", "Log", "Metrics", "Output", "Series"), "projrun.api_parts"),
+    "Run": "projrun.api_run",
     "Runs": "projrun.api_runs",
     **dict.fromkeys((*_ERRORS, "StoreError", "StrictRefusal", "UsageError"), "projrun.core.errors"),
     "Interrupted": "projrun.stopping",
@@ -50,6 +52,7 @@ __all__ = [
     "Reproduction",
     "Run",
     "Runs",
+    "Series",
     "SourceError",
     "SpecError",
     "Store",

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
-import io
-import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from projrun.core.errors import UsageError
+from projrun.api_given import label, valid_tags
+from projrun.api_parts import Log, Metrics, Output
 from projrun.core.flags import Flag
-from projrun.core.nearest import did_you_mean
-from projrun.store import log as logs
-from projrun.store.exact import parameter_value, real_number, utc
+from projrun.core.labels import Labels
+from projrun.store.exact import parameter_value, utc
 from projrun.store.row import RunRow, row_of
 from projrun.store.run import RUNNING, RunRecord, read_run, read_verdict
 
 if TYPE_CHECKING:
-    from projrun.returning import Output as Facts
     from projrun.store.store import Store
 
+_AS_IT_IS = "\0"  # what no name and no note can be
 _FIRST_LOOK, _LONGEST_PAUSE = 0.02, 1.0  # seconds
 
 
@@ -141,8 +139,8 @@ class Run:
 
     @cached_property
     def metrics(self) -> Metrics:
-        """The last value of every metric; called with a name, all values of it."""
-        return Metrics(self)
+        """The last value of every metric by name; ``run.metrics("loss")`` are all values of one."""
+        return Metrics(self.record)
 
     @property
     def start(self) -> Mapping[str, Any] | None:
@@ -189,6 +187,31 @@ class Run:
 
         return {facts.path: Output(self._store, self.record, facts) for facts in outputs_of(self.record)}
 
+    def relabel(
+        self,
+        *,
+        name: str | None = _AS_IT_IS,
+        note: str | None = _AS_IT_IS,
+        tags: Mapping[str, str] | None = None,
+        without: Iterable[str] = (),
+    ) -> Run:
+        """Changes what it is called, and gives the run as it is then: ``tags`` are added, ``without`` taken away.
+
+        None takes name or note away. Raises UsageError for what no record keeps, and StoreError.
+        """
+        added, removed = valid_tags(tags or {}), frozenset(without)
+
+        def change(labels: Labels) -> Labels:
+            kept = {key: value for key, value in labels.tags.items() if key not in removed}
+            return Labels(
+                name=labels.name if name is _AS_IT_IS else name and label("name", name),
+                tags={**kept, **added},
+                note=labels.note if note is _AS_IT_IS else note and label("note", note),
+            )
+
+        self._store.relabel(self.id, change)
+        return self.reload()
+
     def reload(self) -> Run:
         """The same run as it is now. Raises UsageError when it has been removed."""
         return Run(self._store, self._store.read(self.id))
@@ -214,137 +237,3 @@ class Run:
     def __repr__(self) -> str:
         called = f" {self.name!r}" if self.name else ""
         return f"<Run {self.id} {self.status} of {self.project!r} {self.entry_point!r}{called}>"
-
-
-class Metrics(Mapping[str, Any]):
-    """The last value of every metric by its name; called with a name, all values of it."""
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-        self._values = _last_values(run)
-
-    def __getitem__(self, name: str) -> Any:
-        return self._values[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def __repr__(self) -> str:
-        return f"Metrics({self._values!r})"
-
-
-def _last_values(run: Run) -> Mapping[str, Any]:
-    found = (run.outcome or {}).get("metrics")
-    entries = found if isinstance(found, list) else []
-    return {str(one.get("name")): real_number(one.get("value")) for one in entries if isinstance(one, dict)}
-
-
-class Line(NamedTuple):
-    """A line of a log without its end, when it came (UTC; None when that is not known) and on which stream."""
-
-    time: dt.datetime | None
-    stream: str
-    text: str
-
-
-class Log:
-    """What a run printed, in the order in which it came. It is read anew each time that it is asked for."""
-
-    STREAMS = ("stdout", "stderr", "build", "projrun")
-
-    def __init__(self, directory: Path, streams: Iterable[str] = ()) -> None:
-        self._directory = directory
-        self._streams = tuple(streams)
-        for stream in self._streams:
-            if stream not in self.STREAMS:
-                raise UsageError(
-                    f"a log has no stream {stream!r}",
-                    why=f"its streams are {', '.join(self.STREAMS)}",
-                    hint=did_you_mean(stream, self.STREAMS),
-                )
-
-    def pieces(self, *, follow: bool = False) -> Iterator[logs.Piece]:
-        """The bytes as they came, with time and stream; with ``follow`` also what comes until the run ends."""
-        found = logs.follow(self._directory, self._lives) if follow else logs.read(self._directory)
-        return (piece for piece in found if not self._streams or piece.stream in self._streams)
-
-    def bytes(self) -> bytes:
-        """All of it, byte for byte."""
-        return b"".join(piece.data for piece in self.pieces())
-
-    def text(self) -> str:
-        """All of it as text; what is not UTF-8 is written as ``\\xff``."""
-        return self.bytes().decode(errors="backslashreplace")
-
-    def lines(self, *, follow: bool = False) -> Iterator[Line]:
-        """Line by line; with ``follow`` also what comes until the run ends."""
-        for line in logs.lines(self.pieces(follow=follow)):
-            came = None if line.time is None else dt.datetime.fromtimestamp(line.time, dt.timezone.utc)
-            yield Line(came, line.stream, line.data.decode(errors="backslashreplace"))
-
-    def _lives(self) -> bool:
-        return read_run(self._directory).status == RUNNING
-
-    def __iter__(self) -> Iterator[Line]:
-        return self.lines()
-
-    def __str__(self) -> str:
-        return self.text()
-
-    def __repr__(self) -> str:
-        return f"<Log of {self._directory.name}{': ' * bool(self._streams)}{', '.join(self._streams)}>"
-
-
-class Output:
-    """A declared output as the run left it.
-
-    ``kind`` is ``file``, ``directory``, ``missing`` or ``unreadable``, ``size`` in bytes, of ``files`` files;
-    ``stale``: it was there before the run and was not touched. ``kept``: the store holds it.
-    """
-
-    def __init__(self, store: Store, record: RunRecord, facts: Facts) -> None:
-        self._store, self._record = store, record
-        self.facts = facts
-        self.path, self.kind = facts.path, facts.kind
-        self.size, self.files = facts.size, facts.files
-        self.sha256, self.stale = facts.sha256, facts.stale
-        self.kept = bool(facts.where)
-
-    def open(self, part: str = "") -> BinaryIO:
-        """Its bytes, open for reading, or those of the file ``part`` of a directory; checked against their digest.
-
-        Raises DataError when it is not kept, UsageError when there is no such file, StoreError when it is damaged.
-        """
-        from projrun.returning import output_file
-
-        return output_file(self._store, self._record, os.path.join(self.path, part))  # noqa: PTH118
-
-    def bytes(self, part: str = "") -> bytes:
-        """The same, read."""
-        with self.open(part) as file:
-            return file.read()
-
-    def text(self, part: str = "", encoding: str = "utf-8") -> str:
-        """The same as text, with ``\\n`` for every end of a line."""
-        with io.TextIOWrapper(self.open(part), encoding) as file:
-            return file.read()
-
-    def save(self, place: str | os.PathLike[str], part: str = "") -> Path:
-        """Writes it, or a part of a directory, and gives where: to ``place``, or into the directory that is there.
-
-        Nothing is written over. Raises as :meth:`open`, and UsageError when something is there.
-        """
-        from projrun.returning import save_output
-
-        target = Path(place)
-        source = os.path.join(self.path, part) if part else self.path  # noqa: PTH118
-        if target.is_dir():
-            target /= os.path.basename(source)  # noqa: PTH119
-        save_output(self._store, self._record, source, target)
-        return target
-
-    def __repr__(self) -> str:
-        return f"<Output {self.path!r}: {self.kind}{', kept' * self.kept}>"

@@ -99,7 +99,7 @@ def _column_text(name: str, value: Any) -> str:
 
 def _tell_same(found: Compared) -> None:
     told = [f"entry point {printable(found.entry_point)}"] if found.entry_point else []
-    told += [f"{printable(field.name)}={_short(value)}" for field, value in found.same]
+    told += [f"{printable(field.text)}={_short(value)}" for field, value in found.same]
     if told:
         click.echo(f"the same in all: {', '.join(told)}", err=True)
 
