@@ -81,7 +81,16 @@ def lines(record: RunRecord) -> Iterator[Line]:
             yield from tuple(tell(found))
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             yield "incomplete", f"{file} is damaged ({type(error).__name__}: {error})"
+    if record.outcome is None:
+        yield from _measured(record)
     yield "files", str(record.path)
+
+
+def _measured(record: RunRecord) -> Iterator[Line]:
+    """What a run without an outcome has told so far."""
+    from projrun.store.metrics import recent  # most runs that are shown have ended
+
+    yield from (("metric", f"{name} = {number(value)}") for name, value in recent(record.path).items())
 
 
 def _verdict(verdict: Mapping[str, Any]) -> Iterator[Line]:
