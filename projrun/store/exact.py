@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import re
 from typing import Any
 
 from projrun.store.query import numbers
 
 _LARGEST = 2**63
+_DIGIT = re.compile("[1-9]")
 _WHOLE = 2**53  # up to here a double has every integer
 
 
@@ -18,6 +21,11 @@ def real_number(value: object) -> Any:
     if not isinstance(value, str):
         return value
     number = numbers.read(value)
+    if number == 0.0 and isinstance(number, float) and _DIGIT.search(value.lower().partition("e")[0]):
+        from decimal import Decimal, InvalidOperation
+
+        with contextlib.suppress(InvalidOperation):
+            return Decimal(value)  # 1e-400 is not nothing
     return value if number is None else number
 
 
