@@ -162,6 +162,15 @@ def _told(compared: Compared) -> str:
     return f"{compared.format}: {'; '.join(parts)}"
 
 
+def why_not_held(output: _Output, side: Side) -> str:
+    """Why the bytes of an output that was written are not at hand; empty when they are."""
+    try:
+        _held(output, side)
+    except _NotHeld as reason:
+        return str(reason)
+    return ""
+
+
 def _held(output: _Output, side: Side) -> dict[str, _Content]:
     """The files of an output by their paths below it; a file's own path is empty. Raises _NotHeld."""
     if output["object"] and side.objects is not None:
