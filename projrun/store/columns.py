@@ -146,8 +146,7 @@ def _exact(field: Field, value: Any) -> Any:
 
 
 def _parameter(row: RunRow, name: str, value: Any) -> Any:
-    kind, _, items = row.types.get(name, "").partition(" ")
-    return parameter_value(kind, items, value)
+    return parameter_value(row.types.get(name), None, value) if isinstance(value, (str, list)) else value
 
 
 def kind_of(values: Sequence[Any]) -> str:

@@ -215,6 +215,9 @@ def test_what_is_wrong_is_an_error_and_prints_nothing(
     with pytest.raises(projrun.SpecError) as faulty:
         projrun.run(tmp_path, store=place)
     assert faulty.value.problems
+    if sys.version_info >= (3, 11):
+        assert told.value.__notes__[-1] == "try: did you mean 'depth'?"
+        assert "ProjectSpec.yaml:1:" in faulty.value.__notes__[-1]
     with pytest.raises(projrun.ProjrunError):
         projrun.run(project, "train", store=place, strict=True)
     assert capfd.readouterr() == ("", "")
