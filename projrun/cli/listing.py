@@ -110,7 +110,7 @@ def _fact_columns(fields: Sequence[Field]) -> list[Column]:
     found = []
     for place, field in enumerate(fields):
         count[field.group] = count.get(field.group, 0) + 1
-        rank = 1 if count[field.group] <= _FIRST else 10 + place
+        rank = count[field.group] if count[field.group] <= _FIRST else 10 + place
         found.append(Column(printable(field.text), rank=rank))
     return found
 
