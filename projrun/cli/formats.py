@@ -77,7 +77,7 @@ def json_value(value: Any) -> Any:
 
 def markdown_bytes(columns: Sequence[Column]) -> bytes:
     """A table of GitHub Flavored Markdown (section 4.10), with what Markdown would obey taken as text."""
-    rows = [[_MARKED.sub(r"\\\1", one.name) for one in columns]]
+    rows = [[_MARKED.sub(r"\\\1", printable(one.name)) for one in columns]]
     rows.append(["---:" if one.kind in ("int", "float") else "---" for one in columns])
     cells = [
         [_MARKED.sub(r"\\\1", printable(_short(value, text))) for value, text in _cells(one)] for one in columns

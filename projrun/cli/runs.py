@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from projrun.cli.options import json_option, single, store_option
-from projrun.cli.render import print_bytes
+from projrun.cli.render import print_bytes, printable
 from projrun.core.errors import UsageError
 from projrun.core.files import write_atomic
 
@@ -204,7 +204,7 @@ def _write_columns(columns: Sequence[Column], wish: _Wish) -> None:
 
 def _write(data: bytes, wish: _Wish) -> None:
     if wish.place is None:
-        print_bytes(data)
+        print_bytes(_for_terminal(data) if sys.stdout.isatty() else data)
         return
     try:
         write_atomic(wish.place, data)
@@ -212,6 +212,13 @@ def _write(data: bytes, wish: _Wish) -> None:
         raise UsageError(
             f"{wish.place} cannot be written", why=error.strerror or str(error), hint="name another file"
         ) from error
+
+
+def _for_terminal(data: bytes) -> bytes:
+    """Text without anything that a terminal would obey: a file gets all of it."""
+    return b"".join(
+        printable(line).encode(errors="backslashreplace") + b"\n" for line in data.decode().splitlines()
+    )
 
 
 def _tell_more(shown: int, count: int, what: str) -> None:

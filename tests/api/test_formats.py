@@ -161,6 +161,24 @@ def test_parquet_is_not_for_a_terminal_and_takes_pyarrow(
     assert (lacking.returncode, b"projrun[parquet]" in lacking.stderr) == (2, True), lacking.stderr
 
 
+@pytest.mark.parametrize("format_", ["csv", "json", "markdown", "table"])
+def test_no_format_commands_a_terminal(tmp_path: Path, format_: str) -> None:
+    evil = "\x1b[2J\x9b1m\n|"
+    labels = Labels(evil, {evil: evil}, evil)
+    keep_run(Store(tmp_path), 0, {"model": evil}, {evil: 1.0}, labels=labels)
+    ours, theirs = pty.openpty()
+    with open(ours, "rb", buffering=0) as screen:
+        words = [sys.executable, "-m", "projrun", "runs", "--store", str(tmp_path), "--all"]
+        done = subprocess.run(
+            [*words, "--format", format_, "--columns", "all"], stdout=theirs, stderr=subprocess.PIPE, check=False
+        )
+        os.close(theirs)
+        shown = screen.read(4096).decode(errors="replace")
+    assert done.returncode == 0, done.stderr
+    assert not {"\x1b", "\x9b"} & set(shown)
+    assert b"\x1b" not in done.stderr
+
+
 def test_markdown_is_a_table_of_texts(place: Path) -> None:
     lines = runs(place, "--format", "markdown", "--sort", "params.depth").stdout.decode().splitlines()
     assert len(lines) == 5
