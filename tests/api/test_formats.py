@@ -206,13 +206,14 @@ def test_a_narrow_terminal_has_the_first_facts_and_tells_of_the_rest(
     assert "no room" not in capsys.readouterr().err
 
 
+texts = st.text(st.characters(exclude_characters="\0"), max_size=8)  # the reader of Python 3.10 takes no NUL
 values = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=8)
+    st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), texts
 )
 
 
 @settings(max_examples=80)
-@given(st.lists(st.tuples(values, st.text(max_size=8)), min_size=1, max_size=4))
+@given(st.lists(st.tuples(values, texts), min_size=1, max_size=4))
 def test_no_format_changes_a_value(rows: list[tuple[object, str]]) -> None:
     first, second = zip(*rows, strict=True)
     columns = [Column("a", kind_of(first), first, first), Column("b|,", "text", second, second)]
