@@ -33,20 +33,11 @@ def logs(run: str, follow: bool, times: bool, streams: tuple[str, ...], store: P
     streams are printed in the order in which they came: stdout and stderr of the program, build, and projrun's
     own lines.
     """
-    from projrun.core.paths import store_directory
+    from projrun.api import Store
     from projrun.spec.load import project_around
-    from projrun.store import log
-    from projrun.store.run import RUNNING, read_run
-    from projrun.store.store import Store
 
-    chosen = Store(store_directory(store))
-    record = chosen.read(chosen.resolve(run, project_around(Path())))
-    pieces = (
-        log.follow(record.path, lambda: read_run(record.path).status == RUNNING)
-        if follow
-        else log.read(record.path)
-    )
-    wanted = (piece for piece in pieces if not streams or piece.stream in streams)
+    found = Store(store).run(run, project=project_around(Path()))
+    wanted = found.log(*streams).pieces(follow=follow)
     if times:
         _print_lines(wanted)
     else:

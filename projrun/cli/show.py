@@ -36,12 +36,10 @@ def show(run: str, as_json: bool, store: Path | None) -> None:
     RUN is an id, the beginning of one, or last, last~1, ... of the project around here (default: last). With
     --json: its documents, start, recipe, outcome, verdict and labels, in the format of schemas/recipe.v1.json.
     """
-    from projrun.core.paths import store_directory
+    from projrun.api import Store
     from projrun.spec.load import project_around
-    from projrun.store.store import Store
 
-    chosen = Store(store_directory(store))
-    record = chosen.read(chosen.resolve(run, project_around(Path())))
+    record = Store(store).run(run, project=project_around(Path())).record
     if as_json:
         print_document(document(record))
         return

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
-from projrun.cli.options import check_kept, json_option, new_store_option, single, store_option
+from projrun.cli.options import json_option, new_store_option, single, store_option
 from projrun.cli.render import print_document
 from projrun.cli.screen import Screen
 from projrun.core.errors import StoreError, UsageError
+from projrun.store.failures import check_kept
 
 
 @click.group()

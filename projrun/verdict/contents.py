@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
@@ -12,7 +11,9 @@ from itertools import zip_longest
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from projrun.core.errors import UsageError
 from projrun.core.metrics import yaml_values
+from projrun.core.parquet import library
 from projrun.verdict import arrays
 from projrun.verdict.distance import is_nan
 from projrun.verdict.model import Compared
@@ -182,8 +183,8 @@ def _text(path: Path) -> Any:
 
 def _parquet(before: Path, after: Path, tally: Tally) -> None:
     try:
-        parquet: Any = importlib.import_module("pyarrow.parquet")
-    except ImportError:
+        parquet = library()
+    except UsageError:
         raise Incomparable(
             "Parquet is read by pyarrow, which is not installed beside projrun (its extra: parquet)"
         ) from None

@@ -33,7 +33,7 @@ def test_a_secret_given_as_anything_else_is_not_stored(
     assert files_with(workspace.store, SECRET) == []
     for verb in (
         ["runs"],
-        ["runs", "--csv"],
+        ["runs", "--format", "csv"],
         ["show"],
         ["show", "--json"],
         ["logs"],
