@@ -15,7 +15,7 @@ from projrun.core.report import Reporter
 from projrun.environment import interpreters
 from projrun.environment.model import EnvironmentPlan
 from projrun.providing import held, lacking_in, missing, unlike
-from projrun.reconstructing import checked_out, chosen, options_of
+from projrun.reconstructing import checked_out, chosen, options_of, secret_parameters
 from projrun.records import Record, find_record
 from projrun.reproducing import Asked
 from projrun.source.model import Source
@@ -126,7 +126,7 @@ def _planned(what: str, planned: EnvironmentPlan, options: Options) -> Need:
 
 
 def _secrets(record: Record) -> Iterator[Need]:
-    for name in record.recipe["variables"]["secrets"]:
+    for name in (*record.recipe["variables"]["secrets"], *secret_parameters(record.recipe)):
         if name in os.environ:
             yield Need("secret", HERE, name, EnvironmentFailure.exit_code)
         else:

@@ -26,7 +26,7 @@ from projrun.settling import Settled
 from projrun.source import address as addresses
 from projrun.source import snapshot
 from projrun.source.model import Change, Origin, Resolution, Source, Submodule
-from projrun.spec import parameters
+from projrun.spec import parameters, secret_values
 from projrun.spec.model import SPEC_NAME, BoundParameter, EnvironmentSpec
 from projrun.store.store import Store
 
@@ -178,7 +178,7 @@ def _kept(source: Source, options: Options) -> Source:
 
 def chosen(recipe: Mapping[str, Any], options: Options, place: Place) -> Choice:
     """The entry point with the recorded parameters, its environment with the recorded lock and variables."""
-    names = recipe["variables"]["secrets"]
+    names = [*recipe["variables"]["secrets"], *secret_parameters(recipe)]
     bound = {entry["name"]: _bound(entry, names) for entry in recipe["parameters"]}
     choice = choose_again(options, place.start, bound)
     _check_parameters(choice)
@@ -198,7 +198,15 @@ def _check_parameters(choice: Choice) -> None:
         )
 
 
+def secret_parameters(recipe: Mapping[str, Any]) -> tuple[str, ...]:
+    """The variables that have the values of a run's secret parameters when it is done again."""
+    secret = [entry for entry in recipe["parameters"] if entry.get("secret")]
+    return tuple(secret_values.variable_again(entry["name"], entry["origin"]) for entry in secret)
+
+
 def _bound(entry: Mapping[str, Any], secrets: list[str]) -> BoundParameter:
+    if entry.get("secret"):
+        return secret_values.again(parameters.from_document(entry))
     raw, value = entry["raw"], entry["value"]
     texts = raw if isinstance(raw, list) else [raw]
     if secrets and any(MASK in text for text in texts):

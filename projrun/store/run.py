@@ -22,6 +22,13 @@ VERDICT = "verdict.json"  # of a run that was done after another one, when it ha
 ALIVE = "alive"
 PARAMETERS = "params.json"
 MOVED = "outputs"  # what a run wrote and could not be made objects
+# What projrun itself writes to a run's directory, without secrets; params.json is dropped when the program ends.
+OURS = frozenset(
+    {
+        *(f"{kind}.json" for kind in (*DOCUMENTS, "verdict", "labels")),
+        *(ALIVE, PARAMETERS, "labels.lock", "output.log", "output.index", "startup", "bytecode"),
+    }
+)
 
 ENDED = ("finished", "failed", "timeout", "interrupted", "not-started")
 RUNNING = "running"

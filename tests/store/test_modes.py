@@ -38,7 +38,7 @@ def written(top: Path, repository: Repository) -> None:
     store = Store(top)
     directory = store.begin()
     try:
-        directory.write_start({"document": "start"})
+        directory.write_start({"document": "start", "version": 1, "run": directory.id})
         directory.write_parameters(b"{}")
         store.objects.put_bytes(b"some bytes")
         store.objects.put_file(repository.path / "new.txt")
