@@ -148,9 +148,7 @@ def secret_flags(choice: Choice) -> tuple[Flag, ...]:
         if not bound.parameter.secret:
             continue
         if shown & {name, "params"}:
-            message = (
-                f"secret parameter {name} is on the program's command line, which every user of the machine sees"
-            )
+            message = f"secret parameter {name} is on the program's command line, where other users see it"
             flags.append(Flag("secret-shown", message, "have the program read it from {params_file}"))
         if bound.origin == "command line":
             message = f"secret parameter {name} was typed: the shell's history and the list of processes have it"
