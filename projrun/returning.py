@@ -16,6 +16,7 @@ from projrun.core.files import check_absent, check_free, clear
 from projrun.core.nearest import nearest
 from projrun.core.paths import escape_reason, is_below
 from projrun.spec.load import project_around
+from projrun.store.objects import damaged
 from projrun.store.outputs import write_output, write_part
 from projrun.store.run import MOVED, RunRecord
 from projrun.store.store import Store
@@ -135,8 +136,7 @@ def _write_asked(store: Store, record: RunRecord, output: Mapping[str, Any], pat
     place = make_parents(destination, path)
     if not output["object"]:
         inside = _moved(record, output["path"]) / part
-        copy = shutil.copytree if inside.is_dir() else shutil.copy2
-        copy(inside, place)
+        _copy_moved(inside, place)
     elif output["kind"] == "file" or not write_part(store.objects, output["object"], part, place):
         hint = f"projrun outputs {record.id} --get {output['path']}"
         raise UsageError(f"output {output['path']!r} of run {record.id} has no {part!r}", hint=hint)
@@ -162,6 +162,9 @@ def _kept(record: RunRecord) -> Iterator[Mapping[str, Any]]:
 
 
 def _moved(record: RunRecord, path: str) -> Path:
+    """Where an output was moved to. Raises StoreError for a record that names a place outside of that."""
+    if reason := escape_reason(record.path / MOVED, path):
+        raise damaged(f"run {record.id} names an output {path!r}", reason)
     return record.path / MOVED / path
 
 
@@ -172,10 +175,16 @@ def _write(store: Store, record: RunRecord, output: Mapping[str, Any], destinati
     place = make_parents(destination, path)
     if output["object"]:
         write_output(store.objects, output["object"], place, directory=output["kind"] != "file")
-    elif _moved(record, path).is_dir():
-        shutil.copytree(_moved(record, path), place, symlinks=True)
     else:
-        shutil.copy2(_moved(record, path), place, follow_symlinks=False)
+        _copy_moved(_moved(record, path), place)
+
+
+def _copy_moved(moved: Path, place: Path) -> None:
+    """Links stay links: what is behind one is not what the run wrote."""
+    if moved.is_dir() and not moved.is_symlink():
+        shutil.copytree(moved, place, symlinks=True)
+    else:
+        shutil.copy2(moved, place, follow_symlinks=False)
 
 
 def _nothing(record: RunRecord) -> DataError:
