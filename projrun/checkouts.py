@@ -14,7 +14,7 @@ from pathlib import Path
 
 from projrun.choice import Options
 from projrun.core.errors import ProjrunError, SourceError, SpecError, system_reason
-from projrun.core.locks import exclusive, is_held, take
+from projrun.core.locks import Held, exclusive, is_held, take
 from projrun.core.paths import escape_reason
 from projrun.core.report import FETCH, Reporter
 from projrun.finding import Found, find, find_head
@@ -126,7 +126,7 @@ def _checked_out(
 ) -> Iterator[Place]:
     commit = found.origin.resolution.commit
     submodules = _Submodules(found, options, telling)
-    with _folder(options.cache, telling) as folder, _named(naming := _naming(folder / _TREE, found)):
+    with _folder(options.cache, telling) as (folder, held), _named(naming := _naming(folder / _TREE, found)):
         tree = folder / _TREE
         checkout(
             found.objects,
@@ -149,6 +149,7 @@ def _checked_out(
             mirrored=(*([(found.mirror, commit)] if found.mirror else []), *submodules.mirrored),
             told=tuple(telling.lines),
             naming=naming,
+            held=(held,),
         )
 
 
@@ -207,8 +208,8 @@ def _project_in(tree: Path, found: Found) -> Path:
 
 
 @contextlib.contextmanager
-def _folder(cache: Path, telling: _Telling) -> Iterator[Path]:
-    """A new folder among the checkouts, ours while the block runs and removed with all that is in it."""
+def _folder(cache: Path, telling: _Telling) -> Iterator[tuple[Path, Held]]:
+    """A new folder among the checkouts, ours while the block runs and removed with all that is in it; its lock."""
     checkouts = cache.absolute() / "checkouts"
     folder = checkouts / secrets.token_hex(6)
     try:
@@ -231,7 +232,7 @@ def _folder(cache: Path, telling: _Telling) -> Iterator[Path]:
     try:
         for one in left:
             _remove(folder / one.name, telling)
-        yield folder
+        yield folder, lock
     finally:
         _remove(folder / _TREE, telling)
         with exclusive(checkouts / ".lock", holder=f"process {os.getpid()}"):

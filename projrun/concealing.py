@@ -10,10 +10,10 @@ from pathlib import Path
 from projrun.choice import Choice
 from projrun.core.errors import system_reason
 from projrun.core.flags import Flag
+from projrun.core.labels import Labels
 from projrun.core.userinfo import passwords_in
 from projrun.data.model import Fingerprint
 from projrun.execution.model import Request
-from projrun.recipe.model import Labels
 from projrun.spec import command
 
 SHORT = 4  # characters below which a secret is likely to occur in text that is none

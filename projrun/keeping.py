@@ -49,7 +49,7 @@ def _kept(found: Fingerprint, root: Path, objects: Objects, cache: Path) -> Fing
         if found.kind == "file":
             return replace(found, kept=objects.put_file(path, found.sha256))
         known = caches.recall(_place(cache, found), lambda value: str(value["object"]))
-        if known and objects.path(known).exists():
+        if known and objects.touch(known):
             return replace(found, kept=known)
         if found.kind == "glob":
             kept = keep_files(objects, root, found.members)

@@ -7,9 +7,10 @@ from typing import Any
 
 from projrun.choice import Choice, Options
 from projrun.concealing import Secret, secrets_of
+from projrun.core.labels import Labels
 from projrun.environment.model import Means
 from projrun.recipe import document, redaction
-from projrun.recipe.model import Labels, OutcomeParts
+from projrun.recipe.model import OutcomeParts
 from projrun.recording import Recording
 from projrun.settling import Settled
 from projrun.store.run import RunDirectory

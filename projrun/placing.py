@@ -11,6 +11,7 @@ from projrun.core.flags import Flag
 from projrun.source.model import Source
 
 if TYPE_CHECKING:
+    from projrun.core.locks import Held
     from projrun.source.mirror import Mirror
 
 
@@ -51,7 +52,8 @@ class Place:
 
     ``local`` is the user's own project directory, None when the source is an address. Of a private checkout:
     ``checkout`` is its root, ``source`` what it holds, ``mirrored`` the mirrors and commits it came from,
-    ``told`` what was said while it was made, and ``naming`` what its files are called.
+    ``told`` what was said while it was made, ``naming`` what its files are called, and ``held`` the locks that
+    keep it from being removed.
     """
 
     start: Path
@@ -61,3 +63,4 @@ class Place:
     mirrored: tuple[tuple[Mirror, str], ...] = ()
     told: tuple[str, ...] = ()
     naming: Naming = Naming()
+    held: tuple[Held, ...] = ()

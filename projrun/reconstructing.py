@@ -155,7 +155,7 @@ def _as_recorded(recorded: Mapping[str, Any], found: Source, options: Options) -
         branch=recorded["branch"],
         changes=tuple(_change(change) for change in recorded["changes"]),
         submodules=tuple(_submodule(submodule) for submodule in recorded["submodules"]),
-        snapshot=taken if taken and snapshot.holds(Store(options.store).sources, taken) else None,
+        snapshot=taken if taken and snapshot.hold(Store(options.store).sources, taken) else None,
         head=taken,
     )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from projrun.core.errors import EngineFailure, EnvironmentFailure
+from projrun.core.removal import size_of
 from projrun.core.report import Reporter
 from projrun.environment import inventory
 from projrun.environments import Listed, Places, listed, one_key
@@ -60,7 +61,7 @@ def prune(places: Places, wish: Wish, report: Reporter, *, dry_run: bool = False
     chosen = [one for one in listed(places) if _is_wished(one, wish)] if wish != Wish() else []
     held = [one.kept.key for one in chosen if one.kept.in_use]
     going = [one for one in chosen if not one.kept.in_use]
-    left = tuple((path, inventory.size_of(path)) for path in inventory.leftovers(places.cache))
+    left = tuple((path, size_of(path)) for path in inventory.leftovers(places.cache))
     if dry_run:
         strays, unasked = _strays(places.cache, dry_run=True)
         return Pruned(tuple(going), left, tuple(held), strays=strays, unasked=unasked)

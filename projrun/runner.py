@@ -13,6 +13,7 @@ from projrun import concealing
 from projrun.choice import Options, builtins, declared_inputs
 from projrun.closing import closed, gave_up, told
 from projrun.core.errors import StoreError
+from projrun.core.locks import Held
 from projrun.core.report import Reporter
 from projrun.data import declared, fingerprint
 from projrun.data.model import Fingerprint
@@ -114,11 +115,11 @@ def _carry_out(live: Live) -> Result:
     source = _capture(live)
     inputs = _check_inputs(live)
     environment = _prepare(live)
-    with uses.in_use(environment):
+    with uses.in_use(environment) as used:
         request = _request(live, environment, inputs)
         recipe = _write_recipe(live, source, inputs, environment, request)
         before = fingerprint.look(live.choice.entry_point.products, live.choice.spec.root)
-        process = _execute(live, request)
+        process = _execute(live, request, used)
     outcome = live.write_outcome(closed(live, source, inputs, process, before))
     return Result(live.directory.id, live.directory.path, process.exit_code, recipe, outcome)
 
@@ -147,7 +148,8 @@ def _capture(live: Live) -> Source:
         from projrun.checkouts import keep_commits
 
         keep_commits(place, live.directory.id)
-    if source.needs_snapshot and source.snapshot is None:
+    held = source.snapshot is not None and snapshot.hold(live.store.sources, source.snapshot)
+    if source.needs_snapshot and not held:
         limit, passing = live.options.snapshot_limit, place.checkout is not None
         disclosure.check(source, live.store.sources, concealing.wanted(live.secrets))
         source = snapshot.snapshot(source, live.store.sources, limit=limit, passing=passing)
@@ -283,11 +285,14 @@ def _kept_log(live: Live, environment: Environment) -> KeptFile | None:
         return None
 
 
-def _execute(live: Live, request: Request) -> Outcome:
+def _execute(live: Live, request: Request, used: tuple[Held, ...]) -> Outcome:
     live.recording.phase("run", command_line(request.argv))
     try:
         return local.execute(
-            request, live.recording.write, started=lambda: live.store.index.record(live.directory.path)
+            request,
+            live.recording.write,
+            started=lambda: live.store.index.record(live.directory.path),
+            kept=(*used, *live.settled.place.held),
         )
     finally:
         live.directory.drop_bytecode()

@@ -38,7 +38,7 @@ def validate_store(store: Path) -> int:
     """
     count = 0
     for path in sorted((store / "runs").glob("[a-z]*/*.json")):
-        if path.stem not in ("start", "recipe", "outcome", "verdict"):
+        if path.stem not in ("start", "recipe", "outcome", "verdict", "labels"):
             continue
         document = json.loads(path.read_bytes())
         found = problems(document)

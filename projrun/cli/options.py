@@ -80,6 +80,15 @@ new_store_option: Callable[[Any], Any] = single(
 json_option: Callable[[Any], Any] = click.option(
     "--json", "as_json", is_flag=True, help="The same as data, on standard output."
 )
+where_option: Callable[[Any], Any] = single(
+    "--where", metavar="QUERY", help="The runs that a query finds, as projrun runs takes it."
+)
+all_option: Callable[[Any], Any] = click.option(
+    "--all",
+    "everywhere",
+    is_flag=True,
+    help="With --where: runs of all projects, not only of the one around here.",
+)
 environment_option: Callable[[Any], Any] = single(
     "--environment", metavar="NAME", help="Which one, when the project has several."
 )

@@ -28,23 +28,33 @@ _PLAIN = (
 
 
 @click.command()
+@click.argument("query", default="")
 @click.option("--all", "all_projects", is_flag=True, help="Runs of all projects, not only of the one around here.")
 @click.option("--limit", type=click.IntRange(min=0), default=25, show_default=True, help="At most N; 0 for all.")
 @click.option(
     "--sort",
-    default="-started",
+    multiple=True,
+    default=("-started",),
     show_default=True,
-    metavar="KEY",
-    help="started, duration, status, name, project, entry-point, metric:NAME or param:NAME;"
-    " a '-' before it: largest first.",
+    metavar="KEYS",
+    help="Fields as in a query, -metrics.rmse,started; a '-' before one: largest first.",
 )
 @click.option("--csv", "as_csv", is_flag=True, help="As CSV, one column for each parameter, metric and tag.")
 @json_option
 @store_option
-def runs(all_projects: bool, limit: int, sort: str, as_csv: bool, as_json: bool, store: Path | None) -> None:
+def runs(  # noqa: PLR0913, PLR0917 - one parameter for each option of the command line
+    query: str,
+    all_projects: bool,
+    limit: int,
+    sort: tuple[str, ...],
+    as_csv: bool,
+    as_json: bool,
+    store: Path | None,
+) -> None:
     """List runs.
 
-    Those of the project around the current directory; of all projects with --all, or outside any project.
+    Those of the project around the current directory; of all projects with --all, or outside any project. QUERY
+    says which of them: 'metrics.rmse < 1 and params.model = "tree"'.
     """
     from projrun.core.paths import store_directory
     from projrun.spec.load import project_around
@@ -56,7 +66,7 @@ def runs(all_projects: bool, limit: int, sort: str, as_csv: bool, as_json: bool,
             "--csv and --json are given", why="the list is printed once", hint="leave one of them out"
         )
     root = None if all_projects else project_around(Path())
-    found = Store(store_directory(store)).list_runs(RunQuery(root=root, sort=sort, limit=limit or None))
+    found = Store(store_directory(store)).list_runs(RunQuery(root, query, sort, limit or None))
     if as_json:
         print_document([dataclasses.asdict(row) for row in found])
     elif as_csv:

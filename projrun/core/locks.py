@@ -26,10 +26,17 @@ class Held(Protocol):
     """A lock that this process holds until ``close``, or its own end.
 
     ``notice`` is what to tell people of the lock, once: that flock does not work there. Usually empty.
+    A process that inherits ``descriptors``, and is then named to ``share``, holds it as well, and after us.
     """
 
     @property
     def notice(self) -> str: ...
+
+    @property
+    def descriptors(self) -> tuple[int, ...]: ...
+
+    def share(self, pid: int) -> None:
+        """That process was started with the descriptors."""
 
     def close(self) -> None:
         """Lets go of the lock."""
@@ -43,6 +50,13 @@ class _Flock:
     def __init__(self, descriptor: int, *, named: bool) -> None:
         self._descriptor = descriptor
         self._named = named
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        return (self._descriptor,)
+
+    def share(self, pid: int) -> None:
+        """The kernel knows."""
 
     def close(self) -> None:
         if self._named:

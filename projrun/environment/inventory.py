@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from projrun.core import locks
 from projrun.core.errors import EnvironmentFailure
+from projrun.core.removal import size_of
 from projrun.core.report import Reporter
 from projrun.environment import built, construction, downloading, resolution, uses
 from projrun.environment.turns import turn
@@ -160,22 +160,3 @@ def remove_leftovers(cache: Path) -> None:
     """Removes :func:`leftovers`."""
     for folder in leftovers(cache):
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def size_of(directory: Path) -> int:
-    """The bytes of all files in a directory, as far as it can be read."""
-    return sum(_sizes(directory))
-
-
-def _sizes(directory: Path) -> Iterator[int]:
-    folders = [os.fspath(directory)]
-    while folders:
-        try:
-            with os.scandir(folders.pop()) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        folders.append(entry.path)
-                    else:
-                        yield entry.stat(follow_symlinks=False).st_size
-        except OSError:
-            continue

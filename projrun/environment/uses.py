@@ -19,20 +19,21 @@ def file_of(directory: Path) -> Path:
 
 
 @contextlib.contextmanager
-def in_use(environment: Environment) -> Iterator[None]:
-    """Keeps the environment from being removed, for the block.
+def in_use(environment: Environment) -> Iterator[tuple[locks.Held, ...]]:
+    """Keeps the environment from being removed, for the block. Gives the locks that do so: one or none.
 
     Raises EnvironmentFailure when it was removed before. Where nothing can be written nothing is held.
     """
     directory = environment.plan.directory
     if environment.plan.kind == "system" or directory is None:
-        yield
+        yield ()
         return
+    held: list[locks.Held] = []
     file = file_of(directory)
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(OSError):
             file.parent.mkdir(exist_ok=True)
-            stack.enter_context(locks.shared(file))
+            held.append(stack.enter_context(locks.shared(file)))
             os.utime(file)
         if not any((directory / marker).exists() for marker in built.MARKERS):
             raise EnvironmentFailure(
@@ -40,7 +41,7 @@ def in_use(environment: Environment) -> Iterator[None]:
                 why=f"{directory} was there a moment ago.",
                 hint="run again",
             )
-        yield
+        yield tuple(held)
 
 
 def is_used(directory: Path) -> bool:

@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from projrun.core import process
 from projrun.core.engine import address, http
 from projrun.core.engine.model import LOCK_LABEL
 from projrun.core.errors import EngineFailure
+from projrun.core.locks import Held
 from projrun.core.report import STDERR, STDOUT
 from projrun.environment.model import Container
 from projrun.execution.channels import Channels
@@ -43,8 +45,11 @@ _REMOVAL_SECONDS = 30.0
 _REMOVALS, _BETWEEN_SECONDS = 5, 0.2
 
 
-def start(request: Request, container: Container, channels: Channels) -> Contained:
-    """Starts the process that makes, starts and tends the container. Raises CannotStartError."""
+def start(request: Request, container: Container, channels: Channels, kept: Sequence[Held] = ()) -> Contained:
+    """Starts the process that makes, starts and tends the container. It holds ``kept`` as long, if we are killed.
+
+    Raises CannotStartError.
+    """
     document = made_from(request, container)
     try:
         place = address.find()
@@ -71,7 +76,7 @@ def start(request: Request, container: Container, channels: Channels) -> Contain
         report=writing,
     )
     try:
-        child = _started(request, channels, writing)
+        child = _started(request, channels, writing, kept)
     except BaseException:
         os.close(reading)
         raise
@@ -244,19 +249,22 @@ def _gpus(wanted: str | int | tuple[str, ...]) -> dict[str, Any]:
     return {**request, "DeviceIDs": [wanted] if isinstance(wanted, str) else list(wanted)}
 
 
-def _started(request: Request, channels: Channels, report: int) -> process.Popen[bytes]:
+def _started(request: Request, channels: Channels, report: int, kept: Sequence[Held]) -> process.Popen[bytes]:
     secrets = {name: os.environ[name] for name in request.secrets if name in os.environ}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _KEPT_BACK)
     try:
-        return process.start(
+        child = process.start(
             [sys.executable, "-I", "-S", "-c", _MAIN, _ROOT],
             cwd="/",
             env=process.tool_environment(secrets),
             stdin=process.PIPE,
             stdout=channels.childs(STDOUT),
             stderr=channels.childs(STDERR),
-            pass_fds=(report,),
+            pass_fds=(report, *(number for one in kept for number in one.descriptors)),
             start_new_session=True,
         )
+        for one in kept:
+            one.share(child.pid)
+        return child
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

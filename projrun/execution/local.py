@@ -7,9 +7,10 @@ import os
 import selectors
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from projrun.core.locks import Held
 from projrun.execution import ending, program, signals, system
 from projrun.execution.channels import Channels
 from projrun.execution.ending import Child, Ending
@@ -43,9 +44,11 @@ def execute(
     *,
     started: Callable[[], None] | None = None,
     graces: Graces | None = None,
+    kept: Sequence[Held] = (),
 ) -> Outcome:
     """Runs one process to its end and gives what came of it; never leaves its group running.
 
+    Should we be killed, a process of its own ends the group; until then the locks ``kept`` stay held.
     ``write(stream, data)`` gets all output as it comes; ``started`` is called once the process runs. Stop
     signals that reach us go to the process group (only in the main thread; see :class:`Graces` for what
     follows). When ``write`` or ``started`` raises, the child is stopped and the error raised again.
@@ -55,7 +58,7 @@ def execute(
         sink = _Sink(write, ladder)
         began, clock = time.time(), time.monotonic()
         try:
-            child = _start(request, channels)
+            child = _start(request, channels, kept)
         except program.CannotStartError as problem:
             return _not_started(problem, began, ladder)
         try:
@@ -80,12 +83,12 @@ def execute(
     return _outcome(request, end, ladder, began)
 
 
-def _start(request: Request, channels: Channels) -> Child:
+def _start(request: Request, channels: Channels, kept: Sequence[Held]) -> Child:
     if request.container is None:
-        return program.start(request, channels)
+        return program.start(request, channels, kept)
     from projrun.execution import contained
 
-    return contained.start(request, request.container, channels)
+    return contained.start(request, request.container, channels, kept)
 
 
 class _Sink:

@@ -6,14 +6,17 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from projrun.core import process
+from projrun.core.locks import Held
 from projrun.core.nearest import nearest
 from projrun.core.report import STDERR, STDOUT
+from projrun.execution import system
 from projrun.execution.channels import Channels
 from projrun.execution.ending import Ending
+from projrun.execution.guard import Guard
 from projrun.execution.model import Request
 
 # As POSIX shells have it: found but cannot be executed, and not found.
@@ -35,22 +38,32 @@ class Program(NamedTuple):
     """A program that runs on this machine; its end is what it seems to be."""
 
     process: process.Popen[bytes]
+    guard: Guard
 
     def ended(self, ending: Ending) -> Ending:
+        self._let_go()
         return ending
 
     def abandoned(self) -> None:
-        """Nothing is left of it."""
+        """Nothing is left of it, or nothing that can be killed."""
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if system.group_lives(self.process.pid):
+            self.guard.leave()
+        else:
+            self.guard.dismiss()
 
 
-def start(request: Request, channels: Channels) -> Program:
+def start(request: Request, channels: Channels, kept: Sequence[Held] = ()) -> Program:
     """Starts the program in a session and process group of its own, with nothing to read.
 
-    Raises CannotStartError.
+    Should we be killed the program is ended, and until it is ``kept`` stay held. Raises CannotStartError.
     """
     variables = _variables(request)
     cwd = _working_directory(request.cwd)
     executable = find(request.argv, cwd, variables.get("PATH", os.defpath))
+    guard = Guard(channels.childs(STDOUT), kept)
     try:
         child = process.start(
             request.argv,
@@ -62,13 +75,19 @@ def start(request: Request, channels: Channels) -> Program:
             stderr=channels.childs(STDERR),
             start_new_session=True,
         )
-        return Program(child)
     except OSError as error:
+        guard.dismiss()
         raise CannotStartError(CANNOT_EXECUTE, _exec_reason(error, request, variables)) from error
     except ValueError as error:  # a NUL byte, or a variable's name that holds "="
+        guard.dismiss()
         raise CannotStartError(
             CANNOT_EXECUTE, f"the command or its variables cannot be passed on: {error}"
         ) from error
+    except BaseException:
+        guard.dismiss()
+        raise
+    guard.watch(child.pid)
+    return Program(child, guard)
 
 
 def find(argv: tuple[str, ...], cwd: str, path: str) -> str:

@@ -16,13 +16,14 @@ from typing import Any
 from projrun import __version__
 from projrun.core.flags import Flag
 from projrun.core.hashing import sha256_bytes
+from projrun.core.labels import Labels
 from projrun.core.userinfo import without_userinfo
 from projrun.data.model import ChangedInput, Fingerprint
 from projrun.environment.model import PROJECT, Environment, EnvironmentPlan, Interpreter
 from projrun.execution.model import Outcome, Request
 from projrun.recipe.container import container
 from projrun.recipe.host import boot_id
-from projrun.recipe.model import Labels, OutcomeParts, RecipeParts, StartParts
+from projrun.recipe.model import OutcomeParts, RecipeParts, StartParts
 from projrun.source.model import Source
 from projrun.spec.model import SPEC_NAME, EntryPoint, EnvironmentSpec, ProjectSpec
 

@@ -9,20 +9,12 @@ from typing import Any
 
 from projrun.core.errors import ProjrunError
 from projrun.core.flags import Flag
+from projrun.core.labels import Labels
 from projrun.data.model import ChangedInput, Fingerprint, Metric
 from projrun.environment.model import Environment
 from projrun.execution.model import Outcome, Request
 from projrun.source.model import Source
 from projrun.spec.model import EntryPoint, EnvironmentSpec, ProjectSpec
-
-
-@dataclass(frozen=True)
-class Labels:
-    """What the user called the run."""
-
-    name: str | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
-    note: str | None = None
 
 
 @dataclass(frozen=True)
@@ -37,7 +29,7 @@ class StartParts:
     project: str
     root: Path | str
     entry_point: str | None
-    labels: Labels = Labels()
+    labels: Labels = field(default_factory=Labels)
 
 
 @dataclass(frozen=True)
@@ -79,7 +71,7 @@ class RecipeParts:
     inputs: tuple[Fingerprint, ...]
     host: Mapping[str, Any]
     flags: tuple[Flag, ...] = ()
-    labels: Labels = Labels()
+    labels: Labels = field(default_factory=Labels)
     build_log: KeptFile | None = None
     reproduces: Reproduces | None = None
 

@@ -7,16 +7,14 @@ configured is executed. The repository that has the objects is only read.
 from __future__ import annotations
 
 import contextlib
-import errno
-import os
 import re
 import shlex
-import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from projrun.core.errors import SourceError, system_reason
+from projrun.core.removal import remove_tree
 from projrun.core.report import Reporter
 from projrun.source import lfs, submodules, worktree, written
 from projrun.source.model import Address, Submodule
@@ -92,36 +90,14 @@ def discard(destination: Path) -> None:
 
     One that is not there is no error. Raises SourceError when something cannot be removed.
     """
-    waiting = [os.fsencode(destination)] if os.path.lexists(destination) else []
-    emptied = []
     try:
-        while waiting:
-            directory = waiting.pop()
-            _open_up(directory)
-            with os.scandir(directory) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append(entry.path)
-                    else:
-                        os.unlink(entry.path)  # noqa: PTH108 - a name of any bytes
-            emptied.append(directory)
-        for directory in reversed(emptied):
-            os.rmdir(directory)  # noqa: PTH106 - a name of any bytes
+        remove_tree(destination)
     except OSError as error:
         raise SourceError(
             f"the checkout {destination} cannot be removed",
             why=system_reason(error, destination),
             hint=f"rm -rf {shlex.quote(str(destination))}",
         ) from error
-
-
-def _open_up(directory: bytes) -> None:
-    """Lets us list and empty a directory. Raises NotADirectoryError for a link to one."""
-    mode = os.lstat(directory).st_mode
-    if not stat.S_ISDIR(mode):
-        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), directory)
-    if mode & 0o700 != 0o700:
-        os.chmod(directory, mode & 0o777 | 0o700)  # noqa: PTH101 - a name of any bytes
 
 
 def _fill(

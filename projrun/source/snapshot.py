@@ -15,6 +15,7 @@ from pathlib import Path
 from projrun.core.errors import SourceError, StoreError
 from projrun.core.files import make_private, write_atomic, written_aside
 from projrun.core.hashing import sha256_bytes
+from projrun.core.locks import shared
 from projrun.source.listing import File, list_files
 from projrun.source.model import Source
 from projrun.source.sources_git import SourcesGit, WriteFailed
@@ -55,6 +56,24 @@ def holds(sources_git: Path, commit: str) -> bool:
     return commit.isalnum() and (sources_git / REFS / commit).is_file()
 
 
+def hold(sources_git: Path, commit: str) -> bool:
+    """Has a snapshot count as captured just now; False when the store does not have it."""
+    if not holds(sources_git, commit):
+        return False
+    try:
+        os.utime(sources_git / REFS / commit)
+    except FileNotFoundError:
+        return False
+    except OSError:  # another user's, or a store that cannot be written: nobody prunes it either
+        pass
+    return True
+
+
+def lock_of(sources_git: Path) -> Path:
+    """The lock that those who capture share, and that who prunes has alone."""
+    return sources_git / "snapshots.lock"
+
+
 def check_limit(source: Source, sources_git: Path, *, limit: int) -> None:
     """Raises SourceError when a snapshot would take in more than ``limit`` bytes of new content."""
     store = SourcesGit(sources_git, source.worktree)
@@ -71,20 +90,26 @@ def _capture(source: Source, store: SourcesGit, index: Path, limit: int) -> str:
     _check_limit(files, store, index, limit)
     try:
         store.create()
-        make_private(index.parent)
-        with written_aside(index) as aside:
-            tree = _write_tree(files, store, index, aside)
-        commit = store.write("commit-tree", tree, stdin=_message(source)).text.strip()
-        # git's own way takes a lock that a killed process leaves behind. The content never differs.
-        reference = store.path / REFS / commit
-        make_private(reference.parent, parents=True)
-        write_atomic(reference, f"{commit}\n".encode(), mode=0o600)
+        with shared(lock_of(store.path)):  # else what it is made of could be pruned before it has its name
+            commit = _write_commit(files, source, store, index)
     except OSError as error:
         raise StoreError(
             f"the snapshot cannot be written to {store.path}",
             why=error.strerror or str(error),
             hint="make room or get the right to write there, or choose another store with --store DIR",
         ) from error
+    return commit
+
+
+def _write_commit(files: Sequence[File], source: Source, store: SourcesGit, index: Path) -> str:
+    make_private(index.parent)
+    with written_aside(index) as aside:
+        tree = _write_tree(files, store, index, aside)
+    commit = store.write("commit-tree", tree, stdin=_message(source)).text.strip()
+    # git's own way takes a lock that a killed process leaves behind. The content never differs.
+    reference = store.path / REFS / commit
+    make_private(reference.parent, parents=True)
+    write_atomic(reference, f"{commit}\n".encode(), mode=0o600)
     return commit
 
 

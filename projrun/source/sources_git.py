@@ -126,14 +126,18 @@ class SourcesGit(NamedTuple):
 
     def write(self, *words: str, index: Path | None = None, stdin: bytes = b"") -> Completed:
         """Runs a git command on this repository. Raises WriteFailed when it fails."""
+        completed = self.ask(*words, index=index, stdin=stdin)
+        if not completed.ok:
+            raise WriteFailed(completed)
+        return completed
+
+    def ask(self, *words: str, index: Path | None = None, stdin: bytes = b"") -> Completed:
+        """Runs a git command on this repository, whatever it ends with."""
         options = [word for setting in _SETTINGS for word in ("-c", setting)]
         variables = {**_VARIABLES, "GIT_DIR": str(self.path), "GIT_WORK_TREE": str(self.worktree)}
         if index is not None:
             variables["GIT_INDEX_FILE"] = str(index)
-        completed = git.run((*options, *words), self.worktree, variables=variables, stdin=stdin, accept=None)
-        if not completed.ok:
-            raise WriteFailed(completed)
-        return completed
+        return git.run((*options, *words), self.worktree, variables=variables, stdin=stdin, accept=None)
 
     def indexed(self, index: Path) -> frozenset[str]:
         """The paths in an index."""

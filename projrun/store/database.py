@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import math
 import os
 import sqlite3
 import stat
@@ -14,24 +13,41 @@ from pathlib import Path
 
 from projrun.core.files import shared_mode
 from projrun.core.locks import exclusive
+from projrun.store.facts import facts_of, stored_text
+from projrun.store.query import numbers
+from projrun.store.query.comparisons import like_bytes
 from projrun.store.row import RunRow
 
-VERSION = 1
+VERSION = 2
 _BUSY_SECONDS = 5.0
 
-_COLUMNS = ("id", "started", "status", "duration", "root", "name", "entry_point", "project", "row")
-_TABLES = (
-    """CREATE TABLE runs (
-      id TEXT PRIMARY KEY, started TEXT NOT NULL, status TEXT NOT NULL, duration REAL, root BLOB, name TEXT,
-      entry_point TEXT, project TEXT, row TEXT NOT NULL
-    ) WITHOUT ROWID""",
+_COLUMNS = (
+    *("n", "id", "status", "started", "ended", "duration", "root", "project", "entry_point", "name", "note"),
+    *("exit_code", "commit", "snapshot", "dirty", "environment"),
+)
+_TABLES = {
+    # Narrow: what is asked of all runs. What is shown of a few of them is in rows.
+    "runs": """CREATE TABLE runs (
+      n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, status TEXT NOT NULL, started TEXT NOT NULL, ended TEXT,
+      duration REAL, root BLOB, project TEXT, entry_point TEXT, name TEXT, note TEXT, exit_code INTEGER,
+      "commit" TEXT, snapshot TEXT, dirty INTEGER, environment TEXT
+    )""",
+    "rows": "CREATE TABLE rows (n INTEGER PRIMARY KEY, row TEXT NOT NULL)",
+    "names": """CREATE TABLE names (
+      fact INTEGER PRIMARY KEY, part TEXT NOT NULL, name BLOB NOT NULL, kind TEXT NOT NULL,
+      UNIQUE (part, name, kind)
+    )""",
+    # All values of one name lie together, in the order of the runs: read in one go, and added at an end.
+    "facts": "CREATE TABLE facts (fact INTEGER, run INTEGER, value, PRIMARY KEY (fact, run)) WITHOUT ROWID",
+    # The run directories as they were when all of them were last compared with the table.
+    "seen": "CREATE TABLE seen (one INTEGER PRIMARY KEY CHECK (one = 1), directory TEXT NOT NULL)",
+}
+_INDEXES = (
     "CREATE INDEX runs_by_start ON runs (started, id)",
     "CREATE INDEX runs_by_root ON runs (root, started, id)",
-    "CREATE INDEX runs_by_status ON runs (status)",
-    # The run directories as they were when all of them were last compared with the table.
-    "CREATE TABLE seen (one INTEGER PRIMARY KEY CHECK (one = 1), directory TEXT NOT NULL)",
+    "CREATE INDEX runs_running ON runs (id) WHERE status = 'running'",
 )
-_PUT = "INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_PUT = f"INSERT INTO runs VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
 
 
 @contextmanager
@@ -74,19 +90,52 @@ def is_damage(error: sqlite3.Error) -> bool:
 
 def put(connection: sqlite3.Connection, rows: Iterable[RunRow]) -> None:
     """Adds runs, or puts them in the place of what was known of them."""
-    connection.executemany(_PUT, (_values(row) for row in rows))
+    names = {(part, name, kind): fact for fact, part, name, kind in connection.execute("SELECT * FROM names")}
+    for row in rows:
+        run = _forget(connection, row.id, names.values())
+        text = _row_text(row)
+        # Facts are those of the row as it will be read again.
+        kept = from_text(text) if "NaN" in text or "Infinity" in text else row
+        run = connection.execute(_PUT, (run, *_values(kept))).lastrowid
+        connection.execute("INSERT OR REPLACE INTO rows VALUES (?, ?)", (run, text))
+        values = []
+        for part, name, kind, value in facts_of(kept):
+            key = (part, name_key(name), kind)
+            if key not in names:
+                names[key] = _new_name(connection, key)
+            values.append((names[key], run, value))
+        connection.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", values)
+
+
+def _new_name(connection: sqlite3.Connection, key: tuple[str, bytes, str]) -> int:
+    number = connection.execute("INSERT INTO names (part, name, kind) VALUES (?, ?, ?)", key).lastrowid
+    assert number is not None
+    return number
+
+
+def _forget(connection: sqlite3.Connection, run: str, facts: Iterable[int]) -> int | None:
+    """Removes a run and gives the number it had; None when it was not there."""
+    found = connection.execute("SELECT n FROM runs WHERE id = ?", (run,)).fetchone()
+    if found is None:
+        return None
+    connection.execute("DELETE FROM runs WHERE n = ?", found)
+    connection.execute("DELETE FROM rows WHERE n = ?", found)
+    connection.executemany("DELETE FROM facts WHERE fact = ? AND run = ?", ((fact, *found) for fact in facts))
+    return int(found[0])
 
 
 def drop(connection: sqlite3.Connection, ids: Iterable[str]) -> None:
     """Forgets runs."""
-    connection.executemany("DELETE FROM runs WHERE id = ?", ((run,) for run in ids))
+    facts = [fact for (fact,) in connection.execute("SELECT fact FROM names")]
+    for run in ids:
+        _forget(connection, run, facts)
 
 
 def clear(connection: sqlite3.Connection) -> None:
     """Forgets everything."""
     with transaction(connection):
-        connection.execute("DELETE FROM runs")
-        connection.execute("DELETE FROM seen")
+        for table in _TABLES:
+            connection.execute(f"DELETE FROM {table}")  # noqa: S608
 
 
 def from_text(text: str) -> RunRow:
@@ -102,18 +151,36 @@ def root_key(root: str) -> bytes:
     return root.encode(errors="surrogatepass")
 
 
+def name_key(name: str) -> bytes:
+    """The name of a fact as it is kept: bytes, for it need not be Unicode."""
+    return name.encode(errors="surrogatepass")
+
+
+def name_of(key: bytes) -> str:
+    """The name that :func:`name_key` made it of."""
+    return key.decode(errors="surrogatepass")
+
+
 def _values(row: RunRow) -> tuple[object, ...]:
+    """The columns of a run after its number."""
+    exit_code = None if row.exit_code is None else numbers.plain(row.exit_code)
     return (
         row.id,
-        _plain(row.started),
         row.status,
+        stored_text(row.started),
+        _stored(row.ended),
         row.duration,
         root_key(row.root) if row.root is not None else None,
-        _plain(row.name),
-        _plain(row.entry_point),
-        _plain(row.project),
-        _row_text(row),
+        *map(_stored, (row.project, row.entry_point, row.name, row.note)),
+        exit_code,
+        *map(_stored, (row.commit, row.snapshot)),
+        row.dirty,
+        _stored(row.environment),
     )
+
+
+def _stored(text: str | None) -> str | bytes | None:
+    return None if text is None else stored_text(text)
 
 
 def _row_text(row: RunRow) -> str:
@@ -124,18 +191,14 @@ def _row_text(row: RunRow) -> str:
     )
 
 
-def _plain(text: str | None) -> str | None:
-    """Text that SQLite takes: lone surrogates replaced."""
-    return None if text is None else text.encode(errors="replace").decode()
-
-
 def _is_sound(path: Path) -> bool:
     try:
         with _connected(path) as connection:
             if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",) or _acts(connection):
                 return False
             columns = tuple(column[1] for column in connection.execute("PRAGMA table_info(runs)"))
-            connection.execute("SELECT directory FROM seen").fetchone()
+            for table in _TABLES:
+                connection.execute(f"SELECT * FROM {table} LIMIT 1").fetchone()  # noqa: S608
             return columns == _COLUMNS
     except sqlite3.Error as error:
         return not is_damage(error)
@@ -165,9 +228,10 @@ def _version(connection: sqlite3.Connection) -> int:
 def _make(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     with transaction(connection):
-        connection.execute("DROP TABLE IF EXISTS runs")
-        connection.execute("DROP TABLE IF EXISTS seen")
-        for statement in _TABLES:
+        for table, statement in _TABLES.items():
+            connection.execute(f"DROP TABLE IF EXISTS {table}")
+            connection.execute(statement)
+        for statement in _INDEXES:
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {VERSION}")
 
@@ -192,17 +256,11 @@ def _connected(path: Path | str) -> Iterator[sqlite3.Connection]:
     try:
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA trusted_schema = OFF")  # it may be anybody's
-        connection.create_function("number", 1, _number, deterministic=True)
+        connection.execute("PRAGMA temp_store = MEMORY")
+        connection.create_function("compare_huge", 2, numbers.compare, deterministic=True)
+        connection.create_function("below_huge", 1, numbers.below_text, deterministic=True)
+        connection.create_function("like_bytes", 3, like_bytes, deterministic=True)
+        connection.create_collation("huge", numbers.compare)
         yield connection
     finally:
         connection.close()
-
-
-def _number(value: str | bytes | int | float | None) -> str | bytes | int | float | None:
-    """A value as it is sorted: numbers that are kept as text count as numbers, NaN is nothing."""
-    if isinstance(value, str):
-        try:
-            value = float(value)
-        except ValueError:
-            return value
-    return None if isinstance(value, float) and math.isnan(value) else value

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from projrun.core.errors import StoreError, UsageError
-from projrun.core.nearest import did_you_mean, nearest
+from projrun.core.errors import StoreError
 from projrun.store.failures import ANOTHER_STORE, writing
 from projrun.store.ids import is_id
 from projrun.store.row import RunRow, row_of
@@ -24,37 +23,39 @@ from projrun.store.run import RUNNING, read_run
 if TYPE_CHECKING:
     import sqlite3
 
+    from projrun.store.grouping import Group
+
 Answer = TypeVar("Answer")
 
 _BATCH = 500
 # A directory that was written to this recently may be written to again without a new time stamp.
 _RACY_NS = 2_000_000_000
 
-_SORTS = {
-    "started": "started",
-    "duration": "duration",
-    "status": "status",
-    "name": "name COLLATE NOCASE",
-    "project": "project COLLATE NOCASE",
-    "entry-point": "entry_point COLLATE NOCASE",
-}
-_FACTS = {"metric": "metrics", "param": "parameters"}
-
 
 @dataclass(frozen=True)
 class RunQuery:
     """Which runs, in which order.
 
-    ``root`` is a project's directory (None: all projects). ``sort`` is ``started``, ``duration``, ``status``,
-    ``name``, ``project``, ``entry-point``, ``metric:NAME`` or ``param:NAME``, with ``-`` before it for the largest
-    first; runs without that value come last, and equals are in the order newest first. The first ``skip`` are
-    left out.
+    ``root`` is a project's directory (None: all projects). ``where`` is a query (docs/reference/query.md; empty:
+    all runs). ``sort`` are fields, with ``-`` before them for the largest first; runs without a value come last,
+    and equals are in the order newest first. The first ``skip`` are left out.
     """
 
     root: Path | None = None
-    sort: str = "-started"
+    where: str = ""
+    sort: tuple[str, ...] = ("-started",)
     limit: int | None = None
     skip: int = 0
+
+
+@dataclass(frozen=True)
+class KnownFacts:
+    """The names of what runs have, in order."""
+
+    parameters: tuple[str, ...]
+    metrics: tuple[str, ...]
+    tags: tuple[str, ...]
+    inputs: tuple[str, ...]
 
 
 class Index:
@@ -73,6 +74,19 @@ class Index:
         try:
             with opened(self._path) as connection:
                 put(connection, [row_of(read_run(run))])
+        except (sqlite3.Error, OSError):
+            return
+
+    def forget(self, run: str) -> None:
+        """Has the next listing read a run again. Fails in silence: an index that cannot be written is not used."""
+        import sqlite3
+
+        from projrun.store.database import drop, opened, transaction
+
+        try:
+            with opened(self._path) as connection, transaction(connection):
+                drop(connection, [run])
+                connection.execute("DELETE FROM seen")
         except (sqlite3.Error, OSError):
             return
 
@@ -101,11 +115,39 @@ class Index:
         raise AssertionError("the second attempt returns or raises")
 
     def runs(self, query: RunQuery = RunQuery()) -> tuple[RunRow, ...]:
-        """The runs of a query. Raises UsageError for a sort key that is not known."""
-        order = _order(query.sort)
-        rows = self._fresh(lambda connection: _select(connection, query, order))
-        self._refuse_unknown_fact(query, rows)
-        return rows
+        """The runs of a query. Raises UsageError for a mistake in it, with the place."""
+        from projrun.store import asking
+
+        asked = asking.asked(query.where, query.root)
+        sort = asking.order(query.sort)
+        return self._fresh(lambda connection: asking.rows(connection, asked, sort, query.limit, query.skip))
+
+    def count(self, query: RunQuery = RunQuery()) -> int:
+        """How many runs there are of a query, whatever its limit. Raises UsageError for a mistake in it."""
+        from projrun.store import asking
+
+        asked = asking.asked(query.where, query.root)
+        return self._fresh(lambda connection: asking.count(connection, asked))
+
+    def grouped(self, query: RunQuery, by: tuple[str, ...], aggregates: tuple[str, ...]) -> tuple[Group, ...]:
+        """The runs of a query in groups that are alike in the fields ``by``, in the order of those.
+
+        ``aggregates`` are ``count``, ``count:FIELD``, and ``mean``, ``min``, ``max``, ``sum``, ``median`` and
+        ``std`` (of a sample) of a field. Values that are no numbers do not count (``min`` and ``max`` take text
+        when there are no numbers), and what has no value is None. Limit and skip are of groups. Raises UsageError.
+        """
+        from projrun.store import asking
+
+        asked = asking.asked(query.where, query.root)
+        columns = asking.columns(by, aggregates)
+        found = self._fresh(lambda connection: asking.groups(connection, asked, columns))
+        return found[query.skip : None if query.limit is None else query.skip + query.limit]
+
+    def known_facts(self, root: Path | None = None) -> KnownFacts:
+        """The names of parameters, metrics, tags and inputs that runs of a project have (None: any run)."""
+        from projrun.store import asking
+
+        return KnownFacts(*self._fresh(lambda connection: asking.known(connection, root)))
 
     def ids(self, prefix: str) -> tuple[str, ...]:
         """The ids that begin with ``prefix``, in order; straight from the directories."""
@@ -113,23 +155,8 @@ class Index:
 
     def environments(self) -> dict[str, int]:
         """How many runs used each environment, by its key."""
-        statement = "SELECT json_extract(row, '$.environment') AS used, count(*) FROM runs GROUP BY used"
-        counted = self._fresh(lambda connection: connection.execute(statement).fetchall())
-        return {str(used): int(count) for used, count in counted if used is not None}
-
-    def _refuse_unknown_fact(self, query: RunQuery, rows: Sequence[RunRow]) -> None:
-        """Raises UsageError when the runs are sorted by a metric or parameter that none of them has."""
-        kind, _, name = query.sort.removeprefix("-").partition(":")
-        if kind not in _FACTS or not rows or name in getattr(rows[0], _FACTS[kind]):
-            return
-        everything = self.runs(RunQuery(query.root))
-        known = sorted({fact for row in everything for fact in getattr(row, _FACTS[kind])})
-        if name not in known:
-            raise UsageError(
-                f"no run has a {kind} {name!r} to sort by",
-                why=f"looked at {len(everything)} runs",
-                hint=did_you_mean(name, known) or "projrun runs",
-            )
+        statement = "SELECT environment, count(*) FROM runs WHERE environment IS NOT NULL GROUP BY environment"
+        return dict(self._fresh(lambda connection: connection.execute(statement).fetchall()))
 
     def _fresh(self, ask: Callable[[sqlite3.Connection], Answer]) -> Answer:
         """The answer of an index that is up to date: the kept one, mended if need be, or one in memory."""
@@ -200,38 +227,3 @@ def _names(runs: Path) -> list[str]:
 
 def _batches(runs: Sequence[str]) -> list[Sequence[str]]:
     return [runs[begin : begin + _BATCH] for begin in range(0, len(runs), _BATCH)]
-
-
-def _order(sort: str) -> tuple[str, tuple[str, ...]]:
-    """The ORDER BY of a sort key and the values bound in it. Raises UsageError."""
-    key = sort.removeprefix("-")
-    direction = "DESC" if sort.startswith("-") else "ASC"
-    kind, colon, name = key.partition(":")
-    if key == "started":
-        return f"started {direction}, id {direction}", ()
-    if colon and name and kind in _FACTS:
-        # Only constants of this module are put into the text, here and below.
-        value = f"(SELECT number(fact.value) FROM json_each(row, '$.{_FACTS[kind]}') AS fact WHERE fact.key = ?)"  # noqa: S608
-        return f"{value} IS NULL, {value} {direction}, started DESC, id DESC", (name, name)
-    if key in _SORTS:
-        column = _SORTS[key]
-        return f"{column} IS NULL, {column} {direction}, started DESC, id DESC", ()
-    keys = [*_SORTS, "metric:NAME", "param:NAME"]
-    raise UsageError(
-        f"runs cannot be sorted by {key!r}",
-        why=f"the keys are {', '.join(keys)}",
-        hint=f"projrun runs --sort {nearest(key, keys) or '-started'}",
-    )
-
-
-def _select(
-    connection: sqlite3.Connection, query: RunQuery, order: tuple[str, tuple[str, ...]]
-) -> tuple[RunRow, ...]:
-    from projrun.store.database import from_text, root_key
-
-    where = "WHERE root = ?" if query.root is not None else ""
-    values: list[object] = [root_key(str(query.root))] if query.root is not None else []
-    limit = -1 if query.limit is None else query.limit
-    statement = f"SELECT row FROM runs {where} ORDER BY {order[0]} LIMIT ? OFFSET ?"  # noqa: S608
-    found = connection.execute(statement, (*values, *order[1], limit, query.skip))
-    return tuple(from_text(text) for (text,) in found)

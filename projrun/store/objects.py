@@ -20,10 +20,19 @@ _DIGEST = re.compile("[0-9a-f]{64}")
 
 
 class Objects:
-    """The objects of a store. Nothing is ever changed or written twice."""
+    """The objects of a store. Nothing is ever changed or written twice.
+
+    What is put and there already is touched: to a collector of what no record names, it is as new as a record
+    that is yet to be written (see collecting).
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+
+    @property
+    def root(self) -> Path:
+        """The directory of all of them."""
+        return self._path
 
     def path(self, sha256: str) -> Path:
         """Where the content of that digest is, or would be. Raises StoreError for a text that is no digest."""
@@ -63,6 +72,10 @@ class Objects:
                 aside.chmod(shared_mode(place.parent, 0o400))
         return sha256
 
+    def touch(self, sha256: str) -> bool:
+        """Has an object count as put just now; False when it is not there, or is another user's and has to be."""
+        return _touched(self.path(sha256))
+
     def read(self, sha256: str) -> bytes:
         """The content of that digest. Raises StoreError when it is not there or not whole."""
         try:
@@ -93,11 +106,19 @@ class Objects:
 
     @staticmethod
     def _has(place: Path, size: int) -> bool:
-        """Whether it is there and whole; one that a crash cut short is written again."""
+        """Whether it is there and whole, and counts as put; one that a crash cut short is written again."""
         try:
-            return place.stat().st_size == size
+            return place.stat().st_size == size and _touched(place)
         except FileNotFoundError:
             return False
+
+
+def _touched(place: Path) -> bool:
+    try:
+        os.utime(place)
+    except OSError:
+        return False
+    return True
 
 
 def _copied(source: FileIO, place: Path) -> str:

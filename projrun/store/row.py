@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from projrun.store.labels import labels_of
 from projrun.store.run import RunRecord
 
 
@@ -16,7 +17,8 @@ class RunRow:
     """What a listing shows. ``started`` and ``ended`` are ISO 8601 in UTC, ``duration`` is in seconds.
 
     ``root`` is the project's directory; ``parameters`` and ``metrics`` are values by name, nested ones as
-    JSON text; what is not known (yet) is None.
+    JSON text; ``inputs`` are SHA-256 digests by name, ``types`` the declared types of the parameters. What is not
+    known (yet) is None.
     """
 
     id: str
@@ -37,6 +39,8 @@ class RunRow:
     tags: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    types: Mapping[str, str] = field(default_factory=dict)
 
 
 def row_of(record: RunRecord) -> RunRow:
@@ -47,6 +51,7 @@ def row_of(record: RunRecord) -> RunRow:
     head = start or recipe
     source = _mapping(recipe.get("source"))
     project = _mapping(start.get("project"))
+    labels = labels_of(record)
     spec = _mapping(recipe.get("spec"))
     return RunRow(
         id=record.id,
@@ -55,8 +60,8 @@ def row_of(record: RunRecord) -> RunRow:
         project=_text(project.get("name")) or _text(spec.get("project")),
         root=_text(project.get("root")) or _text(spec.get("root")),
         entry_point=_text(_mapping(recipe.get("entry_point")).get("name")) or _text(start.get("entry_point")),
-        name=_text(head.get("name")),
-        note=_text(head.get("note")),
+        name=labels.name,
+        note=labels.note,
         ended=_text(outcome.get("ended")),
         duration=_number(outcome.get("duration")),
         exit_code=_integer(outcome.get("exit_code")),
@@ -64,9 +69,11 @@ def row_of(record: RunRecord) -> RunRow:
         snapshot=_text(source.get("snapshot")),
         dirty=source["dirty"] if isinstance(source.get("dirty"), bool) else None,
         environment=_text(_mapping(recipe.get("environment")).get("key")),
-        tags={name: str(value) for name, value in _mapping(head.get("tags")).items()},
+        tags=labels.tags,
         parameters=_by_name(recipe.get("parameters")),
         metrics=_by_name(outcome.get("metrics")),
+        inputs=_texts(recipe.get("inputs"), "sha256"),
+        types=_texts(recipe.get("parameters"), "type"),
     )
 
 
@@ -86,6 +93,17 @@ def _by_name(values: object) -> dict[str, Any]:
         value["name"]: _shown(value.get("value"))
         for value in values
         if isinstance(value, dict) and isinstance(value.get("name"), str)
+    }
+
+
+def _texts(values: object, key: str) -> dict[str, str]:
+    """What each entry of a list has under a key, by the entries' names."""
+    if not isinstance(values, list):
+        return {}
+    return {
+        value["name"]: value[key]
+        for value in values
+        if isinstance(value, dict) and isinstance(value.get("name"), str) and isinstance(value.get(key), str)
     }
 
 

@@ -17,6 +17,7 @@ from projrun.store.failures import writing
 
 DOCUMENTS = ("start", "recipe", "outcome")
 VERSION = 1
+LABELS = "labels.json"  # what the run is called, once that was changed: see labels
 _NO_JSON = "not JSON: it is cut off, or damaged"
 VERDICT = "verdict.json"  # of a run that was done after another one, when it has ended
 ALIVE = "alive"
@@ -114,7 +115,8 @@ class RunRecord:
 
     ``status`` is the outcome's, ``running`` while its process lives, or ``lost``: it left no outcome and
     nobody lives who could write one. A document is None when it is not there or cannot be read;
-    ``why_incomplete`` then says what is wrong, and is None when nothing is.
+    ``why_incomplete`` then says what is wrong, and is None when nothing is. ``labels`` is None unless the run's
+    name, note or tags were changed after it began; it stands in the place of those of ``start`` then.
     """
 
     id: str
@@ -124,6 +126,7 @@ class RunRecord:
     outcome: Mapping[str, Any] | None
     status: str
     why_incomplete: str | None
+    labels: Mapping[str, Any] | None = None
 
 
 def read_run(path: Path) -> RunRecord:
@@ -131,9 +134,9 @@ def read_run(path: Path) -> RunRecord:
     if not is_directory(path):
         return RunRecord(path.name, path, None, None, None, LOST, "it is no directory: a run is never a link")
     # Whether it lives comes first: a run that ends after this look has written its outcome before the next.
-    alive = _is_alive(path)
+    alive, problem = _is_alive(path)
     documents = {}
-    problems = []
+    problems = [problem] if problem else []
     for kind in DOCUMENTS:
         documents[kind], problem = _document(path / f"{kind}.json", kind)
         if problem:
@@ -149,8 +152,11 @@ def read_run(path: Path) -> RunRecord:
             problems.append("its process ended without writing what happened")
     if documents["start"] is None and not (path / "start.json").exists() and not alive:
         problems.append("start.json is missing")
+    labels, problem = _document(path / LABELS, "labels")
+    if problem:
+        problems.append(problem)
     why = "; ".join(problems) or None
-    return RunRecord(path.name, path, documents["start"], documents["recipe"], outcome, status, why)
+    return RunRecord(path.name, path, documents["start"], documents["recipe"], outcome, status, why, labels)
 
 
 def write_verdict(path: Path, document: Mapping[str, Any]) -> None:
@@ -164,11 +170,14 @@ def read_verdict(path: Path) -> Mapping[str, Any] | None:
     return _document(path / VERDICT, "verdict")[0]
 
 
-def _is_alive(path: Path) -> bool:
+def _is_alive(path: Path) -> tuple[bool, str | None]:
+    """Whether its process lives, and why that is not certain: one that cannot be looked at is not called dead."""
     try:
-        return is_held(path / ALIVE)
-    except OSError:
-        return False
+        return is_held(path / ALIVE), None
+    except NotADirectoryError:
+        return False, None
+    except OSError as error:
+        return True, f"whether its process lives cannot be told: {ALIVE}: {error.strerror or error}"
 
 
 def _document(path: Path, kind: str) -> tuple[Mapping[str, Any] | None, str | None]:
@@ -197,4 +206,12 @@ def _foreign(document: object, kind: str, run: str) -> str | None:
         return f"belongs to another run, {document.get('run')!r}"
     if kind == "outcome" and document.get("status") not in ENDED:
         return f"has no status that is known: {document.get('status')!r}"
+    if kind == "labels" and not _are_labels(document):
+        return "is damaged: a name and a note are text or null, tags are texts by name"
     return None
+
+
+def _are_labels(document: Mapping[str, Any]) -> bool:
+    tags = document.get("tags")
+    texts = isinstance(tags, dict) and all(isinstance(value, str) for value in tags.values())
+    return texts and all(document.get(key) is None or isinstance(document[key], str) for key in ("name", "note"))

@@ -15,15 +15,18 @@ import contextlib
 import os
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from projrun.core.errors import StoreError, UsageError
 from projrun.core.files import is_directory, make_private, read_json, write_atomic, write_json
+from projrun.core.labels import Labels
 from projrun.core.locks import take
 from projrun.core.nearest import nearest
 from projrun.store.failures import ANOTHER_STORE, writing
 from projrun.store.ids import is_id, new_id
 from projrun.store.index import Index, RunQuery
+from projrun.store.labels import change_labels
 from projrun.store.objects import Objects
 from projrun.store.row import RunRow
 from projrun.store.run import ALIVE, RunDirectory, RunRecord, read_run
@@ -82,14 +85,27 @@ class Store:
 
     def read(self, run: str) -> RunRecord:
         """The run of that full id. Raises UsageError when there is none, StoreError for another's store."""
-        self._check()
+        self.check()
         if not is_id(run) or not is_directory(self.runs_directory / run):
             raise self._unknown(run)
         return read_run(self.runs_directory / run)
 
+    def relabel(self, run: str, change: Callable[[Labels], Labels]) -> Labels:
+        """Replaces name, note and tags of the run of that full id, and gives what they are then.
+
+        Raises UsageError for labels that are too long, and StoreError.
+        """
+        self.check()
+        path = self.runs_directory / run
+        self.index.forget(run)  # so that it is read again, should we be killed before it is noted
+        try:
+            return change_labels(path, change)
+        finally:
+            self.index.record(path)
+
     def list_runs(self, query: RunQuery) -> tuple[RunRow, ...]:
         """The runs of a query, from an index that is up to date. Raises UsageError and StoreError."""
-        self._check()
+        self.check()
         return self.index.runs(query)
 
     def rebuild(self) -> int:
@@ -103,7 +119,7 @@ class Store:
         ``last`` is the run of ``project`` (its directory; None: of any) that was started last, ``last~2`` the
         second before it. Raises UsageError, and StoreError for another's store.
         """
-        self._check()
+        self.check()
         wanted = text.strip().lower()
         if match := _LAST.fullmatch(wanted):
             return self._last(int(match["back"] or 0), project)
@@ -145,7 +161,7 @@ class Store:
             else "projrun runs --all",
         )
 
-    def _check(self) -> None:
+    def check(self) -> None:
         """Raises StoreError when the store is there but not ours to read."""
         try:
             self._is_marked()

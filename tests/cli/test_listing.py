@@ -25,7 +25,7 @@ def three(workspace: Workspace) -> list[str]:
 
 def test_runs_are_listed_newest_first_and_sorted_as_asked(workspace: Workspace, three: list[str]) -> None:
     assert [row["id"] for row in workspace.projrun("runs", "--json").data] == three[::-1]
-    by_depth = workspace.projrun("runs", "--json", "--sort", "-param:depth").data
+    by_depth = workspace.projrun("runs", "--json", "--sort", "-params.depth").data
     assert [row["name"] for row in by_depth] == ["d3", "d2", "d1"]
     assert len(workspace.projrun("runs", "--json", "--limit", "2").data) == 2
 

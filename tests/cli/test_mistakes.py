@@ -29,7 +29,7 @@ pytestmark = pytest.mark.slow
         (["run", "--seed", "4294967296"], 2, ["--seed 4294967296: a seed is"]),
         (["run", "--environment"], 2, ["--environment", "projrun run --help"]),
         (["env", "show", "--environment"], 2, ["--environment", "projrun env show --help"]),
-        (["runs", "--sort", "foo"], 2, ["the keys are started, duration", "try: projrun runs --sort -started"]),
+        (["runs", "--sort", "foo"], 2, ["there is no field 'foo'", "the fields are id, status, started"]),
         (["run", "-v", "853"], 112, ["853", "at least 4 digits"]),
         (["run", "--tag", "paper"], 2, ["--tag", "key=value"]),
         (["run", "nowhere"], 111, ["nowhere"]),

@@ -74,6 +74,21 @@ def test_a_library_in_an_archive_is_seeded(folder: Path, tmp_path: Path) -> None
     assert told(folder, "import numpy; print(json.dumps(numpy.random.SEEDS))", tmp_path / "libraries.zip") == [7]
 
 
+def test_the_real_numpy_is_seeded_before_the_program_draws(folder: Path) -> None:
+    """It is in requirements-dev.lock. Its own generators are seeded by nobody but the program, as documented."""
+    whole = "import numpy; print(json.dumps([numpy.random.rand(), numpy.random.randint(10**6)]))"
+    part = "from numpy.random import rand, randint; print(json.dumps([rand(), randint(10**6)]))"
+    itself = (
+        "import numpy; numpy.random.seed(7); print(json.dumps([numpy.random.rand(), numpy.random.randint(10**6)]))"
+    )
+    packages = next(Path(place) for place in sys.path if (Path(place) / "numpy" / "random").is_dir())
+    expected = told(folder.parent / "none", itself, packages)
+    assert told(folder, whole, packages) == told(folder, part, packages) == expected
+    assert seeding.seeded(folder) == {"started", "numpy", "python"}  # it imports Python's own itself
+    own = "import numpy; print(json.dumps(numpy.random.default_rng().random()))"
+    assert told(folder, own, packages) != told(folder, own, packages)
+
+
 def test_a_library_is_seeded_once_and_keeps_its_loader(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "torch.py").write_text(SEEDED)
     program = """

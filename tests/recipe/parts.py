@@ -8,6 +8,7 @@ from pathlib import Path
 from projrun.core.engine.model import Image
 from projrun.core.errors import DataError
 from projrun.core.flags import Flag
+from projrun.core.labels import Labels
 from projrun.data.model import ChangedInput, Fingerprint, Metric
 from projrun.environment.model import (
     Base,
@@ -23,7 +24,7 @@ from projrun.environment.model import (
 )
 from projrun.execution.model import Outcome, Request, Usage
 from projrun.recipe.host import host
-from projrun.recipe.model import KeptFile, Labels, OutcomeParts, Phase, RecipeParts, StartParts
+from projrun.recipe.model import KeptFile, OutcomeParts, Phase, RecipeParts, StartParts
 from projrun.source.model import Change, Source, Submodule
 from projrun.spec.model import Command, DockerMount, DockerSpec, EntryPoint, EnvironmentSpec, ProjectSpec
 

@@ -16,7 +16,8 @@ _INTRODUCTION = """\
 <!-- Made from schemas/recipe.v1.json by: python -m tests.recipe.reference -->
 
 A run's directory in the store holds three JSON documents, and that of a reproduction a fourth. Each is written
-once, whole or not at all, and never changed. `schemas/recipe.v1.json` (JSON Schema 2020-12) is the definition;
+once, whole or not at all, and never changed. (What a run is called can be changed: that has a document of its own,
+`labels.json`.) `schemas/recipe.v1.json` (JSON Schema 2020-12) is the definition;
 every key below is present unless it says *optional*. A later projrun reads version 1; an earlier one refuses what
 is newer.
 
@@ -31,6 +32,7 @@ _TITLES = {
     "recipe": "recipe.json",
     "outcome": "outcome.json",
     "verdict": "verdict.json",
+    "labels": "labels.json",
     "parameter": "A parameter",
     "flag": "A flag",
 }

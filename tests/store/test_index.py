@@ -29,7 +29,7 @@ def settle(store: Store) -> None:
 
 
 def sorted_by(store: Store, sort: str) -> list[str | None]:
-    return [row.name for row in store.list_runs(RunQuery(sort=sort))]
+    return [row.name for row in store.list_runs(RunQuery(sort=(sort,)))]
 
 
 def test_a_row_tells_what_the_documents_hold(store: Store) -> None:
@@ -56,7 +56,7 @@ def test_runs_are_newest_first_and_limited(store: Store) -> None:
     runs = [whole_run(store, created=float(seconds)) for seconds in (30, 10, 20)]
     assert [row.id for row in store.list_runs(RunQuery())] == [runs[0], runs[2], runs[1]]
     assert [row.id for row in store.list_runs(RunQuery(limit=1))] == [runs[0]]
-    assert [row.id for row in store.list_runs(RunQuery(sort="started", limit=2))] == [runs[1], runs[2]]
+    assert [row.id for row in store.list_runs(RunQuery(sort=("started",), limit=2))] == [runs[1], runs[2]]
 
 
 def test_one_projects_runs_are_told_from_anothers_even_with_odd_paths(store: Store) -> None:
@@ -83,11 +83,11 @@ def test_every_sort_key_sorts_both_ways_with_the_unknown_last(store: Store) -> N
     assert sorted_by(store, "-name") == ["lost", "c", "b", "A"]
     assert sorted_by(store, "duration") == ["A", "c", "b", "lost"]
     assert sorted_by(store, "-duration") == ["b", "c", "A", "lost"]
-    assert sorted_by(store, "param:depth") == ["A", "b", "c", "lost"]
-    assert sorted_by(store, "-param:depth") == ["c", "b", "A", "lost"]
-    assert sorted_by(store, "metric:größe 'x\"") == ["c", "b", "A", "lost"]
-    assert sorted_by(store, "-metric:größe 'x\"") == ["A", "b", "c", "lost"]
-    assert [row.status for row in store.list_runs(RunQuery(sort="status"))] == [
+    assert sorted_by(store, "params.depth") == ["A", "b", "c", "lost"]
+    assert sorted_by(store, "-params.depth") == ["c", "b", "A", "lost"]
+    assert sorted_by(store, "metrics.`größe 'x\"`") == ["c", "b", "A", "lost"]
+    assert sorted_by(store, "-metrics.`größe 'x\"`") == ["A", "b", "c", "lost"]
+    assert [row.status for row in store.list_runs(RunQuery(sort=("status",)))] == [
         "failed",
         "finished",
         "finished",
@@ -95,20 +95,28 @@ def test_every_sort_key_sorts_both_ways_with_the_unknown_last(store: Store) -> N
     ]
 
 
-@pytest.mark.parametrize("sort", ["duraton", "", "-", "metric:", "id; DROP TABLE runs", "--started"])
-def test_an_unknown_sort_key_is_a_usage_error(store: Store, sort: str) -> None:
+@pytest.mark.parametrize(
+    ("sort", "column"),
+    [
+        *(("duraton", 0), ("", 0), ("-", 1), ("metric.x", 0), ("metrics.", 8), ("id; DROP TABLE runs", 2)),
+        *(("--started", 1), ("started,", 8), ("started duration", 8), ("-status,-nothing", 9)),
+    ],
+)
+def test_an_unknown_sort_key_is_a_usage_error(store: Store, sort: str, column: int) -> None:
     with pytest.raises(UsageError) as caught:
-        store.list_runs(RunQuery(sort=sort))
-    assert "duration" in caught.value.why
+        store.list_runs(RunQuery(sort=(sort,)))
+    line, mark = caught.value.why.splitlines()
+    assert line == sort
+    assert mark.index("^") == column
 
 
 def test_a_metric_that_no_run_has_is_answered_with_the_nearest(store: Store) -> None:
     finish_run(begin_run(store), metrics=(Metric("test.rmse", 1.0, "m"),))
     with pytest.raises(UsageError) as caught:
-        store.list_runs(RunQuery(sort="metric:test.rmsee"))
+        store.list_runs(RunQuery(sort=("metrics.test.rmsee",)))
     assert "test.rmse" in caught.value.hint
     with pytest.raises(UsageError) as caught:
-        store.list_runs(RunQuery(sort="-param:deph"))
+        store.list_runs(RunQuery(sort=("-params.deph",)))
     assert "depth" in caught.value.hint
 
 
@@ -169,7 +177,7 @@ def test_a_row_that_is_damaged_gives_the_same_listing(store: Store) -> None:
     whole_run(store)
     expected = store.list_runs(RunQuery())
     for text in ("{", "[]", '{"odd": 1}'):
-        _statement(f"UPDATE runs SET row = '{text}'")(store.path / "index.sqlite")
+        _statement(f"UPDATE rows SET row = '{text}'")(store.path / "index.sqlite")
         assert store.list_runs(RunQuery()) == expected
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from projrun.core.labels import Labels
 from projrun.data.model import Metric
 from projrun.recipe.document import outcome_document, recipe_document, start_document
-from projrun.recipe.model import Labels
 from projrun.store.run import RunDirectory
 from projrun.store.store import Store
 from tests.recipe import parts

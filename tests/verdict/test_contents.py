@@ -234,28 +234,6 @@ def test_an_array_with_one_other_item_has_one_difference(
     assert (result.values, result.differing) == (len(numbers), 0 if same else 1)
 
 
-def test_numpy_writes_what_is_read_here(tmp_path: Path) -> None:
-    numpy = pytest.importorskip("numpy")
-    first, second = numpy.arange(12.0).reshape(3, 4), numpy.arange(12.0).reshape(3, 4)
-    second[2, 1] = 10.0
-    for name, one in (("before", first), ("after", second)):
-        with (tmp_path / name).open("wb") as file:
-            numpy.save(file, one)
-    result = compare("a.npy", tmp_path / "before", tmp_path / "after")
-    assert (result.differing, result.largest_absolute, result.where) == (1, 1.0, "[2, 1]")
-
-
-def test_parquet_is_compared_column_by_column(tmp_path: Path) -> None:
-    pyarrow = pytest.importorskip("pyarrow")
-    parquet = pytest.importorskip("pyarrow.parquet")
-    for name, rate, size in (("before", 0.5, 1), ("same", 0.5, 2), ("after", 0.75, 2)):
-        table = pyarrow.table({"name": ["a", "b"], "rate": [float("nan"), rate]})
-        parquet.write_table(table, tmp_path / name, row_group_size=size)
-    assert compare("a.parquet", tmp_path / "before", tmp_path / "same").equal
-    result = compare("a.parquet", tmp_path / "before", tmp_path / "after")
-    assert (result.differing, result.largest_absolute, result.where) == (1, 0.25, "row 2, column rate")
-
-
 def test_parquet_without_its_reader_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 

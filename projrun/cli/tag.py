@@ -1,0 +1,98 @@
+"""``projrun tag``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from projrun.cli.options import all_option, clean, json_option, store_option, where_option
+from projrun.cli.relabelling import print_labels, relabelled, stores_runs
+from projrun.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from projrun.core.labels import Labels
+
+_RUN = re.compile("last(~[0-9]+)?")
+
+
+@click.command()
+@click.argument("words", nargs=-1, metavar="[RUN[,RUN]...] [KEY[=VALUE]]...")
+@click.option("--remove", "removed", multiple=True, metavar="KEY", help="Take a tag away; repeatable.")
+@where_option
+@all_option
+@json_option
+@store_option
+def tag(
+    words: tuple[str, ...],
+    removed: tuple[str, ...],
+    where: str | None,
+    everywhere: bool,
+    as_json: bool,
+    store: Path | None,
+) -> None:
+    """Set and take away tags of runs, at any time; with none, show what they have.
+
+    The first word names the run, or several parted by commas; with --where the query finds them, and every word
+    is a tag. A tag without =VALUE is there or not: tag.draft in a query. One that is there gets the new value.
+
+    \b
+    projrun tag last paper=draft good
+    projrun tag k3f9,m2x7 --remove draft
+    projrun tag --where 'metrics.rmse < 1' good
+    """
+    runs, tags = ((), words) if where is not None else (words[:1], words[1:])
+    wanted, unwanted = _read(tags), _keys(removed)
+    if both := sorted(set(wanted) & unwanted):
+        raise UsageError(
+            f"tag {both[0]!r} is set and taken away",
+            why="it can be one of the two",
+            hint=f"leave out {both[0]}, or --remove {both[0]}",
+        )
+
+    def change(labels: Labels) -> Labels:
+        from dataclasses import replace
+
+        left = {key: value for key, value in labels.tags.items() if key not in unwanted}
+        return replace(labels, tags={**left, **wanted})
+
+    chosen = stores_runs(runs, where, store, everywhere=everywhere)
+    asked = not wanted and not unwanted
+    print_labels(relabelled(chosen, None if asked else change), "tags", as_json=as_json, asked=asked)
+
+
+def _read(texts: Sequence[str]) -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    for text in texts:
+        key, equals, value = clean(text, "tag").partition("=")
+        if not key.strip():
+            raise UsageError(f"tag {text!r} has no key", why="a tag is KEY or KEY=VALUE", hint="paper=draft")
+        if not equals and _RUN.fullmatch(key.lower()):
+            raise UsageError(
+                f"{key!r} names a run, and stands where tags do",
+                why="the first word names the runs, all others are tags",
+                hint=f"projrun tag RUN,{key} KEY=VALUE; for a tag of that name: {key}=",
+            )
+        if found.get(key, value) != value:
+            raise UsageError(
+                f"tag {key!r} is given twice",
+                why=f"once as {found[key]!r}, once as {value!r}",
+                hint=f"keep one {key}=...",
+            )
+        found[key] = value
+    return found
+
+
+def _keys(removed: Sequence[str]) -> frozenset[str]:
+    for text in removed:
+        if "=" in text:
+            key = text.partition("=")[0]
+            raise UsageError(
+                f"--remove {text}: a tag is taken away by its key",
+                why="whatever its value is",
+                hint=f"--remove {key}",
+            )
+    return frozenset(removed)
