@@ -148,6 +148,8 @@ def read_run(path: Path) -> RunRecord:
         status = RUNNING
     else:
         status = LOST
+        with contextlib.suppress(OSError):  # its runner would have: the file holds values as they were given
+            (path / PARAMETERS).unlink()
         if not (path / "outcome.json").exists():
             problems.append("its process ended without writing what happened")
     if documents["start"] is None and not (path / "start.json").exists() and not alive:

@@ -254,3 +254,49 @@ def test_what_looks_like_a_secret_is_flagged_and_not_shown(workspace: Workspace)
     assert any("the note holds what looks like the password of an address" in line for line in summary)
     assert any("line 3 of stdout looks like a GitHub token" in line for line in summary)
     assert not any(token in line for line in summary)
+
+
+def test_neither_a_kept_input_nor_what_the_program_writes_beside_goes_unnoticed(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKEN", TOKEN)
+    script = "import os; open(os.environ['PROJRUN_RUN_DIR'] + '/mine.txt', 'w').write(os.environ['TOKEN'])"
+    workspace.entry_point(
+        json.dumps(["python", "-c", script]),
+        environment=LOCKED.replace("}", ", secrets: [TOKEN]}"),
+        more="data: {held: {path: results/held.txt, keep: true}}\n",
+    )
+    workspace.publish()
+    (workspace.root / "results").mkdir(exist_ok=True)
+    (workspace.root / "results" / "held.txt").write_text(f"{TOKEN}\n")  # ignored, and an input all the same
+    done = workspace.run()
+    assert done["recipe"]["inputs"][0]["object"] is None
+    flags = {flag["code"]: flag for flag in (*done["recipe"]["flags"], *done["outcome"]["flags"])}
+    assert "it holds variable TOKEN" in flags["input-not-kept"]["message"]
+    assert "wrote variable TOKEN to mine.txt" in flags["secret-written"]["message"]
+    assert flags["secret-written"]["mend"].endswith("mine.txt")
+
+
+def test_what_a_killed_runner_left_is_removed_by_who_looks(workspace: Workspace) -> None:
+    workspace.entry_point("echo hi")
+    run = Path(workspace.run()["directory"])
+    (run / "outcome.json").unlink()
+    (run / "params.json").write_text(PIN)
+    assert workspace.projrun("show", run.name, "--json").data["status"] == "lost"
+    assert not (run / "params.json").exists()
+
+
+def test_a_store_is_shared_and_taken_back(workspace: Workspace) -> None:
+    workspace.entry_point("echo hi")
+    assert workspace.projrun("store", "share").code == 0
+    run = Path(workspace.run()["directory"])
+    assert run.stat().st_mode & 0o2770 == 0o2770
+    assert {
+        path.name for path in run.iterdir() if path.is_file() and path.stat().st_mode & 0o077 != 0o060
+    } == set()
+    assert workspace.projrun("store", "share", "--close").code == 0
+    assert [path for path in (workspace.store, *workspace.store.rglob("*")) if path.stat().st_mode & 0o077] == []
+    assert workspace.projrun("store", "share", "--close", "--group", "x").code == 2
+    unknown = workspace.projrun("store", "share", "--group", "no-such-group")
+    assert unknown.code == 2
+    assert "there is no group 'no-such-group'" in unknown.err
