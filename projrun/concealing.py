@@ -62,7 +62,7 @@ def values(secrets: Iterable[Secret]) -> tuple[str, ...]:
 
 def wanted(secrets: Iterable[Secret]) -> dict[bytes, str]:
     """The texts that are looked for in files, with the names of their secrets; short ones are left out."""
-    from projrun.recipe.disguises import forms  # most runs have no secret
+    from projrun.core.disguises import forms  # most runs have no secret
 
     return {
         text: secret.name

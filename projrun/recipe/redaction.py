@@ -50,7 +50,7 @@ class _Held(NamedTuple):
 class Redactor:
     """Replaces secrets in streams and texts. Every unbroken run of secret bytes becomes one mask.
 
-    Empty secrets are ignored. Each is found in all of its :func:`projrun.recipe.disguises.forms`.
+    Empty secrets are ignored. Each is found in all of its :func:`projrun.core.disguises.forms`.
     """
 
     def __init__(self, secrets: Iterable[str]) -> None:
@@ -99,7 +99,7 @@ class Redactor:
 
 
 def _forms(secret: str) -> Iterable[str]:
-    from projrun.recipe.disguises import forms  # most runs have no secret
+    from projrun.core.disguises import forms  # most runs have no secret
 
     return forms(secret)
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projrun.recipe.disguises import forms
+from projrun.core.disguises import forms
 from projrun.recipe.redaction import Redactor
 
 SECRETS = ["s3cr3t-value", "p@ss/w:rd+ é?", 'it\'s "quoted" \\ here', "tab\tand\nline two of it"]
