@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from projrun.concealing import seen_flags, without_secrets, written_to
 from projrun.core.errors import ProjrunError
 from projrun.core.flags import Flag
 from projrun.core.paths import is_below
 from projrun.data import fingerprint
-from projrun.data.metrics import read_metrics
 from projrun.data.model import ChangedInput, Fingerprint, Metric
 from projrun.execution.model import Outcome
 from projrun.live import Live
@@ -21,6 +22,9 @@ from projrun.source.model import Source
 from projrun.stopping import Interrupted, Stopped
 from projrun.store.run import OURS
 from projrun.telling import changed_input_flag, changed_meanwhile, describe_process, was_seeded
+
+if TYPE_CHECKING:
+    from projrun.measuring import Measured
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,7 @@ def gave_up(live: Live, error: ProjrunError) -> OutcomeParts:
     phase = live.recording.current
     began = phase in ("run", "finish")
     status = "interrupted" if isinstance(error, Stopped) else "failed" if began else "not-started"
+    told = _measured(live, None) if began else None
     return OutcomeParts(
         run=live.directory.id,
         status=status,
@@ -84,7 +89,8 @@ def gave_up(live: Live, error: ProjrunError) -> OutcomeParts:
         ended=time.time(),
         phase=phase,
         phases=live.recording.phases(),
-        flags=seen_flags(live.recording.seen(), live.directory.id),
+        metrics=told.metrics if told else (),
+        flags=(*(told.flags if told else ()), *seen_flags(live.recording.seen(), live.directory.id)),
         error=error,
     )
 
@@ -126,19 +132,31 @@ def _seeded(live: Live, process: Outcome) -> tuple[Flag, ...]:
     return was_seeded(live.choice, live.directory.start_up) if ended else ()
 
 
+def _measured(live: Live, before: Mapping[str, str | None] | None) -> Measured | None:
+    """The metrics; without ``before`` those alone that the program told while it ran."""
+    declared = before is not None and live.choice.entry_point.metrics
+    if not (declared or os.path.lexists(live.directory.metrics)):
+        return None
+    from projrun import measuring  # a run that reports nothing does without
+
+    return measuring.measured_lines(live) if before is None else measuring.measured(live, before)
+
+
 def _look_back(live: Live, process: Outcome, before: Mapping[str, str | None]) -> _Found:
     """Outputs and metrics."""
     entry_point, root, place = live.choice.entry_point, live.choice.spec.root, live.settled.place
     finished = process.status == "finished"
+    found = _measured(live, before)
     outputs, output_flags = fingerprint.outputs(
         entry_point.products, root, before, live.means.cache, live.recording
     )
-    metrics, metric_flags = read_metrics(entry_point.metrics, root, before)
+    metrics = found.metrics if found else ()
     # That a program which failed did not write everything is no news, and would hide what is.
-    flags = (*output_flags, *metric_flags) if finished else ()
     withheld, secret_flags = without_secrets(outputs, root, live.secrets)
     kept_whole = tuple(one for one in outputs if one.path not in withheld)
-    flags = (*flags, *secret_flags, *written_to(live.directory.path, OURS, live.secrets))
+    flags = (*output_flags, *(found.file_flags if found else ())) if finished else ()
+    flags += (*(found.flags if found else ()), *secret_flags)
+    flags += written_to(live.directory.path, OURS, live.secrets)
     if place.checkout is None:
         from projrun.keeping import keep_outputs
 

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from projrun.core.errors import ProjrunError
 from projrun.core.report import Reporter
@@ -20,6 +20,9 @@ from projrun.source.difference import FileChange, Held, Pair
 from projrun.spec.load import project_around
 from projrun.store.run import RunRecord
 from projrun.store.store import Store
+
+if TYPE_CHECKING:
+    from projrun.verdict.model import OutputFinding
 
 
 @dataclass(frozen=True)
@@ -56,13 +59,17 @@ class Code:
 
 @dataclass(frozen=True)
 class Difference:
-    """Two runs, and what differs, layer by layer. ``took`` is how long they took, which is never the same."""
+    """Two runs, and what differs, layer by layer. ``took`` is how long they took, which is never the same.
+
+    ``contents`` are the outputs that both wrote in other bytes, by what these hold where both are at hand.
+    """
 
     before: RunRecord
     after: RunRecord
     code: Code
     layers: tuple[Layer, ...]
     took: Change | None
+    contents: tuple[OutputFinding, ...] = ()
 
     @property
     def differs(self) -> bool:
@@ -109,7 +116,34 @@ def compare(first: str, second: str, places: Places, wanted: Wanted, report: Rep
         _code(before, after, places, wanted, report),
         comparison.layers(*documents),
         comparison.took(*documents),
+        _contents(before, after, store),
     )
+
+
+def _contents(before: RunRecord, after: RunRecord, store: Store) -> tuple[OutputFinding, ...]:
+    """What differs in the outputs that both runs wrote; nothing of a damaged record, which its layer tells."""
+    from projrun.matching import Side, match  # verdicts are slow to import, and most runs write the same again
+
+    try:
+        written = [_written(record) for record in (before, after)]
+        first, second = (
+            Side([one for path, one in mine.items() if _is_another(one, others.get(path))], store.objects, source)
+            for (mine, source), (others, _) in (written, reversed(written))
+        )
+        return match(first, second)
+    except (LookupError, TypeError, ValueError, AttributeError):
+        return ()
+
+
+def _written(record: RunRecord) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """The outputs of a run that it wrote itself, by their paths, and its source."""
+    outputs = record.outcome["outputs"] if record.outcome else ()
+    source = _source(record) or {}
+    return {str(one["path"]): one for one in outputs if one["sha256"] and not one["stale"]}, source
+
+
+def _is_another(one: Mapping[str, Any], other: Mapping[str, Any] | None) -> bool:
+    return other is not None and other["kind"] == one["kind"] and other["sha256"] != one["sha256"]
 
 
 def _documents(record: RunRecord) -> Documents:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from projrun.collecting import progress
 from projrun.core.errors import ProjrunError, StoreError
-from projrun.core.files import read_regular
+from projrun.core.files import read_plain
 from projrun.core.locks import is_held
 from projrun.core.removal import size_of
 from projrun.core.report import Reporter
@@ -111,7 +111,7 @@ def _done_again(store: Store, runs: set[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for other in run_ids(store.runs_directory):
         with contextlib.suppress(OSError):
-            data = read_regular(store.runs_directory / other / "recipe.json", _LARGEST)
+            data = read_plain(store.runs_directory / other / "recipe.json", _LARGEST)
             match = _AGAIN.search(data)
             if match and (run := match[1].decode()) in runs and other not in runs:
                 found.setdefault(run, []).append(other)

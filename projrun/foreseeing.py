@@ -14,10 +14,11 @@ from projrun.core.errors import DataError, EnvironmentFailure, ProjrunError, Sou
 from projrun.core.report import Reporter
 from projrun.environment import interpreters
 from projrun.environment.model import EnvironmentPlan
+from projrun.matching import Side, why_not_held
 from projrun.providing import held, lacking_in, missing, unlike
 from projrun.reconstructing import checked_out, chosen, options_of, secret_parameters
 from projrun.records import Record, find_record
-from projrun.reproducing import Asked
+from projrun.reproducing import DIFFERENT, Asked
 from projrun.source.model import Source
 from projrun.spec.model import DataEntry
 from projrun.stopping import ended_by_signals
@@ -71,6 +72,7 @@ def foresee(asked: Asked, report: Reporter) -> Foreseen:
                 needs += _environment(record, options, choice, report)
                 needs += _secrets(record)
                 needs += _inputs(record, choice.spec.root, options)
+                needs += _results(record)
         except ProjrunError as error:
             if needs:
                 raise
@@ -78,6 +80,7 @@ def foresee(asked: Asked, report: Reporter) -> Foreseen:
             needs += _environment(record, options, None, report)
             needs += _secrets(record)
             needs += _unplaced_inputs(record)
+            needs += _results(record)
     return Foreseen(record.link.run, tuple(needs))
 
 
@@ -165,3 +168,30 @@ def _unplaced_inputs(record: Record) -> Iterator[Need]:
     for one in record.recipe["inputs"]:
         message = f"{one['path']}: it may be in the code, which is not here"
         yield Need("input", UNKNOWN, message, DataError.exit_code)
+
+
+def _results(record: Record) -> Iterator[Need]:
+    """What the new run's outputs and metrics are compared with. What is not known of them no verdict can tell."""
+    if record.outcome is None:
+        if any(record.recipe[kind] for kind in ("outputs", "metrics")):
+            hint = "put the run's outcome.json beside its recipe.json, or name the run in its store"
+            message = f"{record.unended}: they can be compared with nothing"
+            yield Need("outputs and metrics", MISSING, message, DIFFERENT, hint)
+        return
+    side = Side(record.outcome["outputs"], record.store.objects if record.store else None, record.recipe["source"])
+    for one in side.outputs:
+        yield _output(one, side)
+    if found := record.outcome["metrics"]:
+        yield Need("metrics", HERE, f"{len(found)}, as they were recorded", DIFFERENT)
+
+
+def _output(one: Mapping[str, Any], side: Side) -> Need:
+    path, kind = str(one["path"]), one["kind"]
+    if one["stale"] or kind == "unreadable":
+        why = "the run did not write it" if one["stale"] else "it could not be read when the run ended"
+        return Need("output", UNKNOWN, f"{path}: {why}, so it is not compared", DIFFERENT)
+    if kind == "missing":
+        return Need("output", HERE, f"{path}: the run did not write it, and it is to be missing again", DIFFERENT)
+    if why := why_not_held(one, side):
+        return Need("output", UNKNOWN, f"{path}: compared by its sha256, and not by content: {why}", DIFFERENT)
+    return Need("output", HERE, f"{path}, compared by its sha256 and by content", DIFFERENT)

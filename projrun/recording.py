@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -14,6 +14,8 @@ from projrun.recipe.likeness import Watch
 from projrun.recipe.model import Phase
 from projrun.recipe.redaction import Redactor
 from projrun.store.log import RunLog
+
+_FILE = "a file"  # no stream is called so
 
 
 class Recording:
@@ -83,6 +85,14 @@ class Recording:
         """Output of a builder or of the program."""
         self._streams.add(stream)
         self._pass_on(stream, self._redactor.feed(stream, data))
+
+    def masked(self, blocks: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
+        """A program's file block by block, each with what it is without secrets (which may lag behind)."""
+        self._redactor.flush(_FILE)  # what is left of a file that was not read to its end
+        for data in blocks:
+            yield data, self._redactor.feed(_FILE, data)
+        if rest := self._redactor.flush(_FILE):
+            yield b"", rest
 
     def flush(self) -> None:
         """Lets out what the redactor held back at the end of a stream."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from projrun.again import again_of
 from projrun.core.errors import StoreError, UsageError, system_reason
 from projrun.core.files import read_json, read_regular
 from projrun.core.hashing import sha256_bytes
@@ -16,10 +17,12 @@ from projrun.recipe.document import VERSION
 from projrun.recipe.model import Reproduces
 from projrun.spec.load import project_around
 from projrun.spec.schema import SCHEMA_FILE
+from projrun.store.run import RunRecord
 from projrun.store.store import Store
 
 RECIPE = "recipe.json"
 _SCHEMA = SCHEMA_FILE.with_name("recipe.v1.json")
+_HINT = "name the recipe.json of a run, as its store has it"
 _LARGEST = 256 << 20  # bytes of a recipe
 
 
@@ -51,13 +54,18 @@ def names_file(text: str) -> bool:
 def find_record(text: str, store: Path) -> Record:
     """The record that RUN names: a run of the store, or the file (or directory) of a recipe.
 
-    Raises UsageError for what is neither, and StoreError for a recipe that is damaged or of a newer projrun.
+    ``last`` and ``last~N`` count only runs that have a recipe and are no reproductions themselves.
+    Raises UsageError for what is neither, or for a file that is damaged or of a newer projrun; StoreError when the
+    recipe of a run of the store is.
     """
     if names_file(text):
         place = Path(text)
-        return _of_file(place / RECIPE if place.is_dir() else place)
+        try:
+            return _of_file(place / RECIPE if place.is_dir() else place)
+        except StoreError as error:  # no store is at fault: another file was to be named
+            raise UsageError(error.what, why=error.why, hint=error.hint) from error
     opened = Store(store)
-    run = opened.resolve(text, project_around(Path()))
+    run = opened.resolve(text, project_around(Path()), _is_original)
     place = opened.runs_directory / run / RECIPE
     if not place.exists():
         raise UsageError(
@@ -66,6 +74,11 @@ def find_record(text: str, store: Path) -> Record:
             hint=f"projrun show {run} tells why it ended; name one that began: projrun runs",
         )
     return _of_file(place)
+
+
+def _is_original(run: RunRecord) -> bool:
+    """Whether ``last`` can be this run: what came of the last reproduction, or was refused, is never meant."""
+    return run.recipe is not None and run.recipe.get("reproduces") is None
 
 
 def _of_file(place: Path) -> Record:
@@ -80,6 +93,15 @@ def _of_file(place: Path) -> Record:
     recipe = _checked(place, data)
     outcome, why = _outcome(place.with_name("outcome.json"), recipe["run"])
     link = Reproduces(recipe["run"], sha256_bytes(data))
+    try:
+        again_of(recipe, link)
+    except (
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+    ) as error:  # the schema leaves some open
+        raise StoreError(f"{place} is damaged", why=f"its environment lacks {error}", hint=_HINT) from error
     return Record(link, recipe, outcome, _store_around(place, recipe["run"]), why)
 
 
@@ -87,19 +109,18 @@ def _checked(place: Path, data: bytes) -> dict[str, Any]:
     """The recipe in ``data``, once it is one by its schema."""
     from projrun.core.json_schema import first_fault  # jsonschema is slow to import
 
-    hint = "name the recipe.json of a run, as its store has it"
     try:
         recipe = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise StoreError(f"{place} is not JSON: it is cut off, or damaged", why=str(error), hint=hint) from error
+        raise StoreError(f"{place} is not JSON: it is cut off, or damaged", why=str(error), hint=_HINT) from error
     version = recipe.get("version") if isinstance(recipe, dict) else None
     if not isinstance(recipe, dict) or recipe.get("document") != "recipe":
-        raise StoreError(f"{place} is not the recipe of a run", why="it is another document", hint=hint)
+        raise StoreError(f"{place} is not the recipe of a run", why="it is another document", hint=_HINT)
     if isinstance(version, int) and version > VERSION:
         why = f"it has version {version}, this projrun knows version {VERSION}"
         raise StoreError(f"{place} is of a newer projrun", why=why, hint="update projrun")
     if fault := first_fault(recipe, _schema()):
-        raise StoreError(f"{place} is damaged", why=fault, hint=hint)
+        raise StoreError(f"{place} is damaged", why=fault, hint=_HINT)
     return recipe
 
 

@@ -197,6 +197,7 @@ def _request(live: Live, environment: Environment, inputs: tuple[Fingerprint, ..
         "PROJRUN_RUN_DIR": str(seen.run),
         "PROJRUN_SEED": str(choice.seed),
         "PROJRUN_PARAMS_FILE": given.params_file,
+        "PROJRUN_METRICS": str(seen.run / directory.metrics.name),
         **_seed(live),
     }
     if live.means.thorough:  # Python runs what it kept before without reading the source

@@ -82,6 +82,10 @@ def document(found: Difference) -> dict[str, Any]:
             "why": layer.why,
             "changes": [_change(change) for change in layer.changes],
         }
+    if found.contents:
+        from projrun.verdict.document import output_document
+
+        layers["outputs"]["contents"] = [output_document(one) for one in found.contents]
     return {
         "document": "diff",
         "version": 1,

@@ -6,7 +6,7 @@ import json
 import re
 import shlex
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from projrun.comparing import Code, Difference
     from projrun.recipe.comparison import Change, Layer
     from projrun.store.run import RunRecord
+    from projrun.verdict.model import OutputFinding
 
 _LINE = 66  # what the word on the left leaves of 80 columns
 _DIGEST = re.compile(r"(sha256:|)[0-9a-f]{40,64}")
 _SHORT = 12
+_FILES = 8  # of a directory, told one by one
 # How the titles of layers stand in the left column, where they are not their names.
 _TITLES = {"system packages": "os packages"}
 _GRAPH = re.compile(r"( \| +\d+ )(\+*)(-*)$")
@@ -60,7 +62,19 @@ def lines(found: Difference) -> Iterator[tuple[str, str]]:
         if layer.name == "result":
             yield from _unknown(found)
         if layer.state != UNKNOWN:
-            yield from _titled(title, (line for change in layer.changes for line in _change(layer, change)))
+            contents = found.contents if layer.name == "outputs" else ()
+            yield from _titled(title, (line for one in layer.changes for line in _whole(layer, one, contents)))
+
+
+def _whole(layer: Layer, change: Change, contents: Sequence[OutputFinding]) -> Iterator[str]:
+    """A change, and below that of an output what its content has to do with it."""
+    yield from _change(layer, change)
+    read = [one for one in contents if one.compared and f"{one.path}/".startswith(f"{change.what}/")]
+    for one in read[:_FILES]:
+        name = one.path.removeprefix(change.what).removeprefix("/")
+        yield printable(f"  {name}: {one.message}" if name else f"  {one.message}")
+    if len(read) > _FILES:
+        yield f"  and {len(read) - _FILES} more files of it: --json has all of them"
 
 
 def _titled(title: str, lines: Iterator[str]) -> Iterator[tuple[str, str]]:

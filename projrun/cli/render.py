@@ -132,13 +132,14 @@ def _cut(text: str, length: int) -> str:
     return text if cell_len(text) <= length else set_cell_size(text, length - 1) + "…"
 
 
-def print_document(document: Any) -> None:
+def print_document(document: Any, *, indent: int | None = 2) -> None:
     """Prints a document as JSON on standard output. A reader that has gone wanted no more of it.
 
-    Raises ProjrunError when it cannot be written for another reason.
+    ``indent`` None is for long ones: a line for each number takes long. Raises ProjrunError when it cannot be
+    written for another reason.
     """
     try:
-        sys.stdout.buffer.write(encode_json(document))
+        sys.stdout.buffer.write(encode_json(document, indent=indent))
         sys.stdout.flush()
     except BrokenPipeError:
         reader_gone()

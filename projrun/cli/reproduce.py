@@ -59,11 +59,13 @@ def reproduce(  # noqa: PLR0913, PLR0917 - one parameter for each option of the 
 ) -> None:
     """Do a recorded run again, from its record alone, and judge what comes of it.
 
-    RUN is an id, the beginning of one, or last, last~1, ... of the project around here; or the recipe.json of any
-    run. Its commit, environment, inputs, parameters, seed and variables are had again, in a private checkout, and
-    the new run is recorded with a verdict, layer by layer. Exits with 0 when exit code, outputs and metrics are
-    what they were, with 10 when they are not, with the stage's code (112 source, 113 environment, 114 data) when
-    it cannot be done, and with the program's own when it fails and did not.
+    RUN is an id, the beginning of one, or last, last~1, ... of the project around here, which are no reproductions
+    themselves; or the recipe.json of any run. Its commit, environment, inputs, parameters, seed and variables are
+    had again, in a private checkout, and the new run is recorded with a verdict, layer by layer.
+
+    Exits with 0 when exit code, outputs and metrics are what they were, with 10 when they are not, with a stage's
+    code (112 source, 113 environment, 114 data) when it cannot be done, and with the program's own when it fails
+    and did not.
 
     \b
     projrun reproduce last

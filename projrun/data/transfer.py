@@ -13,6 +13,7 @@ _TIMEOUTS = (15, 60)  # seconds until there is a connection, and between two pie
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 _PASSING = (408, 425, 429, 500, 502, 503, 504)
 _SIGN_IN = "put a login for that host into ~/.netrc, or fetch it yourself"
+_LOG_IN = "give its login as the service's own tools take it (of s3: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)"
 _EXTRA = "pip install 'projrun[remote]'"
 
 
@@ -104,6 +105,8 @@ def _other(url: str, offset: int) -> Iterator[Stream]:
     try:
         with system.open(path, "rb") as file:
             size = getattr(file, "size", None)
+            if not size and system.isdir(path):  # of a store of objects: the beginning of their names
+                raise TransferError("it is a directory", hint="name one file")
             start = file.seek(offset) if size is None or offset <= size else file.seek(0)
             yield Stream(start, size, iter(lambda: file.read(_BLOCK), b""))
     except TransferError:
@@ -111,7 +114,10 @@ def _other(url: str, offset: int) -> Iterator[Stream]:
     except FileNotFoundError as error:
         raise TransferError("it is not there") from error
     except Exception as error:  # each of its file systems has errors of its own
-        raise TransferError(f"{type(error).__name__}: {_first_line(error)}", passing=True) from error
+        text = f"{type(error).__name__}: {_first_line(error)}"
+        if isinstance(error, PermissionError) or "credential" in type(error).__name__.lower():
+            raise TransferError(text, hint=_LOG_IN) from error
+        raise TransferError(text, passing=True) from error
 
 
 def _first_line(error: BaseException) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,20 +19,21 @@ from typing import Any, BinaryIO
 
 from projrun.core.errors import StoreError, UsageError
 from projrun.core.files import share_file, written_aside
-from projrun.core.metrics.lines import Unfit, blocks, open_regular, points_of
-from projrun.core.metrics.numbers import Value
+from projrun.core.metrics.lines import Point, Step, Unfit, blocks, open_regular, points_of
+from projrun.core.metrics.numbers import NAN, Value
 from projrun.core.nearest import did_you_mean
 from projrun.store import metrics_file, metrics_rejected
 from projrun.store.metrics_file import Column, Damaged, Piece, Pieces, Series, SeriesFile, Summary
 from projrun.store.metrics_ingest import MAX_NAMES, Ingest
 from projrun.store.metrics_thinning import thinned
-from projrun.store.run import RUNNING, read_run
+from projrun.store.run import METRICS, RUNNING, read_run
 
 __all__ = [
     "Ingested",
     "RunMetrics",
     "Series",
     "Summary",
+    "follow",
     "ingest",
     "names",
     "opened",
@@ -41,11 +43,12 @@ __all__ = [
     "summary",
 ]
 
-LINES = "metrics.jsonl"
+LINES = METRICS
 FILES = "metrics.files.jsonl"
 ORIGIN = "PROJRUN_METRICS"
 _SOURCES = (LINES, FILES)
 _RECENT = 256 * 1024  # bytes
+_POLL_SECONDS = 0.2
 
 
 def names(run: Path) -> tuple[str, ...]:
@@ -91,7 +94,10 @@ class RunMetrics:
             found = {name: column.summary for name, column in self._columns.items()}
         for name, value, origin in self._told:
             if name not in found:
-                found[name] = Summary(name, 1, value, value, value, origin=origin)
+                extreme = None if value == NAN else value
+                found[name] = Summary(name, 1, value, extreme, extreme, origin=origin)
+            elif found[name].origin == FILES:
+                found[name].origin = origin
         return found
 
     def summary(self, name: str) -> Summary:
@@ -304,3 +310,33 @@ def recent(run: Path) -> dict[str, Value]:
                 with contextlib.suppress(Unfit):
                     found |= {point.name: point.value for point in points_of(line)}
     return dict(list(found.items())[:MAX_NAMES])
+
+
+def follow(run: Path) -> Iterator[Point]:
+    """The points of a run so far and those that come, until it ends. Raises StoreError."""
+    steps: dict[str, Step] = {}
+    at, first = 0, 1
+    while True:
+        living = read_run(run).status == RUNNING
+        with _telling(run), contextlib.suppress(FileNotFoundError), open_regular(run / LINES) as file:
+            size = file.seek(0, 2)
+            file.seek(min(at, size))
+            for block in blocks(file, end=size, first=first, ended=not living):
+                at, first = block.end, block.first + len(block.lines)
+                for line in block.lines:
+                    yield from _counted(line, steps)
+        if not living:
+            return
+        time.sleep(_POLL_SECONDS)
+
+
+def _counted(line: str, steps: dict[str, Step]) -> Iterator[Point]:
+    """The points of a line, those without a step counted."""
+    with contextlib.suppress(Unfit):
+        for point in points_of(line):
+            step = point.step
+            if step is None:
+                step = steps.get(point.name, -1) + 1
+            if point.name in steps or len(steps) < MAX_NAMES:
+                steps[point.name] = step
+            yield point._replace(step=step)

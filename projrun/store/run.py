@@ -22,6 +22,7 @@ _NO_JSON = "not JSON: it is cut off, or damaged"
 VERDICT = "verdict.json"  # of a run that was done after another one, when it has ended
 ALIVE = "alive"
 PARAMETERS = "params.json"
+METRICS = "metrics.jsonl"
 MOVED = "outputs"  # what a run wrote and could not be made objects
 # What projrun itself writes to a run's directory, without secrets; params.json is dropped when the program ends.
 OURS = frozenset(
@@ -66,6 +67,11 @@ class RunDirectory:
         """Removes params.json: it holds values as they were given."""
         with contextlib.suppress(OSError):
             (self.path / PARAMETERS).unlink()
+
+    @property
+    def metrics(self) -> Path:
+        """Where the program appends what it measures while it runs."""
+        return self.path / METRICS
 
     @property
     def bytecode(self) -> Path:

@@ -23,6 +23,7 @@ from projrun.core.files import is_directory, make_private, read_json, write_atom
 from projrun.core.labels import Labels
 from projrun.core.locks import take
 from projrun.core.nearest import nearest
+from projrun.core.report import Reporter
 from projrun.store.failures import ANOTHER_STORE, writing
 from projrun.store.ids import is_id, new_id
 from projrun.store.index import Index, RunQuery
@@ -37,17 +38,21 @@ _MARKER = "store.json"
 _ENTRIES = (_MARKER, "runs", "objects", "sources.git", ".gitignore")
 _LAST = re.compile(r"last(?:~(?P<back>[0-9]{1,9}))?")
 _SHOWN = 8
+_PAGE = 20  # runs that are looked at together
 
 
 class Store:
-    """The store at a directory. Nothing is made or read before a method needs it."""
+    """The store at a directory. Nothing is made or read before a method needs it.
 
-    def __init__(self, path: Path) -> None:
+    ``report`` is told when many runs have to be read for the index.
+    """
+
+    def __init__(self, path: Path, report: Reporter | None = None) -> None:
         self.path = path
         self.runs_directory = path / "runs"
         self.sources = path / "sources.git"
         self.objects = Objects(path / "objects")
-        self.index = Index(path)
+        self.index = Index(path, report)
 
     def prepare(self) -> None:
         """Makes the store if it is not there yet. Raises StoreError when that, or using it, is impossible."""
@@ -113,16 +118,19 @@ class Store:
         self.prepare()
         return self.index.rebuild()
 
-    def resolve(self, text: str, project: Path | None = None) -> str:
+    def resolve(
+        self, text: str, project: Path | None = None, suits: Callable[[RunRecord], bool] | None = None
+    ) -> str:
         """The full id that ``text`` stands for: an id, the beginning of exactly one, ``last`` or ``last~N``.
 
         ``last`` is the run of ``project`` (its directory; None: of any) that was started last, ``last~2`` the
-        second before it. Raises UsageError, and StoreError for another's store.
+        second before it; with ``suits``, of those that do. Raises UsageError, and StoreError for another's store.
         """
         self.check()
         wanted = text.strip().lower()
         if match := _LAST.fullmatch(wanted):
-            return self._last(int(match["back"] or 0), project)
+            back = int(match["back"] or 0)
+            return self._last_that(suits, back, project) if suits else self._last(back, project)
         if is_id(wanted) and is_directory(self.runs_directory / wanted):
             return wanted
         found = self.index.ids(wanted) if wanted else ()
@@ -147,6 +155,23 @@ class Store:
             f"there is no run last~{back}{whose}" if back else f"there is no run yet{whose}",
             why=f"the store holds {known} run{'s' * (known != 1)}{' of it' * bool(project)}: {self.path}",
             hint="projrun runs" + " --all, and name it by its id" * bool(project),
+        )
+
+    def _last_that(self, suits: Callable[[RunRecord], bool], back: int, project: Path | None) -> str:
+        skipped, found = 0, 0
+        while rows := self.index.runs(RunQuery(project, limit=_PAGE, skip=skipped)):
+            for row in rows:
+                found += suits(self.read(row.id))
+                if found > back:
+                    return row.id
+            skipped += len(rows)
+        if not skipped:
+            return self._last(back, project)
+        whose = f" of {project}" if project else ""
+        raise UsageError(
+            f"there is no run last~{back}{whose} to do again" if back else f"there is no run{whose} to do again",
+            why=f"of {skipped} runs {skipped - found} are reproductions, or ended before they had a recipe",
+            hint="name one by its id: projrun runs" + " --all" * (project is None),
         )
 
     def _unknown(self, text: str) -> UsageError:

@@ -27,12 +27,13 @@ def verdict_document(verdict: Verdict, head: Mapping[str, Any], exit_code: int) 
             }
             for layer in verdict.layers
         ],
-        "outputs": [_output(finding) for finding in verdict.outputs],
+        "outputs": [output_document(finding) for finding in verdict.outputs],
         "metrics": [_metric(finding) for finding in verdict.metrics],
     }
 
 
-def _output(finding: OutputFinding) -> dict[str, Any]:
+def output_document(finding: OutputFinding) -> dict[str, Any]:
+    """What was found of one output."""
     return {**asdict(finding), "compared": _compared(finding.compared) if finding.compared else None}
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -13,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from projrun.environment import built, manifest
 from tests.index_server import Index, serving
 from tests.repositories import Repository
 from tests.wheels import lock_of, make_wheel
@@ -56,6 +59,8 @@ pathlib.Path(os.environ["PROJRUN_RUN_DIR"], "seen.json").write_text(
 """
 
 TABLE = "a,b\n1,2\n"
+NOTHING = "entry_points:\n  main:\n    command: python -c pass\n"
+SEARCHED = f"{sys.base_prefix}/bin:/usr/bin:/bin"
 
 
 @dataclass(frozen=True)
@@ -138,14 +143,52 @@ class Workspace:
         return commit
 
 
-@pytest.fixture
-def workspace(
-    tmp_path: Path, repository: Repository, hostile_environment: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Workspace]:
-    """A clean, pushed project that depends on one hand-made wheel."""
-    import hashlib
+@pytest.fixture(scope="session")
+def built_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A HOME whose caches have the environment of the project: each test that uses it gets a copy of its own."""
+    place = tmp_path_factory.mktemp("built")
+    wheel = make_wheel(place / "archives", "tinydep", "1.5")
+    project = Repository.create(place / "project")
+    project.write("requirements.lock", lock_of(wheel))
+    project.write("ProjectSpec.yaml", f"version: 1\nname: tiny\nenvironment: {LOCKED}\n{NOTHING}")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PROJRUN_"))}
+    home = place / "home"
+    with serving(place / "archives") as index:
+        own = {
+            "HOME": str(home),
+            "PATH": SEARCHED,
+            "PROJRUN_CACHE": str(home / "cache"),
+            "UV_CACHE_DIR": str(home / "uv-cache"),
+            "UV_DEFAULT_INDEX": index.url,
+        }
+        words = [sys.executable, "-m", "projrun", "env", "build", str(project.path)]
+        subprocess.run(words, env={**kept, **own}, check=True, capture_output=True)
+    # Of uv's own only what it found out about the interpreter: packages are asked for as if for the first time.
+    for folder in (home / "uv-cache").glob("*"):
+        if folder.is_dir() and not folder.name.startswith("interpreter-"):
+            shutil.rmtree(folder)
+    return home
 
-    wheel = make_wheel(tmp_path / "archives", "tinydep", "1.5")
+
+def _at_home(directory: Path) -> None:
+    """Makes a copy of an environment one that was built where it is."""
+    if there := built.told(directory):
+        paths = manifest.read_paths(directory, there.files)
+        manifest.write_numbers(directory, manifest.numbers(directory, paths))
+        built.write_marker(directory, there)
+
+
+@pytest.fixture
+def nothing_built() -> None:
+    """For tests of how an environment comes to be: the workspace's caches are empty."""
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the project, its remote and its archives, all of which each workspace is a copy of."""
+    place = tmp_path_factory.mktemp("published")
+    repository = Repository.create(place / "project")
+    wheel = make_wheel(place / "archives", "tinydep", "1.5")
     repository.write("requirements.lock", lock_of(wheel))
     repository.write("ProjectSpec.yaml", SPEC.replace("DIGEST", hashlib.sha256(TABLE.encode()).hexdigest()))
     repository.write("train.py", TRAIN)
@@ -153,8 +196,34 @@ def workspace(
     repository.write("data/table.csv", TABLE)
     repository.write(".gitignore", "results/\n.env\n")
     repository.commit()
-    repository.push_to(tmp_path / "remote.git")
-    monkeypatch.setenv("PATH", f"{sys.base_prefix}/bin:/usr/bin:/bin")
+    repository.push_to(place / "remote.git")
+    for hook in place.glob("**/hooks/*.sample"):
+        hook.unlink()
+    return place
+
+
+@pytest.fixture
+def workspace(
+    tmp_path: Path,
+    published: Path,
+    hostile_environment: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> Iterator[Workspace]:
+    """A clean, pushed project that depends on one hand-made wheel. Its environment was built before, but for
+    tests that use the fixture ``nothing_built``.
+    """
+    shutil.copytree(published, tmp_path, symlinks=True, dirs_exist_ok=True)
+    repository = Repository(tmp_path / "project")
+    repository.git("remote", "set-url", "origin", f"file://{tmp_path}/remote.git")
+    repository.git("update-index", "-q", "--refresh")  # the copies are other files to git
+    if "nothing_built" not in request.fixturenames:
+        shutil.copytree(
+            request.getfixturevalue("built_before"), hostile_environment, symlinks=True, dirs_exist_ok=True
+        )
+        for directory in (hostile_environment / "cache" / "environments").iterdir():
+            _at_home(directory)
+    monkeypatch.setenv("PATH", SEARCHED)
     with serving(tmp_path / "archives") as index:
         monkeypatch.setenv("UV_DEFAULT_INDEX", index.url)
         yield Workspace(repository, index, hostile_environment)

@@ -11,7 +11,7 @@ import pytest
 from tests.cli.conftest import LOCKED, THIS_PYTHON, Workspace
 from tests.index_server import serving
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("nothing_built")]
 
 both_builders = pytest.mark.parametrize("builder", ["uv", "pip"])
 WORD = "swordfish"

@@ -91,6 +91,36 @@ def test_each_layer_tells_what_was_and_what_is(workspace: Workspace, monkeypatch
     assert workspace.projrun("diff", "last~1", "last", "--exit-code").code == 1
 
 
+WRITES = """\
+import json, pathlib, sys
+value = float(sys.argv[1])
+place = pathlib.Path("out"); place.mkdir(exist_ok=True)
+place.joinpath("same.json").write_text(json.dumps({"a": 1, "b": [2, 3]}, indent=int(value)))
+place.joinpath("scores.csv").write_text(f"name,rmse\\nx,{value}\\ny,1\\n")
+place.joinpath("kept.bin").write_bytes(bytes([int(value)]))
+pathlib.Path("one.json").write_text(json.dumps({"deep": {"rate": value}}))
+"""
+
+
+def test_outputs_that_differ_are_told_by_what_they_hold(workspace: Workspace) -> None:
+    workspace.repository.write("write.py", WRITES)
+    parameters = "    parameters: {value: float}\n    outputs: [out, one.json]\n"
+    workspace.entry_point("python write.py {value}", more=parameters)
+    for value in ("2", "3"):
+        workspace.run("-P", f"value={value}")
+    document = diff(workspace)
+    found = {one["path"]: one for one in document["layers"]["outputs"]["contents"]}
+    assert found["out/same.json"]["compared"]["equal"] is True
+    assert found["out/scores.csv"]["compared"]["largest_absolute"] == 1.0
+    assert found["one.json"]["compared"]["where"] == "deep.rate"
+    assert found["out/kept.bin"]["compared"] is None and "no format" in found["out/kept.bin"]["message"]
+    text = shown(workspace)
+    assert "  same.json: the same content (JSON, 3 values) in other bytes" in text
+    assert "  scores.csv: CSV: 1 of 6 values differ, by 1 at most at row 2, column rmse, by 50% at most" in text
+    assert "  JSON: 1 of 1 values differ, by 1 at most at deep.rate" in text
+    assert "  kept.bin" not in text, "nothing is known of what it holds"
+
+
 def test_the_patch_is_gits_own_and_can_be_applied(workspace: Workspace, tmp_path: Path) -> None:
     first = workspace.run("-e", "free")["run"]
     workspace.repository.write("free.py", "print('freed')\n")

@@ -163,6 +163,7 @@ def test_an_engine_that_goes_away_in_the_middle_is_told(
     assert workspace.projrun("show", run).code == 0
 
 
+@pytest.mark.usefixtures("nothing_built")
 def test_a_build_that_is_interrupted_leaves_a_record_and_no_environment(
     workspace: Workspace, engine: Engine, slim: str
 ) -> None:

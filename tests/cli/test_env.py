@@ -15,7 +15,7 @@ import pytest
 from tests.cli.conftest import LOCKED, THIS_PYTHON, Workspace
 from tests.wheels import lock_of, make_wheel
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("nothing_built")]
 
 WAITS = "python -c \"import pathlib, time; pathlib.Path('began').touch(); time.sleep(600)\""
 

@@ -10,7 +10,7 @@ import pytest
 from tests.cli.conftest import THIS_PYTHON, Workspace
 from tests.wheels import lock_of, make_wheel
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("nothing_built")]
 
 SPEC = f"""\
 version: 1

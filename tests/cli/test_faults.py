@@ -104,6 +104,7 @@ def test_a_store_on_a_full_disk_is_told(workspace: Workspace) -> None:
     assert b"Traceback" not in done.stderr
 
 
+@pytest.mark.usefixtures("nothing_built")
 def test_an_interrupted_build_tells_its_run_also_as_data(workspace: Workspace) -> None:
     workspace.index.stall()
     process = workspace.start("run", "--json")

@@ -9,7 +9,7 @@ from tests.cli.conftest import LOCKED, THIS_PYTHON, Workspace
 from tests.test_example_wine import CALLER
 from tests.wheels import make_wheel
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("nothing_built")]
 
 COMPILED = LOCKED.replace("}", ", requirements: requirements.in}")
 

@@ -52,6 +52,9 @@ def test_a_run_is_had_again_from_its_record_when_all_else_is_gone(workspace: Wor
         ("code", "here"),
         ("environment", "unknown"),  # whether the index still has its packages
         ("input", "here"),
+        ("output", "here"),
+        ("output", "here"),
+        ("metrics", "here"),
     ]
     document = reproduced(workspace, old["run"], cwd=away(workspace))
     assert states(document) == dict.fromkeys(ALL, "verified")
@@ -120,6 +123,20 @@ def test_a_reproduction_is_a_run_that_can_be_had_again(workspace: Workspace) -> 
     assert states(second) == dict.fromkeys(ALL, "verified")
 
 
+def test_last_is_never_a_reproduction_nor_a_run_that_was_refused(workspace: Workspace) -> None:
+    assert "there is no run yet" in reproduced(workspace, code=2)["error"]["what"]
+    old, newer = workspace.run("-e", "main")["run"], workspace.run("-e", "free")["run"]
+    for _ in range(2):
+        assert reproduced(workspace)["recipe"]["reproduces"]["run"] == newer
+    assert reproduced(workspace, "last~1")["recipe"]["reproduces"]["run"] == old
+    workspace.repository.write("requirements.lock", "tinydep==1.5\n")
+    workspace.run("-e", "free", code=113)
+    assert reproduced(workspace, "last", "--check")["run"] == newer
+    assert workspace.last()["recipe"] is None  # for the other verbs it is the last, whatever it came to
+    error = reproduced(workspace, "last~2", code=2)["error"]
+    assert "no run last~2" in error["what"] and "of 6 runs 4 are reproductions" in error["why"]
+
+
 def test_a_resolved_lock_is_not_resolved_again(workspace: Workspace, tmp_path: Path) -> None:
     from tests.wheels import make_wheel
 
@@ -164,6 +181,15 @@ def test_a_recipe_alone_tells_what_cannot_be_compared(workspace: Workspace, tmp_
     found = states(document)
     assert found["exit code"] == found["outputs"] == found["metrics"] == "unchecked"
     assert found["code"] == found["environment"] == "verified"
+    told = reproduced(workspace, str(place), "--check", code=10)
+    assert [one["what"] for one in told["needs"] if one["state"] == "missing"] == ["outputs and metrics"]
+    shutil.copy(workspace.store / "runs" / old["run"] / "outcome.json", place.with_name("outcome.json"))
+    shutil.rmtree(workspace.root / "results")
+    told = reproduced(workspace, str(place), "--check")
+    needs = {one["message"].partition(":")[0]: one["state"] for one in told["needs"] if one["what"] == "output"}
+    assert needs == {"results/model.txt": "unknown", "results/metrics.json": "unknown"}
+    assert "not by content" in workspace.projrun("reproduce", str(place), "--check").out
+    assert "and by content" in workspace.projrun("reproduce", old["run"], "--check").out
 
 
 TABLE = "import json, os, pathlib, sys\npathlib.Path('results').mkdir(exist_ok=True)\n"
@@ -340,6 +366,8 @@ def test_a_commit_that_is_gone_is_told_beforehand(workspace: Workspace) -> None:
         "code": "missing",
         "interpreter": "here",
         "input": "unknown",
+        "output": "here",
+        "metrics": "here",
     }
     assert len(list((workspace.store / "runs").iterdir())) == 1
     assert workspace.projrun("reproduce", old, cwd=away(workspace)).code == 112
@@ -353,16 +381,23 @@ def test_a_commit_that_is_gone_is_told_beforehand(workspace: Workspace) -> None:
         (lambda recipe: json.dumps({**recipe, "version": 2}), "is of a newer projrun"),
         (lambda recipe: json.dumps({**recipe, "source": {}}), "is damaged"),
         (lambda recipe: json.dumps({**recipe, "argv": []}), "is damaged"),
+        (lambda recipe: json.dumps({**recipe, "environment": {**recipe["environment"], "inputs": {}}}), "damaged"),
     ],
-    ids=["cut", "another", "newer", "lacking", "wrong"],
+    ids=["cut", "another", "newer", "lacking", "wrong", "empty"],
 )
 def test_a_recipe_that_is_none_is_told(workspace: Workspace, tmp_path: Path, change: Any, told: str) -> None:
     old = workspace.run("-e", "free")
     place = tmp_path / "recipe.json"
     place.write_text(change(old["recipe"]))
-    done = workspace.projrun("reproduce", str(place))
-    assert done.code == 125
-    assert told in done.err
+    error = reproduced(workspace, str(place), code=2)["error"]
+    assert error["kind"] == "usage" and told in error["what"]
+    damaged = workspace.store / "runs" / old["run"] / "recipe.json"
+    whole = damaged.read_bytes()
+    damaged.chmod(0o644)
+    damaged.write_text(change(old["recipe"]))
+    error = reproduced(workspace, old["run"], "--check", code=125)["error"]
+    assert error["kind"] == "store" and told in error["what"]
+    damaged.write_bytes(whole)  # what is in a store is as its schema says, when a test ends
 
 
 def test_what_is_no_run_is_a_mistake(workspace: Workspace) -> None:

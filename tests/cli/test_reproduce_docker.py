@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from typing import Any
 
 import pytest
 
 from tests import images
-from tests.cli.conftest import Workspace
+from tests.cli.conftest import THIS_PYTHON, Workspace
 from tests.cli.test_reproduce import away, reproduced, states
 from tests.engine import Engine
 
@@ -35,7 +36,11 @@ def test_a_run_in_a_container_is_had_again_in_its_image(workspace: Workspace, en
     key = old["recipe"]["environment"]["key"]
     images.derived(engine, images.SLIM, BASE, {"/which": "another"})  # the name moves, as tags do
     told = reproduced(workspace, old["run"], "--check")
-    assert {one["what"]: one["state"] for one in told["needs"]} == {"code": "here", "image": "here"}
+    assert {one["what"]: one["state"] for one in told["needs"]} == {
+        "code": "here",
+        "image": "here",
+        "output": "here",
+    }
     document = reproduced(workspace, old["run"])
     found = states(document)
     assert (found["environment"], found["outputs"], found["parameters"]) == ("verified", "verified", "verified")
@@ -56,3 +61,50 @@ def test_a_run_in_a_container_is_had_again_in_its_image(workspace: Workspace, en
     assert [one["what"] for one in told["needs"] if one["state"] == "missing"] == ["image"]
     told = reproduced(workspace, old["run"], "--check", cwd=away(workspace))
     assert [one["what"] for one in told["needs"] if one["state"] == "unknown"] == ["image"]
+
+
+def contained(workspace: Workspace, command: str) -> None:
+    """A project with two environments that are images, and one of this machine, without a lock's packages."""
+    workspace.repository.write("empty.lock", "")
+    workspace.spec(
+        "version: 1\nname: tiny\nenvironments:\n"
+        f"  default: {{docker: {{image: '{images.SLIM}'}}}}\n"
+        f"  other: {{docker: {{image: '{BASE}'}}, variables: {{WORD: two}}}}\n"
+        f"  here: {{python: '{THIS_PYTHON}', lock: empty.lock}}\n"
+        f"entry_points:\n  main:\n    command: {json.dumps(command)}\n    shell: true\n    outputs: [out.json]\n"
+    )
+    workspace.publish()
+
+
+def test_a_run_in_a_container_is_done_twice_and_in_each_environment_of_the_spec(
+    workspace: Workspace, engine: Engine
+) -> None:
+    images.slim(engine)
+    images.derived(engine, images.SLIM, BASE, {"/which": "another"})
+    before = engine.containers()
+    contained(workspace, "test -e /which && echo '[1.5]' >out.json || echo '[1.0]' >out.json")
+    done = workspace.projrun("run", "--twice", "--json")
+    assert done.code == 0, done.err
+    first, second = done.data, done.data["again"]
+    assert second["verdict"]["verdict"] == "reproduced"
+    assert second["recipe"]["reproduces"]["run"] == first["run"]
+    assert image_of(second)["state"] == "verified"
+    assert (
+        second["recipe"]["environment"]["container"]["image"]
+        == first["recipe"]["environment"]["container"]["image"]
+    )
+
+    done = workspace.projrun("reproduce", "last", "--environment-matrix", "default,other,here", "--json")
+    assert done.code == 10, done.err
+    found = {cell["environment"]: cell for cell in done.data["cells"]}
+    assert done.data["run"] == first["run"], "the second is a reproduction"
+    assert [cell["verdict"]["verdict"] for cell in found.values()] == ["reproduced", "differs", "reproduced"]
+    assert found["other"]["verdict"]["candidates"] == ["environment", "parameters"]
+    (output,) = found["other"]["verdict"]["outputs"]
+    assert output["compared"]["largest_absolute"] == 0.5
+    assert "one of the two runs was in a container" in json.dumps(found["here"]["verdict"])
+
+    contained(workspace, "od -An -N4 -tu4 /dev/urandom >out.json")
+    done = workspace.projrun("run", "--twice", "--json")
+    assert (done.code, done.data["again"]["verdict"]["verdict"]) == (10, "not deterministic")
+    assert engine.containers() == before

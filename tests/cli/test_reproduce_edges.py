@@ -124,6 +124,7 @@ def test_an_environment_that_was_tampered_with_is_built_again(workspace: Workspa
     assert document["recipe"]["environment"]["reused"] is False
 
 
+@pytest.mark.usefixtures("nothing_built")
 def test_nothing_is_asked_of_the_network_when_it_may_not_be(workspace: Workspace) -> None:
     old = workspace.run("-e", "main")["run"]
     assert reproduced(workspace, old, "--offline")["verdict"]["verdict"] == "reproduced"

@@ -36,6 +36,7 @@ def test_a_clean_pushed_run_is_recorded_without_a_flag(workspace: Workspace) -> 
     assert seen(document)["argv"] == ["--depth", "08", "--rate", "0.5", "--table", "data/table.csv", "a", "b c"]
 
 
+@pytest.mark.usefixtures("nothing_built")
 def test_the_second_run_reuses_the_environment(workspace: Workspace) -> None:
     first = workspace.run()
     asked = len(workspace.index.requests)
@@ -65,6 +66,7 @@ def test_quiet_is_the_program_alone(workspace: Workspace) -> None:
     assert (done.code, done.out, done.err) == (0, "training with 1.5\n", "a warning\n")
 
 
+@pytest.mark.usefixtures("nothing_built")
 def test_the_log_tells_the_streams_apart_from_the_first_phase_on(workspace: Workspace) -> None:
     workspace.run()
     assert workspace.projrun("logs", "-s", "stderr").out == "a warning\n"
@@ -139,6 +141,7 @@ def test_a_commit_that_is_nowhere_else_is_flagged(workspace: Workspace) -> None:
     assert document["recipe"]["source"]["snapshot"]
 
 
+@pytest.mark.usefixtures("nothing_built")
 @pytest.mark.parametrize(
     ("environment", "codes"),
     [
@@ -182,6 +185,7 @@ def test_too_much_new_content_asks_for_a_word(workspace: Workspace) -> None:
     assert workspace.projrun("run", "-e", "free", "--snapshot-limit", "3MB").code == 0
 
 
+@pytest.mark.usefixtures("nothing_built")
 def test_an_altered_input_stops_the_run_before_anything_is_built(workspace: Workspace) -> None:
     workspace.repository.write("data/table.csv", "a,b\n1,3\n")
     done = workspace.projrun("run")
@@ -233,6 +237,7 @@ def test_seed_and_parameters_file_reach_the_program(workspace: Workspace) -> Non
     assert workspace.last()["recipe"]["seed"] == 42
 
 
+@pytest.mark.usefixtures("nothing_built")
 def test_dry_run_prints_the_plan_and_leaves_nothing(workspace: Workspace) -> None:
     workspace.repository.write("train.py", TRAIN + "# edited\n")
     done = workspace.projrun("run", "--dry-run", "-P", "depth=4")

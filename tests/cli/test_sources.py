@@ -387,6 +387,7 @@ def test_offline_runs_what_was_fetched_and_says_what_was_not(
     assert history["two"][:12] in missing.err
 
 
+@pytest.mark.usefixtures("nothing_built")
 def test_offline_asks_no_package_index(workspace: Workspace) -> None:
     done = workspace.projrun("run", "--offline", "-e", "free")
     assert done.code == 113

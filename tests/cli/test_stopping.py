@@ -68,6 +68,7 @@ def test_a_signal_reaches_the_whole_group_once(workspace: Workspace, number: int
     assert outcome["process"]["received"] == number
 
 
+@pytest.mark.usefixtures("nothing_built")
 def test_a_signal_while_building_leaves_a_record_and_no_environment(workspace: Workspace) -> None:
     workspace.index.stall()
     process = workspace.start("run")

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.slow
 EXACT = f"{{path: data/table.csv, sha256: {hashlib.sha256(TABLE.encode()).hexdigest()}}}"
 
 
+@pytest.mark.usefixtures("nothing_built")
 def refused(workspace: Workspace, *words: str) -> tuple[int, list[str], Done]:
     """Exit code and reasons of a run that is refused, with nothing built, recorded or left behind."""
     before = state(workspace)
@@ -318,6 +319,7 @@ def slow_build(workspace: Workspace, *words: str) -> subprocess.Popen[bytes]:
     return process
 
 
+@pytest.mark.usefixtures("nothing_built")
 @pytest.mark.parametrize("words", [("--strict",), ("-v", "HEAD")])
 def test_an_edit_during_the_build_never_reaches_a_private_checkout(
     workspace: Workspace, words: tuple[str, ...]
@@ -332,6 +334,7 @@ def test_an_edit_during_the_build_never_reaches_a_private_checkout(
     assert last["recipe"]["source"]["changes"] == []
 
 
+@pytest.mark.usefixtures("nothing_built")
 def test_an_edit_during_the_build_of_a_run_in_place_is_flagged(workspace: Workspace) -> None:
     process = slow_build(workspace)
     workspace.repository.write("free.py", "print('edited')\n")

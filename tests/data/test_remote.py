@@ -194,6 +194,42 @@ def test_what_fsspec_knows_can_be_fetched(project: Project) -> None:
     assert "not there" in caught.value.why
 
 
+class NoCredentialsError(Exception):
+    """What botocore raises, by its name."""
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "Forbidden"), NoCredentialsError("Unable to locate")])
+def test_a_login_that_is_missing_is_not_tried_again(
+    project: Project, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    fsspec = pytest.importorskip("fsspec")
+    tried = []
+
+    def refuse(*args: object, **more: object) -> None:
+        tried.append(args)
+        raise error
+
+    monkeypatch.setattr(fsspec.get_filesystem_class("memory"), "_open", refuse)
+    with pytest.raises(DataError) as caught:
+        project.bring("memory://bucket/closed", "0" * 64, path="other")
+    assert len(tried) == 1
+    assert type(error).__name__ in caught.value.why
+    assert "AWS_ACCESS_KEY_ID" in caught.value.hint
+
+
+def test_the_beginning_of_names_is_no_file(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store of objects opens it as a file without content."""
+    import io
+
+    fsspec = pytest.importorskip("fsspec")
+    memory = fsspec.get_filesystem_class("memory")
+    monkeypatch.setattr(memory, "_open", lambda *args, **more: io.BytesIO())
+    monkeypatch.setattr(memory, "isdir", lambda self, path: True)
+    with pytest.raises(DataError) as caught:
+        project.bring("memory://bucket/folder", "0" * 64, path="other")
+    assert "it is a directory" in caught.value.why
+
+
 @pytest.mark.parametrize("scheme", ["s3", "nonsense"])
 def test_what_is_missing_for_an_address_is_named(
     project: Project, monkeypatch: pytest.MonkeyPatch, scheme: str

@@ -11,7 +11,7 @@ import pytest
 
 from projrun.core.errors import UsageError
 from projrun.data.model import Metric
-from projrun.store import index as index_module
+from projrun.store import refreshing
 from projrun.store.index import RunQuery
 from projrun.store.store import Store
 from tests.recipe import parts
@@ -206,7 +206,7 @@ def test_directories_are_not_compared_again_while_none_came_or_went(
     def never(runs: Path) -> list[str]:
         raise AssertionError("the run directories were listed")
 
-    monkeypatch.setattr(index_module, "_names", never)
+    monkeypatch.setattr(refreshing, "ids_in", never)
     assert [row.id for row in store.list_runs(RunQuery())] == [run]
 
 
