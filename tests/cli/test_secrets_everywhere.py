@@ -40,6 +40,8 @@ os.makedirs("results", exist_ok=True)
 open("results/out.txt", "w").write(f"token: {token}")
 open("results/clean.txt", "w").write("nothing")
 json.dump({token: 1, "text": pin}, open("results/metrics.json", "w"))
+with open(os.environ["PROJRUN_METRICS"], "a") as file:
+    file.write(json.dumps({"name": "loss " + token, "value": 1}) + "\\n" + json.dumps({"step": 1, pin: 2}) + "\\n")
 print(f"no newline {token}", end="", flush=True)
 raise KeyError(token, key, pin, login)
 """
@@ -90,7 +92,7 @@ class Told:
 
 
 @pytest.fixture
-def told(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Told:
+def told(nothing_built: None, workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Told:
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
     address = workspace.index.url.replace("http://", "http://user:idx-pa55%3Aw%C3%B6rd@")
@@ -125,7 +127,17 @@ def assert_no_byte_tells(told: Told) -> None:
     workspace, sought = told.workspace, needles()
     assert told.done.code == 1, told.done.err
     shown = {"run": told.done.out + told.done.err}
-    for verb in ("runs", "runs --json", "runs --csv", "show", "show --json", "logs", "logs -t", "outputs last"):
+    for verb in (
+        "runs",
+        "runs --json",
+        "runs --csv",
+        "show",
+        "show --json",
+        "logs",
+        "logs -t",
+        "outputs last",
+        "metrics last",
+    ):
         shown[verb] = "".join((workspace.projrun(*verb.split()).out, workspace.projrun(*verb.split()).err))
     for verb, text in shown.items():
         assert text, verb
