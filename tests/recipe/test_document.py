@@ -139,6 +139,7 @@ def test_the_recipe_holds_no_secret_and_no_userinfo(monkeypatch: pytest.MonkeyPa
         ("https://user:p/@w@[::1]:80/x", "https://[::1]:80/x"),
         ("https://user:pw@host/x@y", "https://y"),  # it could be the password: nothing tells
         ("https://host:8080/x@y", "https://host:8080/x@y"),
+        ("--https://user:pw@host/x", "--https://host/x"),
         ("https://token@host/x", "https://host/x"),
         ("ssh://git@host/x", "ssh://git@host/x"),
         ("ssh://git:pw@host/x", "ssh://host/x"),
