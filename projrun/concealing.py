@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,28 +20,38 @@ from projrun.spec import command
 SHORT = 4  # characters below which a secret is likely to occur in text that is none
 # Bytes from which on a file is searched for a secret: shorter ones occur by chance in files.
 _SEARCHED = 8
+_OF_INDEXES = re.compile(r"(?:UV|PIP)_\w+|(?:HTTPS?|ALL)_PROXY|(?:https?|all)_proxy")
 _DECLARE = "declare it: environment.secrets for a variable, secret: true for a parameter"
 
 
 @dataclass(frozen=True)
 class Secret:
-    """A value that is never kept. ``name`` says whose it is: ``variable TOKEN``, ``parameter token``."""
+    """A value that is never kept. ``name`` says whose it is: ``variable TOKEN``, ``parameter token``.
+
+    ``declared``: somebody said that it is one. Of others, such as the password in the address of a database on
+    one's own machine, no file is searched: many are words.
+    """
 
     name: str
     value: str
+    declared: bool = True
 
 
 def secrets_of(choice: Choice, source: str = "") -> tuple[Secret, ...]:
     """Everything that a run must not keep, as the caller has it.
 
     The declared variables, those of the image's build, the secret parameters, and the passwords of addresses in
-    the caller's variables (package indexes, proxies, databases) and in ``source``.
+    ``source`` and in the variables that say where packages come from or that the program inherits.
     """
     found = list(declared(choice))
-    for name, text in os.environ.items():
+    texts = [("the source", source)]
+    passed = choice.environment.inherit
+    texts += [(name, text) for name, text in os.environ.items() if name in passed or _OF_INDEXES.fullmatch(name)]
+    for place, text in texts:
         if "://" in text and "@" in text:
-            found += (Secret(f"the password in {name}", one) for one in passwords_in(text) if len(one) >= SHORT)
-    found += (Secret("the password of the source", one) for one in passwords_in(source) if len(one) >= SHORT)
+            name = f"the password in {place}"
+            passwords = (one for one in passwords_in(text) if len(one) >= SHORT)
+            found += (Secret(name, one, declared=place not in passed) for one in passwords)
     return tuple(found)
 
 
@@ -67,6 +78,7 @@ def wanted(secrets: Iterable[Secret]) -> dict[bytes, str]:
     return {
         text: secret.name
         for secret in secrets
+        if secret.declared
         for form in forms(secret.value)
         if len(text := form.encode("utf-8", "surrogateescape")) >= _SEARCHED
     }

@@ -246,6 +246,9 @@ def test_a_file_that_holds_a_secret_is_not_captured(workspace: Workspace, monkey
     workspace.entry_point("echo hi", environment=LOCKED.replace("}", ", secrets: [TOKEN]}"))
     workspace.publish()
     workspace.repository.write("settings.env", f"TOKEN={TOKEN}\n")
+    planned = workspace.projrun("run", "--dry-run")
+    assert "settings.env holds the value of a secret" in planned.out
+    assert TOKEN not in planned.out + planned.err
     done = workspace.projrun("run")
     assert done.code == 112
     assert "settings.env holds the value of a secret: variable TOKEN" in done.err
