@@ -16,11 +16,13 @@ from projrun.core.userinfo import passwords_in
 from projrun.data.model import Fingerprint
 from projrun.execution.model import Request
 from projrun.spec import command
+from projrun.spec.model import BoundParameter
 
 SHORT = 4  # characters below which a secret is likely to occur in text that is none
 # Bytes from which on a file is searched for a secret: shorter ones occur by chance in files.
 _SEARCHED = 8
 _OF_INDEXES = re.compile(r"(?:UV|PIP)_\w+|(?:HTTPS?|ALL)_PROXY|(?:https?|all)_proxy")
+_OF_INDEX = re.compile(r"UV_INDEX_\w+_PASSWORD")
 _DECLARE = "declare it: environment.secrets for a variable, secret: true for a parameter"
 
 
@@ -41,18 +43,33 @@ def secrets_of(choice: Choice, source: str = "") -> tuple[Secret, ...]:
     """Everything that a run must not keep, as the caller has it.
 
     The declared variables, those of the image's build, the secret parameters, and the passwords of addresses in
-    ``source`` and in the variables that say where packages come from or that the program inherits.
+    ``source``, in parameters of type uri, and in variables that say where packages come from or that the program
+    inherits.
     """
     found = list(declared(choice))
     texts = [("the source", source)]
     passed = choice.environment.inherit
     texts += [(name, text) for name, text in os.environ.items() if name in passed or _OF_INDEXES.fullmatch(name)]
+    found += (Secret(f"variable {name}", text) for name, text in os.environ.items() if _OF_INDEX.fullmatch(name))
+    addresses = [(f"parameter {name}", bound) for name, bound in choice.parameters.items() if is_address(bound)]
+    texts += [(place, text) for place, bound in addresses for text in raw_texts(bound)]
+    passed = (*passed, *(place for place, _ in addresses))
     for place, text in texts:
         if "://" in text and "@" in text:
             name = f"the password in {place}"
-            passwords = (one for one in passwords_in(text) if len(one) >= SHORT)
+            passwords = (one for one in passwords_in(text) if len(one) >= SHORT or place.startswith("parameter"))
             found += (Secret(name, one, declared=place not in passed) for one in passwords)
     return tuple(found)
+
+
+def is_address(bound: BoundParameter) -> bool:
+    """Whether a parameter is declared to hold addresses."""
+    return "uri" in (bound.parameter.type, bound.parameter.items) and not bound.parameter.secret
+
+
+def raw_texts(bound: BoundParameter) -> tuple[str, ...]:
+    """The texts of a parameter, of a list one for each item."""
+    return (bound.value.raw,) if isinstance(bound.value.raw, str) else bound.value.raw
 
 
 def declared(choice: Choice) -> Iterator[Secret]:
@@ -173,9 +190,8 @@ def likely_flags(choice: Choice, labels: Labels, request: Request) -> tuple[Flag
     texts = [(f"tag {key}", text) for key, text in labels.tags.items()]
     texts += [("the name", labels.name or ""), ("the note", labels.note or "")]
     for name, bound in choice.parameters.items():
-        raw = bound.value.raw
         if not bound.parameter.secret:
-            texts += [(f"parameter {name}", text) for text in ((raw,) if isinstance(raw, str) else raw)]
+            texts += [(f"parameter {name}", text) for text in raw_texts(bound) if not is_address(bound)]
     known = {text for _, text in texts}
     texts += [(f"variable {name}", text) for name, text in choice.environment.variables.items()]
     texts += [(f"variable {name}", request.variables.get(name, "")) for name in choice.environment.inherit]

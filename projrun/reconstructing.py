@@ -31,6 +31,7 @@ from projrun.spec.model import SPEC_NAME, BoundParameter, EnvironmentSpec
 from projrun.store.store import Store
 
 # What the caller's language and time zone are recorded by.
+_MASKED = re.compile(r"://[^/\s]*:\*\*\*@")
 _LOCALE = re.compile(r"LANG|LANGUAGE|LC_[A-Z_]+|TZ")
 
 
@@ -209,6 +210,12 @@ def _bound(entry: Mapping[str, Any], secrets: list[str]) -> BoundParameter:
         return secret_values.again(parameters.from_document(entry))
     raw, value = entry["raw"], entry["value"]
     texts = raw if isinstance(raw, list) else [raw]
+    if "uri" in (entry["type"], entry.get("items")) and any(_MASKED.search(text) for text in texts):
+        raise UsageError(
+            f"parameter {entry['name']} held a password, which is recorded nowhere",
+            why=f"it was recorded as {', '.join(texts)}",
+            hint=f"run it yourself, with {entry['name']}: {{type: uri, secret: true}} in ProjectSpec.yaml",
+        )
     if secrets and any(MASK in text for text in texts):
         whole = [unmasked(text, secrets, f"parameter {entry['name']}") for text in texts]
         raw = whole if isinstance(raw, list) else whole[0]
