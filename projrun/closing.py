@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from projrun.concealing import seen_flags, without_secrets, written_to
 from projrun.core.errors import ProjrunError
 from projrun.core.flags import Flag
 from projrun.core.paths import is_below
@@ -18,6 +19,7 @@ from projrun.live import Live
 from projrun.recipe.model import OutcomeParts
 from projrun.source.model import Source
 from projrun.stopping import Interrupted, Stopped
+from projrun.store.run import OURS
 from projrun.telling import changed_input_flag, changed_meanwhile, describe_process, was_seeded
 
 if TYPE_CHECKING:
@@ -68,7 +70,7 @@ def closed(
         inputs=found.inputs,
         outputs=found.outputs,
         metrics=found.metrics,
-        flags=found.flags,
+        flags=(*found.flags, *seen_flags(live.recording.seen(), live.directory.id)),
     )
 
 
@@ -87,7 +89,7 @@ def gave_up(live: Live, error: ProjrunError) -> OutcomeParts:
         phase=phase,
         phases=live.recording.phases(),
         metrics=told.metrics if told else (),
-        flags=told.flags if told else (),
+        flags=(*(told.flags if told else ()), *seen_flags(live.recording.seen(), live.directory.id)),
         error=error,
     )
 
@@ -158,18 +160,27 @@ def _look_back(live: Live, process: Outcome, before: Mapping[str, str | None]) -
     )
     metrics = found.metrics if found else ()
     # That a program which failed did not write everything is no news, and would hide what is.
+    withheld, secret_flags = without_secrets(outputs, root, live.secrets)
+    kept_whole = tuple(one for one in outputs if one.path not in withheld)
     flags = (*output_flags, *(found.file_flags if found else ())) if finished else ()
-    flags += found.flags if found else ()
+    flags += (*(found.flags if found else ()), *secret_flags)
+    flags += written_to(live.directory.path, OURS, live.secrets)
     if place.checkout is None:
         from projrun.keeping import keep_outputs
 
-        in_store, limit_flags = keep_outputs(outputs, root, live.store.objects, live.options.keep_outputs)
-        return _Found((), in_store, metrics, (*flags, *limit_flags))
+        in_store, limit_flags = keep_outputs(kept_whole, root, live.store.objects, live.options.keep_outputs)
+        return _Found((), _in_order(outputs, in_store), metrics, (*flags, *limit_flags))
     from projrun import carrying  # a run in place leaves everything where it is
 
     # Brought before they are kept: what cannot be kept is moved.
     brought: list[Flag] = []
     if live.options.bring_outputs and place.local is not None:
         brought = carrying.bring(outputs, root, place.local) if finished else carrying.not_brought(outputs)
-    kept, keep_flags = carrying.keep(outputs, root, live.store.objects, live.directory.path)
-    return _Found((), tuple(kept), metrics, (*flags, *keep_flags, *brought))
+    kept, keep_flags = carrying.keep(kept_whole, root, live.store.objects, live.directory.path)
+    return _Found((), _in_order(outputs, kept), metrics, (*flags, *keep_flags, *brought))
+
+
+def _in_order(outputs: Sequence[Fingerprint], kept: Sequence[Fingerprint]) -> tuple[Fingerprint, ...]:
+    """All the outputs in their order, those that were kept as they are now."""
+    known = {one.path: one for one in kept}
+    return tuple(known.get(one.path, one) for one in outputs)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from projrun.choice import Choice, Options
+from projrun.concealing import Secret, secrets_of
 from projrun.core.labels import Labels
 from projrun.environment.model import Means
 from projrun.recipe import document, redaction
@@ -49,6 +50,11 @@ class Live:
     def means(self) -> Means:
         """What may be used to have the environment; a run for the record looks at every file of it."""
         return replace(self.options.means, thorough=is_strict(self.options, self.choice))
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """What must not be kept."""
+        return secrets_of(self.choice, self.options.source)
 
     @property
     def labels(self) -> Labels:

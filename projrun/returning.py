@@ -16,6 +16,7 @@ from projrun.core.files import check_absent, check_free, clear
 from projrun.core.nearest import nearest
 from projrun.core.paths import escape_reason, is_below
 from projrun.spec.load import project_around
+from projrun.store.objects import damaged
 from projrun.store.outputs import entries, write_output, write_part
 from projrun.store.run import MOVED, RunRecord
 from projrun.store.store import Store
@@ -166,10 +167,7 @@ def _put(store: Store, record: RunRecord, output: Mapping[str, Any], path: str, 
     part = posixpath.relpath(path, output["path"])
     if not output["object"]:
         inside = _moved(record, output["path"]) / part
-        if inside.is_dir():
-            shutil.copytree(inside, place, symlinks=part == ".")
-        else:
-            shutil.copy2(inside, place, follow_symlinks=part != ".")
+        _copy_moved(inside, place)
     elif part == ".":
         write_output(store.objects, output["object"], place, directory=output["kind"] != "file")
     elif output["kind"] == "file" or not write_part(store.objects, output["object"], part, place):
@@ -219,6 +217,9 @@ def _kept(record: RunRecord) -> Iterator[Mapping[str, Any]]:
 
 
 def _moved(record: RunRecord, path: str) -> Path:
+    """Where an output was moved to. Raises StoreError for a record that names a place outside of that."""
+    if reason := escape_reason(record.path / MOVED, path):
+        raise damaged(f"run {record.id} names an output {path!r}", reason)
     return record.path / MOVED / path
 
 
@@ -231,6 +232,14 @@ def _free_place(destination: Path, path: str) -> Path:
     if reason := escape_reason(destination, path):
         raise OSError(0, reason, path)
     return make_parents(destination, path)
+
+
+def _copy_moved(moved: Path, place: Path) -> None:
+    """Links stay links: what is behind one is not what the run wrote."""
+    if moved.is_dir() and not moved.is_symlink():
+        shutil.copytree(moved, place, symlinks=True)
+    else:
+        shutil.copy2(moved, place, follow_symlinks=False)
 
 
 def _nothing(record: RunRecord) -> DataError:

@@ -10,7 +10,8 @@ import click
 from projrun.cli.render import Column, local_time, number, printable, status, table
 from projrun.core.amounts import duration
 from projrun.store.columns import TEXT, Compared, compared, facts_of, text_of, value_of
-from projrun.store.query.model import METRICS, Field
+from projrun.store.facts import METRICS
+from projrun.store.query.model import Field
 
 if TYPE_CHECKING:
     from projrun.store.columns import Column as Facts

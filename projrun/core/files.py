@@ -102,8 +102,9 @@ def open_plain(path: Path) -> int:
 def read_plain(path: Path, limit: int = LARGEST_DOCUMENT) -> bytes:
     """A whole file, opened by :func:`open_plain`. Raises OSError, also for one of more than ``limit`` bytes."""
     with open(open_plain(path), "rb") as file:
-        data = file.read(limit + 1)
-    if len(data) > limit:
+        large = os.fstat(file.fileno()).st_size > limit
+        data = b"" if large else file.read(limit + 1)
+    if large or len(data) > limit:
         raise OSError(errno.EFBIG, f"it is larger than {limit >> 20} MiB", str(path))
     return data
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from projrun.core.errors import ProjrunError, SourceError, StoreError
-from projrun.core.files import is_shared, make_private, read_plain, write_atomic
+from projrun.core.files import irregular, is_shared, make_private, read_plain, write_atomic
 from projrun.core.process import Completed
 from projrun.source import git
 
@@ -47,6 +47,16 @@ _VARIABLES = {
 _SHARING = re.compile(r"^\[core\]\n\tsharedRepository = (\d+)\n", re.MULTILINE)
 # With less room than this a failure of git's is for want of it.
 _ROOM_BYTES, _ROOM_FILES = 256 * 1024, 16
+
+
+# What git init writes, and what only says how objects are stored.
+_OUR_CONFIG = re.compile(
+    r"\[(?:core|gc|pack)\]"
+    r"|(?:repositoryformatversion|filemode|bare|symlinks|ignorecase|precomposeunicode|logallrefupdates|sharedRepository"
+    r"|auto|autoDetach|threads|pruneExpire|compression)\s*=\s*[\w.-]*",
+    re.IGNORECASE,
+)
+_CONFIG_BYTES = 1 << 16
 
 
 class WriteFailed(Exception):
@@ -91,6 +101,7 @@ class SourcesGit(NamedTuple):
         """
         if not self.path.exists():
             self._initialise()
+        check_ours(self.path)
         attributes = self.path / "info" / "attributes"
         if not attributes.exists():
             make_private(attributes.parent)
@@ -148,6 +159,33 @@ class SourcesGit(NamedTuple):
     def touched(self, index: Path) -> frozenset[str]:
         """Those of its paths whose files are not what they were, by their stat values."""
         return _paths(self.write("diff-files", "-z", "--name-only", index=index))
+
+
+def check_ours(path: Path) -> None:
+    """Raises SourceError unless the repository is as projrun makes one: it may be somebody else's doing.
+
+    git would wait for a pipe in the place of a file, and read and run what a configuration or alternates name.
+    """
+    try:
+        text = read_plain(path / "config", _CONFIG_BYTES).decode(errors="surrogateescape")
+    except FileNotFoundError:
+        text = ""
+    except OSError as error:
+        raise _foreign(path, f"config: {error.strerror or error}") from error
+    lines = (line.strip() for line in text.splitlines())
+    strange = [line for line in lines if line and not _OUR_CONFIG.fullmatch(line)]
+    if strange:
+        raise _foreign(path, f"its config has {strange[0][:80]!r}")
+    for name in ("HEAD", "packed-refs", "shallow"):
+        if irregular(path / name):
+            raise _foreign(path, f"{name} is {irregular(path / name)}")
+    if os.path.lexists(path / "objects/info/alternates"):
+        raise _foreign(path, "it has the objects of another repository (objects/info/alternates)")
+
+
+def _foreign(path: Path, why: str) -> SourceError:
+    hint = f"if you made it so, undo it; otherwise use no store of somebody you do not trust: {path.parent}"
+    return SourceError(f"{path} is not as projrun makes it", why=why, hint=hint)
 
 
 def _close_all(directory: Path) -> None:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from projrun.core.errors import UsageError
 from projrun.core.nearest import nearest
 from projrun.store.exact import fits_double, fits_int64, parameter_value, real_number, utc
-from projrun.store.query.model import FIELDS, GROUPS, INPUT, METRICS, PARAMS, TAG, Field
+from projrun.store.facts import GROUPS, INPUT, METRICS, PARAMS, TAG
+from projrun.store.query.model import FIELDS, Field
 from projrun.store.row import RunRow
 
 if TYPE_CHECKING:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sqlite3
+import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -67,6 +69,8 @@ def opened(path: Path, tell: Callable[[str], None] | None = None) -> Iterator[sq
                     if tell is not None and not shared:
                         tell(_NOT_SHARED.format(path.parent))
                     _make(connection, "WAL" if shared else "DELETE")
+        if _acts(connection):
+            raise sqlite3.DatabaseError("the index holds more than tables")
         yield connection
 
 
@@ -207,7 +211,7 @@ def _row_text(row: RunRow) -> str:
 def _is_sound(path: Path) -> bool:
     try:
         with _connected(path) as connection:
-            if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+            if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",) or _acts(connection):
                 return False
             columns = tuple(column[1] for column in connection.execute("PRAGMA table_info(runs)"))
             for table in _TABLES:
@@ -215,6 +219,23 @@ def _is_sound(path: Path) -> bool:
             return columns == _COLUMNS
     except sqlite3.Error as error:
         return not is_damage(error)
+
+
+def _refuse_irregular(path: Path) -> None:
+    """Raises OSError when a file of the database is no file: SQLite would follow a link, and write there."""
+    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm", f"{path.name}-journal"):
+        try:
+            mode = path.with_name(name).lstat().st_mode
+        except FileNotFoundError:
+            continue
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "it is not a file", str(path.with_name(name)))
+
+
+def _acts(connection: sqlite3.Connection) -> bool:
+    """Whether the database does something when it is asked: views and triggers are none of ours."""
+    counted = connection.execute("SELECT count(*) FROM sqlite_master WHERE type IN ('view', 'trigger')")
+    return bool(counted.fetchone()[0])
 
 
 def _version(connection: sqlite3.Connection) -> int:
@@ -245,9 +266,12 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 @contextmanager
 def _connected(path: Path | str) -> Iterator[sqlite3.Connection]:
+    if isinstance(path, Path):
+        _refuse_irregular(path)
     connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
     try:
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA trusted_schema = OFF")  # it may be anybody's
         connection.execute("PRAGMA temp_store = MEMORY")
         yield connection
     finally:

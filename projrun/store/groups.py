@@ -10,9 +10,10 @@ from projrun.core.errors import UsageError
 from projrun.core.nearest import did_you_mean
 from projrun.store.columns import KINDS, TEXT, TIME, Column, check_known, kind_of
 from projrun.store.exact import utc
+from projrun.store.facts import INPUT, METRICS, TAG
 from projrun.store.grouping import Group, parse_aggregate
 from projrun.store.index import Index, RunQuery
-from projrun.store.query.model import INPUT, METRICS, TAG, Field
+from projrun.store.query.model import Field
 from projrun.store.query.parser import parse_fields
 
 # A name in quotes may hold a comma.
