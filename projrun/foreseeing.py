@@ -22,7 +22,6 @@ from projrun.reproducing import DIFFERENT, Asked
 from projrun.source.model import Source
 from projrun.spec.model import DataEntry
 from projrun.stopping import ended_by_signals
-from projrun.store.store import Store
 
 HERE, MISSING, UNKNOWN = "here", "missing", "unknown"
 
@@ -138,13 +137,13 @@ def _secrets(record: Record) -> Iterator[Need]:
 
 def _inputs(record: Record, root: Path, options: Options) -> Iterator[Need]:
     wanted = lacking_in(record, root)
-    lacking = {**dict(missing(record, wanted, Store(options.store))), **dict(unlike(record, root, wanted))}
+    lacking = {**dict(missing(record, wanted, options)), **dict(unlike(record, root, wanted))}
     for one in record.recipe["inputs"]:
         path = str(one["path"])
         if path in lacking:
             hint = f"put back what the run read: sha256 {one['sha256']}"
             yield Need("input", MISSING, f"{path}: {lacking[path]}", DataError.exit_code, hint)
-        elif one in wanted and one.get("url") and not held(record, one, Store(options.store)):
+        elif one in wanted and one.get("url") and not held(record, one, options):
             yield _remote_input(one, options)
         else:
             where = "outside of the commit" if one in wanted else "in the commit"

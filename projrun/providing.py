@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from projrun.again import local_project
+from projrun.choice import Options
 from projrun.core.copying import copy_file, make_parents
 from projrun.core.errors import DataError, ProjrunError, StoreError, system_reason
 from projrun.core.paths import escape_reason
@@ -21,14 +22,14 @@ from projrun.store.store import Store
 _HINT = "put it back where the run read it, or into the project's directory; projrun show RUN names its digest"
 
 
-def provide(record: Record, root: Path, store: Store) -> tuple[str, ...]:
+def provide(record: Record, root: Path, options: Options) -> tuple[str, ...]:
     """Brings the inputs that are not in the checkout ``root``; gives their paths.
 
     They come from the project's own directory, when what is there is what the run read, or are objects of a store.
     Raises DataError that names every input that is nowhere.
     """
     wanted = lacking_in(record, root)
-    lacking = dict(missing(record, wanted, store))
+    lacking = dict(missing(record, wanted, options))
     if lacking:
         first, *_ = lacking
         count = len(lacking)
@@ -39,7 +40,7 @@ def provide(record: Record, root: Path, store: Store) -> tuple[str, ...]:
             why="\n".join(f"{path}: {reason}" for path, reason in lacking.items()),
             hint=_HINT,
         )
-    return tuple(str(one["path"]) for one in wanted if _bring(record, one, root, store))
+    return tuple(str(one["path"]) for one in wanted if _bring(record, one, root, options))
 
 
 def lacking_in(record: Record, root: Path) -> list[Mapping[str, Any]]:
@@ -65,29 +66,29 @@ def _lacks(root: Path, one: Mapping[str, Any]) -> bool:
     return bool(_digest(root, str(one["path"])) != one["sha256"])
 
 
-def missing(record: Record, wanted: Sequence[Mapping[str, Any]], store: Store) -> Iterator[tuple[str, str]]:
+def missing(record: Record, wanted: Sequence[Mapping[str, Any]], options: Options) -> Iterator[tuple[str, str]]:
     """The inputs that are neither in the project's own directory nor kept, with why.
 
     One that has an address is fetched from there, or from the cache, when the run begins.
     """
     for one in wanted:
         path, local = str(one["path"]), local_project(record.recipe["source"])
-        if one.get("url") or _object(record, one, store) is not None:
+        if one.get("url") or _object(record, one, Store(options.store)) is not None:
             continue
         if local is None:
             yield path, "the commit does not have it, and the project's own directory is not there"
             continue
-        found = _digest(local, path)
+        found = _digest(local, path, options.cache)
         if found != one["sha256"]:
             told = f"is there with sha256 {found}" if found else "is not there"
             yield path, f"the commit does not have it; in {local} it {told}, and the run read {one['sha256']}"
 
 
-def held(record: Record, one: Mapping[str, Any], store: Store) -> bool:
+def held(record: Record, one: Mapping[str, Any], options: Options) -> bool:
     """Whether the project's own directory has an input as the run read it, or a store keeps it."""
     local = local_project(record.recipe["source"])
-    there = local is not None and _digest(local, str(one["path"])) == one["sha256"]
-    return there or _object(record, one, store) is not None
+    there = local is not None and _digest(local, str(one["path"]), options.cache) == one["sha256"]
+    return there or _object(record, one, Store(options.store)) is not None
 
 
 def unlike(record: Record, root: Path, wanted: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
@@ -98,10 +99,14 @@ def unlike(record: Record, root: Path, wanted: Sequence[Mapping[str, Any]]) -> I
             yield path, f"in the commit it has sha256 {found}, and the run read {one['sha256']}"
 
 
-def _digest(local: Path, path: str) -> str | None:
-    """The digest of what is in the project's directory now; None when nothing can be read there."""
+def _digest(local: Path, path: str, cache: Path | None = None) -> str | None:
+    """The digest of what is in the project's directory now; None when nothing can be read there.
+
+    With ``cache`` what was read before and nobody wrote since is not read again; the new run reads its copy.
+    """
     try:
-        return fingerprint.fingerprint(path, path, local, None).sha256
+        with fingerprint.reading_with(cache) as reading:
+            return fingerprint.fingerprint(path, path, local, None, reading).sha256
     except ProjrunError:
         return None
 
@@ -113,14 +118,14 @@ def _object(record: Record, one: Mapping[str, Any], store: Store) -> tuple[Store
     return next(((kept, str(sha256)) for kept in stores if kept.objects.path(str(sha256)).is_file()), None)
 
 
-def _bring(record: Record, one: Mapping[str, Any], root: Path, store: Store) -> bool:
+def _bring(record: Record, one: Mapping[str, Any], root: Path, options: Options) -> bool:
     """Whether it could be brought; what has an address may not be anywhere else."""
     path, local = str(one["path"]), local_project(record.recipe["source"])
     try:
         if reason := escape_reason(root, path):
             raise OSError(0, reason, path)
-        kept = _object(record, one, store)
-        if local is not None and _digest(local, path) == one["sha256"]:
+        kept = _object(record, one, Store(options.store))
+        if local is not None and _digest(local, path, options.cache) == one["sha256"]:
             for file in matching(local, path) if one["kind"] == "glob" else [path]:
                 _copy(Path(os.path.realpath(local / file)), make_parents(root, file))
         elif kept is not None:

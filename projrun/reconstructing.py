@@ -68,7 +68,7 @@ def reconstructed(record: Record, options: Options, report: Reporter, *, keep: b
         assert place.source is not None
         source = _kept(place.source, options) if keep else place.source
         choice = chosen(recipe, options, place)
-        carried = provide(record, choice.spec.root, Store(options.store))
+        carried = provide(record, choice.spec.root, options)
         told = (f"reproduce: run {record.link.run}", *place.told)
         again = again_of(recipe, record.link)
         yield Settled(choice, replace(place, source=source, told=told), carried, again=again)

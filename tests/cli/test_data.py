@@ -99,9 +99,11 @@ def test_a_pattern_that_differs_is_told_with_when_its_files_changed(project: Wor
     assert done.code == 114
     assert "changed 20" in done.err
     assert "unknown time" not in done.err
-    again = project.projrun("reproduce", "last")
+    refused = project.projrun("runs", "--json").data[0]["id"]
+    again = project.projrun("reproduce", refused)
     assert again.code == 2
-    assert f"projrun show {project.projrun('runs', '--json').data[0]['id']} tells why" in again.err
+    assert f"projrun show {refused} tells why" in again.err
+    assert "to do again" in project.projrun("reproduce", "last").err
     outputs = project.projrun("outputs", "last", "--get", "out")
     assert outputs.code == 114
     assert "it ended before its program began" in outputs.err
