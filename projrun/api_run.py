@@ -209,7 +209,9 @@ class Run:
                 note=labels.note if note is _AS_IT_IS else note and label("note", note),
             )
 
-        self._store.relabel(self.id, change)
+        from projrun.relabelling import relabel as changed
+
+        changed(self._store, self.id, change)
         return self.reload()
 
     def reload(self) -> Run:

@@ -187,8 +187,7 @@ def secret_flags(choice: Choice) -> tuple[Flag, ...]:
 
 def likely_flags(choice: Choice, labels: Labels, request: Request) -> tuple[Flag, ...]:
     """What is recorded in clear and looks like a secret that nobody declared."""
-    texts = [(f"tag {key}", text) for key, text in labels.tags.items()]
-    texts += [("the name", labels.name or ""), ("the note", labels.note or "")]
+    texts = _texts_of(labels)
     for name, bound in choice.parameters.items():
         if not bound.parameter.secret:
             texts += [(f"parameter {name}", text) for text in raw_texts(bound) if not is_address(bound)]
@@ -199,6 +198,16 @@ def likely_flags(choice: Choice, labels: Labels, request: Request) -> tuple[Flag
     words = [word for word in request.argv if not any(text and text in word for text in known | secret)]
     texts += [("the command", word) for word in words]
     return tuple(_likely(dict.fromkeys((place, text) for place, text in texts if text not in secret)))
+
+
+def likely_labels(labels: Labels) -> tuple[Flag, ...]:
+    """What of name, note and tags looks like a secret."""
+    return tuple(_likely(_texts_of(labels)))
+
+
+def _texts_of(labels: Labels) -> list[tuple[str, str]]:
+    texts = [(f"tag {key}", text) for key, text in labels.tags.items()]
+    return [*texts, ("the name", labels.name or ""), ("the note", labels.note or "")]
 
 
 def _likely(texts: Iterable[tuple[str, str]]) -> Iterator[Flag]:

@@ -22,6 +22,7 @@ from projrun.store.run import MOVED, RunRecord
 from projrun.store.store import Store
 
 _SHOW = "projrun show {run} tells what is known of it"
+_BEYOND = 1 << 63  # no file has so many bytes
 
 
 def restore_outputs(store: Path, run: str, destination: Path) -> tuple[str, ...]:
@@ -71,7 +72,10 @@ def outputs_of(record: RunRecord) -> tuple[Output, ...]:
     """The outputs of a run. Raises DataError for one without outcome."""
     if record.outcome is None:
         raise _nothing(record)
-    return tuple(_output(record, found) for found in record.outcome["outputs"])
+    try:
+        return tuple(_output(record, found) for found in record.outcome["outputs"])
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise _damaged(record, error) from error
 
 
 def output_file(opened: Store, record: RunRecord, path: str) -> BinaryIO:
@@ -138,8 +142,18 @@ def _record(opened: Store, run: str) -> RunRecord:
 
 def _output(record: RunRecord, found: Mapping[str, Any]) -> Output:
     where = "kept" if found.get("object") else "moved" if _moved(record, found["path"]).exists() else ""
-    counted = found["size"], found["files"], found["sha256"], found["stale"]
-    return Output(found["path"], found["kind"], *counted, where)
+    size, files, sha256 = found["size"], found["files"], found["sha256"]
+    texts = (found["path"], found["kind"], found.get("object") or "", sha256 or "")
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError("an output has no path, kind or digest")
+    if not all(isinstance(number, int) and 0 <= number < _BEYOND for number in (size, files)):
+        raise ValueError("an output has no size")
+    return Output(found["path"], found["kind"], size, files, sha256, bool(found["stale"]), where)
+
+
+def _damaged(record: RunRecord, error: Exception) -> DataError:
+    why = f"its outcome.json is damaged ({type(error).__name__}: {error})"
+    return DataError(f"the outputs of run {record.id} are not known", why=why, hint=_SHOW.format(run=record.id))
 
 
 def _holder(record: RunRecord, kept: Sequence[Mapping[str, Any]], path: str) -> Mapping[str, Any]:
@@ -208,8 +222,10 @@ def _unwritten(record: RunRecord, destination: Path, error: OSError) -> DataErro
 def _kept(record: RunRecord) -> Iterator[Mapping[str, Any]]:
     """The outputs that are objects, or were moved to the run's directory."""
     taken: list[str] = []
-    outputs = record.outcome["outputs"] if record.outcome else ()
-    for output in sorted(outputs, key=lambda one: str(one["path"])):
+    if record.outcome is None:
+        return
+    outputs_of(record)  # tells of those that are damaged
+    for output in sorted(record.outcome["outputs"], key=lambda one: str(one["path"])):
         path = str(output["path"])
         if not is_below(path, taken) and (output["object"] or _moved(record, path).exists()):
             taken.append(path)

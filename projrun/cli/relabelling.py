@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,11 +35,26 @@ def stores_runs(
 
 def relabelled(chosen: Chosen, change: Callable[[Labels], Labels] | None) -> Iterator[tuple[str, Labels]]:
     """Changes what the runs are called, one by one, and gives what they are called then."""
+    from projrun.relabelling import relabel
     from projrun.store.labels import labels_of
 
     store, runs = chosen
     for run in runs:
-        yield run, labels_of(store.read(run)) if change is None else store.relabel(run, change)
+        if change is None:
+            yield run, labels_of(store.read(run))
+            continue
+        labels, flags = relabel(store, run, change)
+        for flag in flags:
+            click.echo(f"note: {printable(flag.message)} ({_mend(run, flag.message)})", err=True)
+        yield run, labels
+
+
+def _mend(run: str, message: str) -> str:
+    """What takes away the label that a flag is about."""
+    place = message.partition(" holds ")[0]
+    if place.startswith("tag "):
+        return shlex.join(["projrun", "tag", run, "--remove", printable(place[4:])])
+    return f"projrun {'note' if place == 'the note' else 'rename'} {run} --clear"
 
 
 def print_labels(found: Iterable[tuple[str, Labels]], part: str, *, as_json: bool, asked: bool) -> None:

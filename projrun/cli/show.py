@@ -82,8 +82,8 @@ def lines(record: RunRecord) -> Iterator[Line]:
         if found is None:
             continue
         try:
-            yield from tuple(tell(found))
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            yield from tuple((str(name), str(text)) for name, text in tell(found))
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             yield "incomplete", f"{file} is damaged ({type(error).__name__}: {error})"
     if record.outcome is None:
         yield from _measured(record)

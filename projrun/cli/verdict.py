@@ -31,7 +31,8 @@ def _layer(layer: Mapping[str, Any]) -> str:
     state = layer["state"]
     text = layer["summary"]
     if state != "verified":
-        text = next(_finding(layer["name"], one) for one in layer["findings"] if one["state"] == state)
+        found = (_finding(layer["name"], one) for one in layer["findings"] if one["state"] == state)
+        text = next(found, text)
     return f"{_STATES[state][0]}: {text}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import math
 import os
 import stat
 from collections.abc import Iterator
@@ -220,12 +221,21 @@ def read_json(path: Path) -> Any:
     """Reads a JSON document by :func:`read_plain`. Raises OSError, and ValueError if it is none or too deep."""
     data = read_plain(path)
     try:
-        document = json.loads(data)
+        document = json.loads(data, parse_constant=_no_number, parse_float=_finite)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     if data.count(b"[") + data.count(b"{") > _DEEPEST and _depth(document) > _DEEPEST:
         raise ValueError("it is nested too deeply")
     return document
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _no_number(text)
 
 
 def _depth(document: Any) -> int:

@@ -26,7 +26,7 @@ _COMPUTED = frozenset(
             "phases",
         ),
         *("interpreter", "installed", "builder", "options", "platform", "type", "items", "lock"),
-        *("engine", "id", "digest", "digests", "packages", "python", "seeding"),
+        *("engine", "id", "digest", "digests", "packages", "python", "seeding", "object"),
     }
 )
 

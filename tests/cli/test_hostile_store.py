@@ -193,6 +193,41 @@ def test_a_document_of_any_size_and_depth_is_told_of(
     assert "incomplete" in told["show", run.name]
 
 
+@pytest.mark.parametrize(
+    ("name", "keys", "value"),
+    [
+        ("start.json", ("created",), float("nan")),
+        ("start.json", ("tags",), {"t": float("inf")}),
+        ("outcome.json", ("outputs",), None),
+        ("outcome.json", ("outputs", 0, "files"), [1]),
+        ("outcome.json", ("outputs", 0, "size"), 10**400),
+        ("outcome.json", ("outputs", 0, "path"), 5),
+        ("outcome.json", ("outputs", 0, "object"), {"a": 1}),
+        ("recipe.json", ("inputs", 0, "size"), 10**400),
+        ("verdict.json", ("layers", 0, "name"), [None]),
+        ("verdict.json", ("layers", 0, "state"), [None]),
+    ],
+)
+def test_a_document_with_anything_in_any_place_is_told_of(
+    store: Path, run: Path, name: str, keys: tuple[str | int, ...], value: Any
+) -> None:
+    layer = {"name": "code", "state": "verified", "summary": "", "findings": []}
+    verdict = {"document": "verdict", "version": 1, "run": run.name, "verdict": "reproduced", "summary": ""}
+    (run / "verdict.json").write_text(json.dumps({**verdict, "layers": [layer], "reproduces": {"run": "x"}}))
+    document = json.loads((run / name).read_bytes())
+    holder = document
+    for key in keys[:-1]:
+        holder = holder[key]
+    holder[keys[-1]] = value
+    (run / name).write_text(json.dumps(document))
+    told = listed(store, run.name)
+    assert run.name in told["runs", "--all"]
+    if keys[-1] != "name":  # which is shown as it is
+        assert "damaged" in told["show", run.name] + told["outputs", run.name]
+    asked(store, "outputs", run.name, "--get", "results/model.pkl", "-o", str(store.parent / "there"))
+    asked(store, "restore", run.name, str(store.parent / "all"), "--outputs")
+
+
 def _spoiled(value: Any) -> Any:
     if isinstance(value, str):
         return value if value in {"file", "uv", "docker"} else f"{value}{EVIL}"

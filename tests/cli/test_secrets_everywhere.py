@@ -6,6 +6,8 @@ import base64
 import json
 import os
 import shlex
+import subprocess
+import sys
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +17,8 @@ from urllib.parse import quote
 import pytest
 
 from tests.cli.conftest import LOCKED, Done, Workspace
+
+ROOT = Path(__file__).parents[2]
 
 TOKEN = "s3cr3t-tok'en/é+1"
 KEY = "first line of the key\nsecond line of the key"
@@ -315,3 +319,37 @@ def test_a_store_is_shared_and_taken_back(workspace: Workspace) -> None:
     unknown = workspace.projrun("store", "share", "--group", "no-such-group")
     assert unknown.code == 2
     assert "there is no group 'no-such-group'" in unknown.err
+
+
+def test_what_a_run_is_called_later_holds_no_secret_of_its_own(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKEN", TOKEN)
+    monkeypatch.setenv("MINE", PIN)
+    monkeypatch.setenv("DATABASE_URL", f"postgres://me:{DATABASE}@db.example/x")
+    environment = LOCKED.replace("}", ", secrets: [TOKEN], inherit: [DATABASE_URL]}")
+    more = "    parameters: {pin: {type: str, secret: true}}\n"
+    workspace.entry_point("python -c pass {params_file}", environment=environment, more=more)
+    run = workspace.run("-P", "pin=@env:MINE")["run"]
+    shown = [workspace.projrun("tag", run, f"t={TOKEN}", f"{PIN}=x", f"d={DATABASE}")]
+    shown += [workspace.projrun("note", run, f"my {PIN}"), workspace.projrun("rename", run, f"x-{TOKEN}")]
+    monkeypatch.setenv("PROJRUN_STORE", str(workspace.store))
+    script = f"import projrun; projrun.Store().run({run!r}).relabel(tags={{'u': {TOKEN!r}}})"
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, cwd=ROOT, text=True)
+    assert done.stderr == ""
+    labels = workspace.last()["labels"]
+    assert labels["tags"] == {"t": "***", "***": "x", "d": "***", "u": "***"}
+    assert (labels["name"], labels["note"]) == ("x-***", "my ***")
+    told = "".join(one.out + one.err for one in shown).encode()
+    assert [name for text, name in needles().items() if text in told] == []
+    found = [path for path, data in contents(workspace.store) for text in needles() if text in data]
+    assert found == []
+
+
+def test_a_later_label_that_looks_like_a_secret_is_told(workspace: Workspace) -> None:
+    workspace.entry_point("echo hi")
+    run = workspace.run()["run"]
+    told = workspace.projrun("tag", run, "t=ghp_" + "a1B2" * 9).err.splitlines()
+    assert told[0].startswith("note: tag t holds what looks like a GitHub token, and it is recorded")
+    assert f"projrun tag {run} --remove t" in told[0]
+    assert "a1B2" not in told[0]

@@ -8,7 +8,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from projrun.recipe.redaction import Redactor
+from projrun.recipe.redaction import Redactor, redacted
 
 
 def mask_by_the_book(data: bytes, secrets: list[bytes]) -> bytes:
@@ -88,3 +88,9 @@ def test_a_secret_of_raw_bytes_is_found() -> None:
     redactor = Redactor([secret])
     assert redactor.feed("stderr", b"<\xff\xfe key>") == b"<***>"
     assert redactor.text(f"<{secret}>") == "<***>"
+
+
+def test_the_name_of_a_kept_object_stays_whatever_the_secret_is() -> None:
+    output = {"path": "fee", "object": "3f79bb7b435b05321651daefd3", "sha256": "3f79bb7b435b05321651daefd3"}
+    masked = redacted({"outputs": [output]}, Redactor(["e"]).text)
+    assert masked == {"outputs": [{**output, "path": "f***"}]}
