@@ -65,7 +65,7 @@ def foresee(asked: Asked, report: Reporter) -> Foreseen:
     with ended_by_signals():
         try:
             with checked_out(record, options, report) as place:
-                choice = chosen(record.recipe, options, place)
+                choice = chosen(record.recipe, options, place, values=False)
                 assert place.source is not None
                 needs.append(Need("code", HERE, _code(place.source), SourceError.exit_code))
                 needs += _environment(record, options, choice, report)
@@ -137,7 +137,7 @@ def _secrets(record: Record) -> Iterator[Need]:
 
 def _inputs(record: Record, root: Path, options: Options) -> Iterator[Need]:
     wanted = lacking_in(record, root)
-    lacking = {**dict(missing(record, wanted, options)), **dict(unlike(record, root, wanted))}
+    lacking = {**dict(missing(record, wanted, options, read=True)), **dict(unlike(record, root, wanted))}
     for one in record.recipe["inputs"]:
         path = str(one["path"])
         if path in lacking:
