@@ -17,7 +17,7 @@ from projrun.environment.model import EnvironmentPlan
 from projrun.matching import Side, why_not_held
 from projrun.providing import held, lacking_in, missing, unlike
 from projrun.reconstructing import checked_out, chosen, options_of, secret_parameters
-from projrun.records import Record, find_record
+from projrun.records import GOES_ON, Record, find_record
 from projrun.reproducing import DIFFERENT, Asked
 from projrun.source.model import Source
 from projrun.spec.model import DataEntry
@@ -174,6 +174,7 @@ def _results(record: Record) -> Iterator[Need]:
     if record.outcome is None:
         if any(record.recipe[kind] for kind in ("outputs", "metrics")):
             hint = "put the run's outcome.json beside its recipe.json, or name the run in its store"
+            hint = "wait until it has" if record.unended == GOES_ON else hint
             message = f"{record.unended}: they can be compared with nothing"
             yield Need("outputs and metrics", MISSING, message, DIFFERENT, hint)
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import shutil
 import signal
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from projrun.core.hashing import sha256_bytes
+from projrun.store.run import ALIVE
 from projrun.store.store import Store
 from tests.cli.conftest import LOCKED, THIS_PYTHON, Workspace
 from tests.cli.test_reproduce import ALL, away, change_recipe, forget, reproduced, states
@@ -113,6 +115,21 @@ def test_a_run_that_never_ended_can_be_had_again(workspace: Workspace) -> None:
     document = reproduced(workspace, old, code=10)
     assert document["verdict"]["verdict"] == "unverified"
     assert "exit code, outputs and metrics could not be checked" in document["verdict"]["summary"]
+
+
+def test_of_a_run_that_goes_on_nothing_is_told_that_is_so_when_it_ended(workspace: Workspace) -> None:
+    old = workspace.run("-e", "main")["run"]
+    directory = workspace.store / "runs" / old
+    (directory / "outcome.json").unlink()
+    with (directory / ALIVE).open("r+") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        checked = workspace.projrun("reproduce", old, "--check")
+        assert checked.code == 10
+        assert "it has not ended yet: they can be compared with nothing (wait until it has)" in checked.out
+        (directory / "recipe.json").unlink()
+        refused = workspace.projrun("reproduce", old)
+        assert refused.code == 2
+        assert "it has not come to its program yet" in refused.err
 
 
 def test_an_environment_that_was_tampered_with_is_built_again(workspace: Workspace) -> None:
