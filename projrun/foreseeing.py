@@ -17,7 +17,7 @@ from projrun.environment.model import EnvironmentPlan
 from projrun.matching import Side, why_not_held
 from projrun.providing import held, lacking_in, missing, unlike
 from projrun.reconstructing import checked_out, chosen, options_of, secret_parameters
-from projrun.records import Record, find_record
+from projrun.records import GOES_ON, Record, find_record
 from projrun.reproducing import DIFFERENT, Asked
 from projrun.source.model import Source
 from projrun.spec.model import DataEntry
@@ -65,7 +65,7 @@ def foresee(asked: Asked, report: Reporter) -> Foreseen:
     with ended_by_signals():
         try:
             with checked_out(record, options, report) as place:
-                choice = chosen(record.recipe, options, place)
+                choice = chosen(record.recipe, options, place, values=False)
                 assert place.source is not None
                 needs.append(Need("code", HERE, _code(place.source), SourceError.exit_code))
                 needs += _environment(record, options, choice, report)
@@ -137,7 +137,7 @@ def _secrets(record: Record) -> Iterator[Need]:
 
 def _inputs(record: Record, root: Path, options: Options) -> Iterator[Need]:
     wanted = lacking_in(record, root)
-    lacking = {**dict(missing(record, wanted, options)), **dict(unlike(record, root, wanted))}
+    lacking = {**dict(missing(record, wanted, options, read=True)), **dict(unlike(record, root, wanted))}
     for one in record.recipe["inputs"]:
         path = str(one["path"])
         if path in lacking:
@@ -174,6 +174,7 @@ def _results(record: Record) -> Iterator[Need]:
     if record.outcome is None:
         if any(record.recipe[kind] for kind in ("outputs", "metrics")):
             hint = "put the run's outcome.json beside its recipe.json, or name the run in its store"
+            hint = "wait until it has" if record.unended == GOES_ON else hint
             message = f"{record.unended}: they can be compared with nothing"
             yield Need("outputs and metrics", MISSING, message, DIFFERENT, hint)
         return

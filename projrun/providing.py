@@ -16,7 +16,7 @@ from projrun.core.patterns import matching
 from projrun.data import fingerprint
 from projrun.records import Record
 from projrun.store.objects import Objects
-from projrun.store.outputs import fill
+from projrun.store.outputs import check_whole, fill
 from projrun.store.store import Store
 
 _HINT = "put it back where the run read it, or into the project's directory; projrun show RUN names its digest"
@@ -66,29 +66,38 @@ def _lacks(root: Path, one: Mapping[str, Any]) -> bool:
     return bool(_digest(root, str(one["path"])) != one["sha256"])
 
 
-def missing(record: Record, wanted: Sequence[Mapping[str, Any]], options: Options) -> Iterator[tuple[str, str]]:
+def missing(
+    record: Record, wanted: Sequence[Mapping[str, Any]], options: Options, *, read: bool = False
+) -> Iterator[tuple[str, str]]:
     """The inputs that are neither in the project's own directory nor kept, with why.
 
-    One that has an address is fetched from there, or from the cache, when the run begins.
+    One that has an address is fetched from there, or from the cache, when the run begins. ``read``: what is kept
+    counts once all of it was read and found whole; else that is seen when it is copied.
     """
     for one in wanted:
         path, local = str(one["path"]), local_project(record.recipe["source"])
-        if one.get("url") or _object(record, one, Store(options.store)) is not None:
+        kept = _objects(record, one, Store(options.store))
+        faults = [_fault(*each, one) for each in kept] if read else [""] * len(kept)
+        if one.get("url") or "" in faults:
             continue
+        damage = f"; what is kept of it cannot be used: {faults[0]}" if faults else ""
         if local is None:
-            yield path, "the commit does not have it, and the project's own directory is not there"
+            yield path, f"the commit does not have it, and the project's own directory is not there{damage}"
             continue
         found = _digest(local, path, options.cache)
         if found != one["sha256"]:
             told = f"is there with sha256 {found}" if found else "is not there"
-            yield path, f"the commit does not have it; in {local} it {told}, and the run read {one['sha256']}"
+            yield (
+                path,
+                f"the commit does not have it; in {local} it {told}, and the run read {one['sha256']}{damage}",
+            )
 
 
 def held(record: Record, one: Mapping[str, Any], options: Options) -> bool:
-    """Whether the project's own directory has an input as the run read it, or a store keeps it."""
+    """Whether the project's own directory has an input as the run read it, or a store keeps it, whole."""
     local = local_project(record.recipe["source"])
     there = local is not None and _digest(local, str(one["path"]), options.cache) == one["sha256"]
-    return there or _object(record, one, Store(options.store)) is not None
+    return there or any(not _fault(*each, one) for each in _objects(record, one, Store(options.store)))
 
 
 def unlike(record: Record, root: Path, wanted: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
@@ -111,11 +120,20 @@ def _digest(local: Path, path: str, cache: Path | None = None) -> str | None:
         return None
 
 
-def _object(record: Record, one: Mapping[str, Any], store: Store) -> tuple[Store, str] | None:
-    """The store that keeps an input, and its object there: a file of that content, or what was kept of several."""
+def _objects(record: Record, one: Mapping[str, Any], store: Store) -> list[tuple[Objects, str]]:
+    """What stores keep of an input: a file of that content, or what was kept of several. Nothing is read."""
     sha256 = one["sha256"] if one["kind"] == "file" else one.get("object")
-    stores = [kept for kept in (record.store, store) if kept is not None and sha256]
-    return next(((kept, str(sha256)) for kept in stores if kept.objects.path(str(sha256)).is_file()), None)
+    stores = {kept.objects.root: kept.objects for kept in (record.store, store) if kept is not None and sha256}
+    return [(objects, str(sha256)) for objects in stores.values() if objects.path(str(sha256)).is_file()]
+
+
+def _fault(objects: Objects, sha256: str, one: Mapping[str, Any]) -> str:
+    """Why what is kept of an input is not to be had again; empty when it is. All of it is read."""
+    try:
+        check_whole(objects, sha256, directory=one["kind"] != "file")
+    except StoreError as error:
+        return f"{error.what}: {error.why}"
+    return ""
 
 
 def _bring(record: Record, one: Mapping[str, Any], root: Path, options: Options) -> bool:
@@ -124,18 +142,27 @@ def _bring(record: Record, one: Mapping[str, Any], root: Path, options: Options)
     try:
         if reason := escape_reason(root, path):
             raise OSError(0, reason, path)
-        kept = _object(record, one, Store(options.store))
         if local is not None and _digest(local, path, options.cache) == one["sha256"]:
             for file in matching(local, path) if one["kind"] == "glob" else [path]:
                 _copy(Path(os.path.realpath(local / file)), make_parents(root, file))
-        elif kept is not None:
-            _write(kept[0].objects, kept[1], one, root)
-        else:
-            return False
+            return True
+        return _taken(_objects(record, one, Store(options.store)), one, root)
     except (OSError, StoreError) as error:
         why = system_reason(error, path) if isinstance(error, OSError) else error.why
         raise DataError(f"{path} cannot be copied into the private checkout", why=why, hint=_HINT) from error
-    return True
+
+
+def _taken(kept: Sequence[tuple[Objects, str]], one: Mapping[str, Any], root: Path) -> bool:
+    """Whether one of the stores had it. Raises OSError, and StoreError when nothing else is left to be asked."""
+    for objects, sha256 in kept:
+        try:
+            _write(objects, sha256, one, root)
+        except StoreError:
+            if (objects, sha256) == kept[-1] and not one.get("url"):
+                raise
+        else:
+            return True
+    return False
 
 
 def _write(objects: Objects, sha256: str, one: Mapping[str, Any], root: Path) -> None:

@@ -177,10 +177,13 @@ def _kept(source: Source, options: Options) -> Source:
     return snapshot.snapshot(source, Store(options.store).sources, limit=1 << 62, passing=True)
 
 
-def chosen(recipe: Mapping[str, Any], options: Options, place: Place) -> Choice:
-    """The entry point with the recorded parameters, its environment with the recorded lock and variables."""
+def chosen(recipe: Mapping[str, Any], options: Options, place: Place, *, values: bool = True) -> Choice:
+    """The entry point with the recorded parameters, its environment with the recorded lock and variables.
+
+    Without ``values`` secret parameters stay masked: nothing is to be run.
+    """
     names = [*recipe["variables"]["secrets"], *secret_parameters(recipe)]
-    bound = {entry["name"]: _bound(entry, names) for entry in recipe["parameters"]}
+    bound = {entry["name"]: _bound(entry, names, values=values) for entry in recipe["parameters"]}
     choice = choose_again(options, place.start, bound)
     _check_parameters(choice)
     lock = lock_of(recipe["environment"])
@@ -205,9 +208,10 @@ def secret_parameters(recipe: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(secret_values.variable_again(entry["name"], entry["origin"]) for entry in secret)
 
 
-def _bound(entry: Mapping[str, Any], secrets: list[str]) -> BoundParameter:
+def _bound(entry: Mapping[str, Any], secrets: list[str], *, values: bool) -> BoundParameter:
     if entry.get("secret"):
-        return secret_values.again(parameters.from_document(entry))
+        recorded = parameters.from_document(entry)
+        return secret_values.again(recorded) if values else recorded
     raw, value = entry["raw"], entry["value"]
     texts = raw if isinstance(raw, list) else [raw]
     if "uri" in (entry["type"], entry.get("items")) and any(_MASKED.search(text) for text in texts):

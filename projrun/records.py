@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,13 @@ from projrun.recipe.document import VERSION
 from projrun.recipe.model import Reproduces
 from projrun.spec.load import project_around
 from projrun.spec.schema import SCHEMA_FILE
-from projrun.store.run import RunRecord
+from projrun.store.run import RUNNING, RunRecord
 from projrun.store.store import Store
 
 RECIPE = "recipe.json"
 _SCHEMA = SCHEMA_FILE.with_name("recipe.v1.json")
 _HINT = "name the recipe.json of a run, as its store has it"
+GOES_ON = "it has not ended yet"
 _LARGEST = 256 << 20  # bytes of a recipe
 
 
@@ -67,13 +68,18 @@ def find_record(text: str, store: Path) -> Record:
     opened = Store(store)
     run = opened.resolve(text, project_around(Path()), _is_original)
     place = opened.runs_directory / run / RECIPE
+    read = opened.read(run)
     if not place.exists():
+        living = read.status == RUNNING
+        end = "it has not come to its program yet" if living else "it ended before its recipe was complete"
         raise UsageError(
             f"run {run} has no recipe",
-            why=opened.read(run).why_incomplete or "it ended before its recipe was complete",
-            hint=f"projrun show {run} tells why it ended; name one that began: projrun runs",
+            why=read.why_incomplete or end,
+            hint=f"projrun show {run} tells {'how far it is' if living else 'why it ended'};"
+            " name one that began: projrun runs",
         )
-    return _of_file(place)
+    record = _of_file(place)
+    return replace(record, unended=GOES_ON) if record.outcome is None and read.status == RUNNING else record
 
 
 def _is_original(run: RunRecord) -> bool:

@@ -63,6 +63,16 @@ def fill(objects: Objects, sha256: str, place: Path) -> None:
             _write_entry(objects, entry, target)
 
 
+def check_whole(objects: Objects, sha256: str, *, directory: bool) -> None:
+    """Raises StoreError unless an object, and of a directory each of its files, can be read and is whole."""
+    if not directory:
+        objects.open(sha256).close()
+        return
+    for entry in entries(objects, sha256):
+        if entry["kind"] == "file":
+            objects.open(entry["sha256"]).close()
+
+
 def _put_list(objects: Objects, listed: list[dict[str, Any]]) -> str:
     inside = sorted(listed, key=lambda one: one["path"])
     return objects.put_bytes(encode_json({"document": "directory", "version": VERSION, "entries": inside}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import shutil
 import signal
@@ -9,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from projrun.core.hashing import sha256_bytes
+from projrun.store.run import ALIVE
+from projrun.store.store import Store
 from tests.cli.conftest import LOCKED, THIS_PYTHON, Workspace
 from tests.cli.test_reproduce import ALL, away, change_recipe, forget, reproduced, states
 from tests.repositories import Repository
@@ -113,6 +117,21 @@ def test_a_run_that_never_ended_can_be_had_again(workspace: Workspace) -> None:
     assert "exit code, outputs and metrics could not be checked" in document["verdict"]["summary"]
 
 
+def test_of_a_run_that_goes_on_nothing_is_told_that_is_so_when_it_ended(workspace: Workspace) -> None:
+    old = workspace.run("-e", "main")["run"]
+    directory = workspace.store / "runs" / old
+    (directory / "outcome.json").unlink()
+    with (directory / ALIVE).open("r+") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        checked = workspace.projrun("reproduce", old, "--check")
+        assert checked.code == 10
+        assert "it has not ended yet: they can be compared with nothing (wait until it has)" in checked.out
+        (directory / "recipe.json").unlink()
+        refused = workspace.projrun("reproduce", old)
+        assert refused.code == 2
+        assert "it has not come to its program yet" in refused.err
+
+
 def test_an_environment_that_was_tampered_with_is_built_again(workspace: Workspace) -> None:
     old = workspace.run("-e", "main")
     key = old["recipe"]["environment"]["key"]
@@ -203,3 +222,40 @@ def test_inputs_that_are_kept_are_had_again_where_nobody_has_the_files(workspace
     document = reproduced(workspace, old["run"], cwd=away(workspace))
     assert states(document)["data"] == states(document)["outputs"] == "verified"
     assert document["recipe"]["inputs"] == [{**one, "copied": True} for one in old["recipe"]["inputs"]]
+
+
+def test_what_is_kept_of_an_input_and_is_damaged_is_told_beforehand(workspace: Workspace) -> None:
+    workspace.repository.write(".gitignore", "*.csv\n/data/tree/\n")
+    workspace.repository.write("data/one.csv", "one")
+    workspace.repository.write("data/tree/deep/x", "x")
+    listed = "  one: {path: data/one.csv, keep: true}\n  tree: {path: data/tree, keep: true}\n"
+    workspace.entry_point("python free.py", more=f"    inputs: ['data:one', 'data:tree']\ndata:\n{listed}")
+    workspace.publish()
+    old = workspace.run("-v", "HEAD")
+    forget(workspace)
+    for content in (b"one", b"x"):
+        place = Store(workspace.store).objects.path(sha256_bytes(content))
+        place.chmod(0o600)
+        place.write_bytes(b"?" * len(content))
+    found = reproduced(workspace, old["run"], "--check", code=114, cwd=away(workspace))
+    inputs = [(one["state"], one["message"]) for one in found["needs"] if one["what"] == "input"]
+    assert [state for state, _ in inputs] == ["missing", "missing"]
+    assert all("is damaged: its content has another digest" in message for _, message in inputs)
+    assert workspace.projrun("reproduce", old["run"], cwd=away(workspace)).code == 114
+
+
+def test_an_input_is_fetched_when_what_is_kept_of_it_is_damaged(workspace: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "there.bin").write_bytes(b"there")
+    pin = sha256_bytes(b"there")
+    declared = f"{{path: data/x.bin, url: 'file://{tmp_path}/there.bin', sha256: {pin}, keep: true}}"
+    workspace.repository.write(".gitignore", "*.bin\n")
+    workspace.entry_point("python free.py", more=f"    inputs: ['data:x']\ndata:\n  x: {declared}\n")
+    workspace.publish()
+    old = workspace.run("-v", "HEAD")
+    forget(workspace)
+    place = Store(workspace.store).objects.path(pin)
+    place.chmod(0o600)
+    place.write_bytes(b"?????")
+    found = reproduced(workspace, old["run"], "--check", cwd=away(workspace))
+    assert "to be fetched from" in next(one["message"] for one in found["needs"] if one["what"] == "input")
+    assert states(reproduced(workspace, old["run"], cwd=away(workspace)))["data"] == "verified"
