@@ -110,7 +110,7 @@ def choose(options: Options, start: Path) -> Choice:
     try:
         bound = parameters.bind(entry_point, options.given, options.params_file, spec.data, root)
     except UsageError as error:
-        hide = Redactor(declared_secrets(environment)).text
+        hide = Redactor(os.environ.get(name, "") for name in environment.secrets).text
         raise UsageError(hide(error.what), why=hide(error.why), hint=hide(error.hint)) from None
     seed = int.from_bytes(os.urandom(4), "big") % 2**31 if options.seed is None else options.seed
     return Choice(spec, entry_point, environment, bound, seed)
@@ -227,12 +227,6 @@ def _listed(text: str, data: Mapping[str, DataEntry], by_path: Mapping[str, Data
     if text.startswith(DATA_PREFIX):
         return data[text.removeprefix(DATA_PREFIX)]
     return by_path.get(text) or DataEntry(text, text)
-
-
-def declared_secrets(environment: EnvironmentSpec) -> tuple[str, ...]:
-    """The values of the declared secrets, as the caller has them; never to be kept."""
-    of_build = environment.docker.secrets if environment.docker else ()
-    return tuple(os.environ.get(name, "") for name in (*environment.secrets, *of_build))
 
 
 def builtins(choice: Choice, run_dir: Path) -> command.Builtins:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import signal
-import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
+from projrun.concealing import seen_flags, without_secrets, written_to
 from projrun.core.errors import ProjrunError
 from projrun.core.flags import Flag
 from projrun.core.paths import is_below
 from projrun.data import fingerprint
-from projrun.data.metrics import read_metrics
 from projrun.data.model import ChangedInput, Fingerprint, Metric
 from projrun.execution.model import Outcome
 from projrun.live import Live
 from projrun.recipe.model import OutcomeParts
 from projrun.source.model import Source
 from projrun.stopping import Interrupted, Stopped
+from projrun.store.run import OURS
 from projrun.telling import changed_input_flag, changed_meanwhile, describe_process, was_seeded
+
+if TYPE_CHECKING:
+    from projrun.measuring import Measured
 
 
 @dataclass(frozen=True)
@@ -52,20 +57,20 @@ def closed(
         found = replace(found, inputs=changed, flags=flags)
     except (ProjrunError, OSError, KeyboardInterrupt, Interrupted) as error:
         message = f"what the program wrote is not known: {told(error).what}"
-        found = _Found(flags=(Flag("outputs-unknown", message, "run it again"),))
+        found = _Found(flags=(Flag("outputs-unknown", message, "run it again"), *_without_secrets(live)))
     return OutcomeParts(
         run=live.directory.id,
         status=process.status,
         exit_code=process.exit_code,
         started=live.created,
-        ended=time.time(),
+        ended=live.now(),
         process=process,
         phase=None if process.status == "finished" else "run",
         phases=live.recording.phases(),
         inputs=found.inputs,
         outputs=found.outputs,
         metrics=found.metrics,
-        flags=found.flags,
+        flags=(*found.flags, *seen_flags(live.recording.seen(), live.directory.id)),
     )
 
 
@@ -74,14 +79,17 @@ def gave_up(live: Live, error: ProjrunError) -> OutcomeParts:
     phase = live.recording.current
     began = phase in ("run", "finish")
     status = "interrupted" if isinstance(error, Stopped) else "failed" if began else "not-started"
+    told = _measured(live, None) if began else None
     return OutcomeParts(
         run=live.directory.id,
         status=status,
         exit_code=error.exit_code,
         started=live.created,
-        ended=time.time(),
+        ended=live.now(),
         phase=phase,
         phases=live.recording.phases(),
+        metrics=told.metrics if told else (),
+        flags=(*(told.flags if told else ()), *seen_flags(live.recording.seen(), live.directory.id)),
         error=error,
     )
 
@@ -123,26 +131,56 @@ def _seeded(live: Live, process: Outcome) -> tuple[Flag, ...]:
     return was_seeded(live.choice, live.directory.start_up) if ended else ()
 
 
+def _measured(live: Live, before: Mapping[str, str | None] | None) -> Measured | None:
+    """The metrics; without ``before`` those alone that the program told while it ran."""
+    declared = before is not None and live.choice.entry_point.metrics
+    if not (declared or os.path.lexists(live.directory.metrics)):
+        return None
+    from projrun import measuring  # a run that reports nothing does without
+
+    return measuring.measured_lines(live) if before is None else measuring.measured(live, before)
+
+
+def _without_secrets(live: Live) -> tuple[Flag, ...]:
+    """What is to be done in any case: no secret stays where the program wrote its metrics."""
+    if not os.path.lexists(live.directory.metrics):
+        return ()
+    from projrun import measuring
+
+    return measuring.without_secrets(live)
+
+
 def _look_back(live: Live, process: Outcome, before: Mapping[str, str | None]) -> _Found:
     """Outputs and metrics."""
     entry_point, root, place = live.choice.entry_point, live.choice.spec.root, live.settled.place
     finished = process.status == "finished"
+    found = _measured(live, before)
     outputs, output_flags = fingerprint.outputs(
         entry_point.products, root, before, live.means.cache, live.recording
     )
-    metrics, metric_flags = read_metrics(entry_point.metrics, root, before)
+    metrics = found.metrics if found else ()
     # That a program which failed did not write everything is no news, and would hide what is.
-    flags = (*output_flags, *metric_flags) if finished else ()
+    withheld, secret_flags = without_secrets(outputs, root, live.secrets)
+    kept_whole = tuple(one for one in outputs if one.path not in withheld)
+    flags = (*output_flags, *(found.file_flags if found else ())) if finished else ()
+    flags += (*(found.flags if found else ()), *secret_flags)
+    flags += written_to(live.directory.path, OURS, live.secrets)
     if place.checkout is None:
         from projrun.keeping import keep_outputs
 
-        in_store, limit_flags = keep_outputs(outputs, root, live.store.objects, live.options.keep_outputs)
-        return _Found((), in_store, metrics, (*flags, *limit_flags))
+        in_store, limit_flags = keep_outputs(kept_whole, root, live.store.objects, live.options.keep_outputs)
+        return _Found((), _in_order(outputs, in_store), metrics, (*flags, *limit_flags))
     from projrun import carrying  # a run in place leaves everything where it is
 
     # Brought before they are kept: what cannot be kept is moved.
     brought: list[Flag] = []
     if live.options.bring_outputs and place.local is not None:
         brought = carrying.bring(outputs, root, place.local) if finished else carrying.not_brought(outputs)
-    kept, keep_flags = carrying.keep(outputs, root, live.store.objects, live.directory.path)
-    return _Found((), tuple(kept), metrics, (*flags, *keep_flags, *brought))
+    kept, keep_flags = carrying.keep(kept_whole, root, live.store.objects, live.directory.path)
+    return _Found((), _in_order(outputs, kept), metrics, (*flags, *keep_flags, *brought))
+
+
+def _in_order(outputs: Sequence[Fingerprint], kept: Sequence[Fingerprint]) -> tuple[Fingerprint, ...]:
+    """All the outputs in their order, those that were kept as they are now."""
+    known = {one.path: one for one in kept}
+    return tuple(known.get(one.path, one) for one in outputs)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from projrun.core.errors import StoreError
+from projrun.core.errors import StoreError, UsageError
 from projrun.core.locks import Held, take
 from projrun.core.removal import remove_tree
 from projrun.core.report import Reporter
@@ -42,9 +42,15 @@ class Collected:
 def collect(store: Store, report: Reporter, *, grace: float = DAY, dry_run: bool = True) -> Collected:
     """Removes what no record names and was touched last more than ``grace`` seconds ago.
 
-    Safe while runs begin, go on and end. Raises StoreError, also when another process collects there.
+    Safe while runs begin, go on and end. Raises UsageError where no store is, and StoreError, also when another
+    process collects there.
     """
-    store.check()
+    if not store.is_there():
+        raise UsageError(
+            f"there is no store at {store.path}",
+            why="without its store.json and its runs nobody knows what is named",
+            hint="projrun store info tells where the store is; --store DIR names another",
+        )
     if dry_run:
         return _collect(store, report, grace, dry_run=True)
     lock = _alone(store)

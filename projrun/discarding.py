@@ -10,7 +10,7 @@ from pathlib import Path
 
 from projrun.collecting import progress
 from projrun.core.errors import ProjrunError, StoreError
-from projrun.core.files import read_regular
+from projrun.core.files import open_plain, read_plain
 from projrun.core.locks import is_held
 from projrun.core.removal import size_of
 from projrun.core.report import Reporter
@@ -23,7 +23,9 @@ from projrun.store.store import Store
 
 # How a recipe says which run it does again; as encode_json writes it.
 _AGAIN = re.compile(rb'"reproduces":\s*\{\s*"run":\s*"([a-z0-9]{12})"')
-_LARGEST = 256 << 20  # bytes of a recipe
+# A key of every recipe that comes after it.
+_AFTER = b'"spec": {'
+_HEAD = 8192  # bytes that have both, unless the note is long
 
 
 @dataclass(frozen=True)
@@ -111,11 +113,17 @@ def _done_again(store: Store, runs: set[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for other in run_ids(store.runs_directory):
         with contextlib.suppress(OSError):
-            data = read_regular(store.runs_directory / other / "recipe.json", _LARGEST)
-            match = _AGAIN.search(data)
+            match = _AGAIN.search(_head(store.runs_directory / other / "recipe.json"))
             if match and (run := match[1].decode()) in runs and other not in runs:
                 found.setdefault(run, []).append(other)
     return found
+
+
+def _head(recipe: Path) -> bytes:
+    """As much of a recipe as tells whether it does another run again."""
+    with open(open_plain(recipe), "rb", buffering=0) as file:
+        head = file.read(_HEAD)
+    return head if _AFTER in head else read_plain(recipe)
 
 
 def _going(store: Store, run: str, done_again: tuple[str, ...]) -> Going:

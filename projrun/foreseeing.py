@@ -16,7 +16,7 @@ from projrun.environment import interpreters
 from projrun.environment.model import EnvironmentPlan
 from projrun.matching import Side, why_not_held
 from projrun.providing import held, lacking_in, missing, unlike
-from projrun.reconstructing import checked_out, chosen, options_of
+from projrun.reconstructing import checked_out, chosen, options_of, secret_parameters
 from projrun.records import Record, find_record
 from projrun.reproducing import DIFFERENT, Asked
 from projrun.source.model import Source
@@ -128,7 +128,7 @@ def _planned(what: str, planned: EnvironmentPlan, options: Options) -> Need:
 
 
 def _secrets(record: Record) -> Iterator[Need]:
-    for name in record.recipe["variables"]["secrets"]:
+    for name in (*record.recipe["variables"]["secrets"], *secret_parameters(record.recipe)):
         if name in os.environ:
             yield Need("secret", HERE, name, EnvironmentFailure.exit_code)
         else:

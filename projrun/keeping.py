@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from projrun.concealing import Secret, unkept
 from projrun.core import cache as caches
 from projrun.core.amounts import size
 from projrun.core.errors import DataError, StoreError, system_reason
@@ -22,14 +23,24 @@ _WITHOUT = (".git",)
 
 
 def keep_inputs(
-    entries: Sequence[DataEntry], found: Sequence[Fingerprint], root: Path, objects: Objects, cache: Path
+    entries: Sequence[DataEntry],
+    found: Sequence[Fingerprint],
+    root: Path,
+    objects: Objects,
+    cache: Path,
+    secrets: Sequence[Secret] = (),
 ) -> tuple[Fingerprint, ...]:
     """The inputs, with their objects where the spec says ``keep``; what is in the store already is not read.
+
+    What holds one of the ``secrets`` is not kept, and says so.
 
     Raises DataError for one that changes meanwhile, and StoreError.
     """
     wanted = {entry.name for entry in entries if entry.keep}
-    return tuple(_kept(one, root, objects, cache) if one.name in wanted else one for one in found)
+    return tuple(
+        unkept(one, root, secrets) or _kept(one, root, objects, cache) if one.name in wanted else one
+        for one in found
+    )
 
 
 def _kept(found: Fingerprint, root: Path, objects: Objects, cache: Path) -> Fingerprint:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import time
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from projrun.choice import Choice, Options
+from projrun.concealing import Secret, secrets_of
 from projrun.core.labels import Labels
 from projrun.environment.model import Means
 from projrun.recipe import document, redaction
@@ -15,6 +17,11 @@ from projrun.settling import Settled
 from projrun.store.run import RunDirectory
 from projrun.store.store import Store
 from projrun.strictness import is_strict
+
+
+def _ticks() -> float:
+    """Seconds that passed, those in which the machine slept too. macOS counts them by its monotonic clock."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 @dataclass(frozen=True)
@@ -27,6 +34,7 @@ class Live:
     directory: RunDirectory
     recording: Recording
     created: float
+    began: float = field(default_factory=_ticks)
 
     @property
     def choice(self) -> Choice:
@@ -44,8 +52,23 @@ class Live:
         return replace(self.options.means, thorough=is_strict(self.options, self.choice))
 
     @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """What must not be kept."""
+        return secrets_of(self.choice, self.options.source)
+
+    @property
     def labels(self) -> Labels:
         return Labels(self.options.name, self.options.tags, self.options.note)
+
+    def now(self) -> float:
+        """The time by the clock as it was when the run began: one that is set meanwhile makes no run last days."""
+        return self.created + _ticks() - self.began
+
+    def index(self) -> None:
+        """Has the run listed as it is now, and tells what there is to tell of the index: once, when it is made."""
+        self.store.index.record(self.directory.path)
+        for notice in self.store.index.notices:
+            self.recording.phase("run", notice)
 
     def write_outcome(self, parts: OutcomeParts) -> dict[str, Any]:
         """Writes what happened, without secrets, and gives the document. Raises StoreError."""

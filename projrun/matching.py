@@ -70,13 +70,15 @@ def _beside_metrics(path: str, old: _Output, new: _Output, before: Side, after: 
     try:
         first, second = (_held(*one)[""].place for one in ((old, before), (new, after)))
         assert first is not None and second is not None, path
-        compared = contents.compare_beside_metrics(first, second)
+        compared = contents.compare_beside_metrics(path, first, second)
     except (_NotHeld, LookupError) as reason:
         return OutputFinding(path, UNCHECKED, "metrics", f"{told}, lists in it are not: {reason}", *digests)
     except (Incomparable, OSError) as reason:
         message = f"another sha256; not compared by content: {reason}"
         return OutputFinding(path, DIFFERS, "sha256", message, *digests)
-    if compared.equal:
+    if compared is None:
+        told = "another sha256; the last values in it are compared as metrics"
+    if compared is None or compared.equal:
         return OutputFinding(path, VERIFIED, "metrics", told, *digests)
     message = f"besides its metrics, {_told(compared)}"
     return OutputFinding(path, DIFFERS, "content", message, *digests, compared)

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from projrun.choice import Choice, Options, builtins
+from projrun.concealing import secrets_of, wanted
 from projrun.core.errors import EnvironmentFailure, SourceError, as_flag
 from projrun.core.flags import Flag
 from projrun.core.report import Reporter
 from projrun.environment import variables
 from projrun.examining import Examined, examine
 from projrun.settling import judged
-from projrun.source import inspect, snapshot
+from projrun.source import disclosure, inspect, snapshot
 from projrun.source.model import Source
 from projrun.spec import command
 from projrun.store.store import Store
@@ -57,7 +58,7 @@ def planned(options: Options, report: Reporter) -> Iterator[Plan]:
             *choice_flags(choice),
             *found.settled.flags,
             *source_flags(source, choice.entry_point.products),
-            *_snapshot_fault(options, source),
+            *_snapshot_fault(options, source, choice),
             *examined.input_flags,
             *examined.environment_flags,
             *_secret_faults(choice),
@@ -68,10 +69,12 @@ def planned(options: Options, report: Reporter) -> Iterator[Plan]:
         yield Plan(project, choice, source, examined, argv, options.seed, named, refused)
 
 
-def _snapshot_fault(options: Options, source: Source) -> tuple[Flag, ...]:
+def _snapshot_fault(options: Options, source: Source, choice: Choice) -> tuple[Flag, ...]:
     try:
         if source.needs_snapshot:
-            snapshot.check_limit(source, Store(options.store).sources, limit=options.snapshot_limit)
+            sources = Store(options.store).sources
+            snapshot.check_limit(source, sources, limit=options.snapshot_limit)
+            disclosure.check(source, sources, wanted(secrets_of(choice, options.source)))
     except SourceError as error:
         return (as_flag("snapshot-refused", error),)
     return ()

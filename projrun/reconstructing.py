@@ -26,11 +26,12 @@ from projrun.settling import Settled
 from projrun.source import address as addresses
 from projrun.source import snapshot
 from projrun.source.model import Change, Origin, Resolution, Source, Submodule
-from projrun.spec import parameters
+from projrun.spec import parameters, secret_values
 from projrun.spec.model import SPEC_NAME, BoundParameter, EnvironmentSpec
 from projrun.store.store import Store
 
 # What the caller's language and time zone are recorded by.
+_MASKED = re.compile(r"://[^/\s]*:\*\*\*@")
 _LOCALE = re.compile(r"LANG|LANGUAGE|LC_[A-Z_]+|TZ")
 
 
@@ -178,7 +179,7 @@ def _kept(source: Source, options: Options) -> Source:
 
 def chosen(recipe: Mapping[str, Any], options: Options, place: Place) -> Choice:
     """The entry point with the recorded parameters, its environment with the recorded lock and variables."""
-    names = recipe["variables"]["secrets"]
+    names = [*recipe["variables"]["secrets"], *secret_parameters(recipe)]
     bound = {entry["name"]: _bound(entry, names) for entry in recipe["parameters"]}
     choice = choose_again(options, place.start, bound)
     _check_parameters(choice)
@@ -198,9 +199,23 @@ def _check_parameters(choice: Choice) -> None:
         )
 
 
+def secret_parameters(recipe: Mapping[str, Any]) -> tuple[str, ...]:
+    """The variables that have the values of a run's secret parameters when it is done again."""
+    secret = [entry for entry in recipe["parameters"] if entry.get("secret")]
+    return tuple(secret_values.variable_again(entry["name"], entry["origin"]) for entry in secret)
+
+
 def _bound(entry: Mapping[str, Any], secrets: list[str]) -> BoundParameter:
+    if entry.get("secret"):
+        return secret_values.again(parameters.from_document(entry))
     raw, value = entry["raw"], entry["value"]
     texts = raw if isinstance(raw, list) else [raw]
+    if "uri" in (entry["type"], entry.get("items")) and any(_MASKED.search(text) for text in texts):
+        raise UsageError(
+            f"parameter {entry['name']} held a password, which is recorded nowhere",
+            why=f"it was recorded as {', '.join(texts)}",
+            hint=f"run it yourself, with {entry['name']}: {{type: uri, secret: true}} in ProjectSpec.yaml",
+        )
     if secrets and any(MASK in text for text in texts):
         whole = [unmasked(text, secrets, f"parameter {entry['name']}") for text in texts]
         raw = whole if isinstance(raw, list) else whole[0]

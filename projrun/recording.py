@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 
-from projrun.core.errors import StoreError
+from projrun.core.errors import ProjrunError, StoreError
 from projrun.core.report import OURS, Reporter
 from projrun.placing import Naming
+from projrun.recipe.likeness import Watch
 from projrun.recipe.model import Phase
 from projrun.recipe.redaction import Redactor
 from projrun.store.log import RunLog
+
+_FILE = "a file"  # no stream is called so
 
 
 class Recording:
@@ -34,6 +37,7 @@ class Recording:
         self._screen = screen
         self._naming = naming
         self._redactor = Redactor(secrets)
+        self._watch = Watch()
         self.terminals = terminals
         self._log = RunLog(directory, terminals=terminals)
         self._streams: set[str] = set()
@@ -82,6 +86,14 @@ class Recording:
         self._streams.add(stream)
         self._pass_on(stream, self._redactor.feed(stream, data))
 
+    def masked(self, blocks: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
+        """A program's file block by block, each with what it is without secrets (which may lag behind)."""
+        self._redactor.flush(_FILE)  # what is left of a file that was not read to its end
+        for data in blocks:
+            yield data, self._redactor.feed(_FILE, data)
+        if rest := self._redactor.flush(_FILE):
+            yield b"", rest
+
     def flush(self) -> None:
         """Lets out what the redactor held back at the end of a stream."""
         for stream in sorted(self._streams):
@@ -90,6 +102,15 @@ class Recording:
     def text(self, text: str) -> str:
         """``text`` as it may be told and recorded: without secrets, and with no file of a private checkout."""
         return self._redactor.text(self._naming.text(text))
+
+    def conceal(self, error: ProjrunError) -> None:
+        """Takes the secrets out of an error that is going to be told."""
+        error.what, error.why, error.hint = self.text(error.what), self.text(error.why), self.text(error.hint)
+        error.args = (error.what,)
+
+    def seen(self) -> tuple[tuple[str, str, int], ...]:
+        """What in the output looks like a secret that nobody declared: what, of which stream, in which line."""
+        return self._watch.found()
 
     def phases(self) -> tuple[Phase, ...]:
         """All phases so far, the one under way up to now."""
@@ -103,5 +124,6 @@ class Recording:
 
     def _pass_on(self, stream: str, data: bytes) -> None:
         if data:
+            self._watch.look(stream, data)
             self._log.write(stream, data)
             self._screen.write(stream, data)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from projrun import runner
-from projrun.choice import Options, declared_secrets
+from projrun.choice import Options
+from projrun.concealing import secrets_of, values
 from projrun.core.errors import UsageError
 from projrun.core.nearest import nearest
 from projrun.core.report import Reporter
@@ -109,7 +110,7 @@ def _judged(asked: Asked, record: Record, ready: Settled, result: Result) -> Rep
     code = _exit_code(record, result, reproduced=verdict.verdict == REPRODUCED)
     link = {"reproduces": {"run": record.link.run, "sha256": record.link.sha256}}
     document = verdict_document(verdict, {**head("verdict", result.id, time.time()), **link}, code)
-    hide = Redactor(declared_secrets(ready.choice.environment)).text
+    hide = Redactor(values(secrets_of(ready.choice))).text
     document = redacted(document, hide)
     write_verdict(result.directory, document)
     return Reproduced(result, document, code)

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from projrun.core.copying import make_parents
 from projrun.core.errors import DataError, UsageError, system_reason
@@ -16,7 +16,8 @@ from projrun.core.files import check_absent, check_free, clear
 from projrun.core.nearest import nearest
 from projrun.core.paths import escape_reason, is_below
 from projrun.spec.load import project_around
-from projrun.store.outputs import write_output, write_part
+from projrun.store.objects import damaged
+from projrun.store.outputs import entries, write_output, write_part
 from projrun.store.run import MOVED, RunRecord
 from projrun.store.store import Store
 
@@ -66,12 +67,46 @@ class Output:
     where: str
 
 
-def outputs_of(store: Path, run: str) -> tuple[str, tuple[Output, ...]]:
-    """The id of a run and its outputs. Raises UsageError for an unknown run, DataError for one without outcome."""
-    record = _record(Store(store), run)
+def outputs_of(record: RunRecord) -> tuple[Output, ...]:
+    """The outputs of a run. Raises DataError for one without outcome."""
     if record.outcome is None:
         raise _nothing(record)
-    return record.id, tuple(_output(record, found) for found in record.outcome["outputs"])
+    return tuple(_output(record, found) for found in record.outcome["outputs"])
+
+
+def output_file(opened: Store, record: RunRecord, path: str) -> BinaryIO:
+    """A kept output, or a file of a kept directory, open for reading; what the store holds is checked first.
+
+    Raises UsageError for a path that is no output or no file, DataError for one that is not kept, and StoreError
+    for a damaged one.
+    """
+    path = posixpath.normpath(path)
+    output = _holder(record, list(_kept(record)), path)
+    part = posixpath.relpath(path, output["path"])
+    if not output["object"]:
+        return _opened(record, output, part)
+    if part == "." and output["kind"] == "file":
+        return opened.objects.open(output["object"])
+    inside = entries(opened.objects, output["object"]) if output["kind"] != "file" else []
+    for entry in inside:
+        if entry["path"] == part and entry["kind"] == "file":
+            return opened.objects.open(entry["sha256"])
+    raise _no_file(record, output, part)
+
+
+def save_output(opened: Store, record: RunRecord, path: str, place: Path) -> None:
+    """Writes a kept output, or a part of a kept directory, to ``place``, where nothing is.
+
+    Raises as :func:`get_outputs`.
+    """
+    path = posixpath.normpath(path)
+    output = _holder(record, list(_kept(record)), path)
+    check_absent(place)
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        _put(opened, record, output, path, place)
+    except OSError as error:
+        raise _unwritten(record, place, error) from error
 
 
 def get_outputs(store: Path, run: str, paths: Sequence[str], destination: Path) -> tuple[str, ...]:
@@ -91,7 +126,7 @@ def get_outputs(store: Path, run: str, paths: Sequence[str], destination: Path) 
     try:
         destination.mkdir(parents=True, exist_ok=True)
         for path, output in found:
-            _write_asked(opened, record, output, path, destination)
+            _put(opened, record, output, path, _free_place(destination, path))
     except OSError as error:
         raise _unwritten(record, destination, error) from error
     return tuple(path for path, _ in found)
@@ -127,19 +162,39 @@ def _holder(record: RunRecord, kept: Sequence[Mapping[str, Any]], path: str) -> 
     )
 
 
-def _write_asked(store: Store, record: RunRecord, output: Mapping[str, Any], path: str, destination: Path) -> None:
+def _put(store: Store, record: RunRecord, output: Mapping[str, Any], path: str, place: Path) -> None:
+    """Writes an output, or what a directory has at ``path``, to ``place``."""
     part = posixpath.relpath(path, output["path"])
-    if part == ".":
-        _write(store, record, output, destination)
-        return
-    place = make_parents(destination, path)
     if not output["object"]:
         inside = _moved(record, output["path"]) / part
-        copy = shutil.copytree if inside.is_dir() else shutil.copy2
-        copy(inside, place)
+        _copy_moved(inside, place)
+    elif part == ".":
+        write_output(store.objects, output["object"], place, directory=output["kind"] != "file")
     elif output["kind"] == "file" or not write_part(store.objects, output["object"], part, place):
-        hint = f"projrun outputs {record.id} --get {output['path']}"
-        raise UsageError(f"output {output['path']!r} of run {record.id} has no {part!r}", hint=hint)
+        raise _no_file(record, output, part)
+
+
+def _no_file(record: RunRecord, output: Mapping[str, Any], part: str) -> UsageError:
+    path = output["path"]
+    if part == ".":
+        return UsageError(f"output {path!r} of run {record.id} is no file", hint="name a file that is in it")
+    hint = f"projrun outputs {record.id} --get {path}"
+    return UsageError(f"output {path!r} of run {record.id} has no {part!r}", hint=hint)
+
+
+def _opened(record: RunRecord, output: Mapping[str, Any], part: str) -> BinaryIO:
+    """A file that was moved to the run's directory."""
+    place = _moved(record, output["path"]) / part
+    try:
+        if place.is_file() and not place.is_symlink():
+            return place.open("rb")
+    except OSError as error:
+        raise DataError(
+            f"output {output['path']!r} of run {record.id} cannot be read",
+            why=system_reason(error, place),
+            hint=f"projrun outputs {record.id} lists what is kept",
+        ) from error
+    raise _no_file(record, output, part)
 
 
 def _unwritten(record: RunRecord, destination: Path, error: OSError) -> DataError:
@@ -162,20 +217,29 @@ def _kept(record: RunRecord) -> Iterator[Mapping[str, Any]]:
 
 
 def _moved(record: RunRecord, path: str) -> Path:
+    """Where an output was moved to. Raises StoreError for a record that names a place outside of that."""
+    if reason := escape_reason(record.path / MOVED, path):
+        raise damaged(f"run {record.id} names an output {path!r}", reason)
     return record.path / MOVED / path
 
 
 def _write(store: Store, record: RunRecord, output: Mapping[str, Any], destination: Path) -> None:
     path = str(output["path"])
+    _put(store, record, output, path, _free_place(destination, path))
+
+
+def _free_place(destination: Path, path: str) -> Path:
     if reason := escape_reason(destination, path):
         raise OSError(0, reason, path)
-    place = make_parents(destination, path)
-    if output["object"]:
-        write_output(store.objects, output["object"], place, directory=output["kind"] != "file")
-    elif _moved(record, path).is_dir():
-        shutil.copytree(_moved(record, path), place, symlinks=True)
+    return make_parents(destination, path)
+
+
+def _copy_moved(moved: Path, place: Path) -> None:
+    """Links stay links: what is behind one is not what the run wrote."""
+    if moved.is_dir() and not moved.is_symlink():
+        shutil.copytree(moved, place, symlinks=True)
     else:
-        shutil.copy2(_moved(record, path), place, follow_symlinks=False)
+        shutil.copy2(moved, place, follow_symlinks=False)
 
 
 def _nothing(record: RunRecord) -> DataError:

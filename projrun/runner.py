@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from projrun.choice import Options, builtins, declared_inputs, declared_secrets
+from projrun import concealing
+from projrun.choice import Options, builtins, declared_inputs
 from projrun.closing import closed, gave_up, told
 from projrun.core.errors import StoreError
 from projrun.core.locks import Held
@@ -26,7 +27,7 @@ from projrun.recipe.host import host
 from projrun.recipe.model import KeptFile, RecipeParts, StartParts
 from projrun.recording import Recording
 from projrun.settling import Settled, settled
-from projrun.source import inspect, snapshot
+from projrun.source import disclosure, inspect, snapshot
 from projrun.source.model import Source
 from projrun.spec import command, parameters
 from projrun.stopping import Interrupted, Stopped, ended_by_signals
@@ -81,7 +82,7 @@ def run_settled(options: Options, ready: Settled, screen: Reporter) -> Result:
 
 
 def _recorded(options: Options, ready: Settled, screen: Reporter) -> Result:
-    secrets = declared_secrets(ready.choice.environment)
+    secrets = concealing.values(concealing.secrets_of(ready.choice, options.source))
     store = Store(options.store)
     directory = store.begin()
     try:
@@ -94,6 +95,7 @@ def _recorded(options: Options, ready: Settled, screen: Reporter) -> Result:
             except BaseException as error:
                 failure = told(error)
                 failure.run = directory.id
+                recording.conceal(failure)
                 with contextlib.suppress(StoreError):  # then the first error is the one to tell
                     recording.note(f"error: {failure.what}: {failure.why}")
                 with contextlib.suppress(StoreError):
@@ -149,6 +151,7 @@ def _capture(live: Live) -> Source:
     held = source.snapshot is not None and snapshot.hold(live.store.sources, source.snapshot)
     if source.needs_snapshot and not held:
         limit, passing = live.options.snapshot_limit, place.checkout is not None
+        disclosure.check(source, live.store.sources, concealing.wanted(live.secrets))
         source = snapshot.snapshot(source, live.store.sources, limit=limit, passing=passing)
     live.recording.phase("source", describe_source(source))
     return source
@@ -161,7 +164,7 @@ def _check_inputs(live: Live) -> tuple[Fingerprint, ...]:
     if any(entry.keep for entry in entries):
         from projrun.keeping import keep_inputs
 
-        inputs = keep_inputs(entries, inputs, root, live.store.objects, live.means.cache)
+        inputs = keep_inputs(entries, inputs, root, live.store.objects, live.means.cache, live.secrets)
     found = tuple(replace(one, copied=one.path in live.settled.carried) for one in inputs)
     if live.settled.again is not None:
         live.settled.again.check_inputs(found)
@@ -194,6 +197,7 @@ def _request(live: Live, environment: Environment, inputs: tuple[Fingerprint, ..
         "PROJRUN_RUN_DIR": str(seen.run),
         "PROJRUN_SEED": str(choice.seed),
         "PROJRUN_PARAMS_FILE": given.params_file,
+        "PROJRUN_METRICS": str(seen.run / directory.metrics.name),
         **_seed(live),
     }
     if live.means.thorough:  # Python runs what it kept before without reading the source
@@ -256,6 +260,7 @@ def _write_recipe(
         host=host(),
         flags=(
             *choice_flags(choice),
+            *concealing.likely_flags(choice, live.labels, request),
             *live.settled.flags,
             *source_flags(source, choice.entry_point.products),
             *input_flags(inputs, choice.spec.data),
@@ -287,7 +292,7 @@ def _execute(live: Live, request: Request, used: tuple[Held, ...]) -> Outcome:
         return local.execute(
             request,
             live.recording.write,
-            started=lambda: live.store.index.record(live.directory.path),
+            started=live.index,
             kept=(*used, *live.settled.place.held),
         )
     finally:

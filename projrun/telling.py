@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import posixpath
 import re
 import shlex
@@ -10,10 +9,12 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from projrun.choice import Choice
+from projrun.concealing import is_address, raw_texts, secret_flags
 from projrun.core.amounts import duration, size
 from projrun.core.errors import ProjrunError
 from projrun.core.flags import Flag
 from projrun.core.paths import is_below
+from projrun.core.userinfo import passwords_in
 from projrun.data.model import ChangedInput, Fingerprint
 from projrun.environment.model import BuiltImage, Environment, Interpreter
 from projrun.environment.seeding import STARTED, isolating_option, seeded
@@ -23,8 +24,6 @@ from projrun.source.model import Origin, Source
 from projrun.source.remote import name_of as remote_name
 from projrun.spec.model import DEFAULT_ENVIRONMENT
 
-_SHORT = 4  # characters below which a secret is likely to occur in text that is none
-_PASSWORD = re.compile(r"://[^/?#@]*:[^/?#]*@")
 # What lets anybody in who has the address: those of signed addresses, and the usual names of tokens.
 _TOKEN = re.compile(r"[?&](x-(amz|goog)-signature|signature|sig|(access_?|auth_?)?token|api_?key)=", re.I)
 
@@ -98,21 +97,17 @@ def command_line(argv: Sequence[str]) -> str:
 def choice_flags(choice: Choice) -> tuple[Flag, ...]:
     """What was chosen that the record either keeps in clear or cannot keep whole."""
     flags = []
-    for name in choice.environment.secrets:
-        if 0 < len(os.environ.get(name, "")) < _SHORT:
-            message = f"secret {name} is so short that masking it also masks other text of the record"
-            flags.append(Flag("secret-short", message, f"use one of {_SHORT} characters or more"))
     for name, bound in choice.parameters.items():
-        texts = (bound.value.raw,) if isinstance(bound.value.raw, str) else bound.value.raw
-        if "uri" in (bound.parameter.type, bound.parameter.items) and any(map(_PASSWORD.search, texts)):
-            mend = "take it out of the address and pass it as one of environment.secrets"
-            flags.append(Flag("password-recorded", f"parameter {name} holds a password, which is recorded", mend))
+        if is_address(bound) and any(True for text in raw_texts(bound) for _ in passwords_in(text)):
+            mend = "declare the parameter secret: true, or pass the password as one of environment.secrets"
+            message = f"parameter {name} holds a password, which is masked: the run cannot be done again by itself"
+            flags.append(Flag("password-masked", message, mend))
     for entry in choice.spec.data.values():
         if entry.url and _TOKEN.search(entry.url):
             mend = "give the data an address that needs none; ~/.netrc is asked for logins"
             message = f"the address of data {entry.name} holds a token, which is recorded"
             flags.append(Flag("password-recorded", message, mend))
-    return (*flags, *seeding_flags(choice))
+    return (*secret_flags(choice), *flags, *seeding_flags(choice))
 
 
 def seeding_flags(choice: Choice) -> tuple[Flag, ...]:

@@ -23,8 +23,8 @@ _SHOWN = 20
 @single(
     "--grace",
     type=Age(),
-    default="1d",
-    help="Leave what was put or used so recently: 1d (the default), 12h, 0s.",
+    metavar="AGE",
+    help="Leave what was put or used so recently: 30d, 12h, 0s (default: 1d).",
 )
 @click.option("--yes", is_flag=True, help="Remove it, and ask nothing.")
 @json_option

@@ -25,47 +25,52 @@ STREAMS = ("stdout", "stderr", "build", "projrun")
 @click.option(
     "-s", "--stream", "streams", multiple=True, type=click.Choice(STREAMS), help="Only this stream; repeatable."
 )
+@click.option("--raw", is_flag=True, help="On a terminal: the bytes as they are, whatever they make it do.")
 @store_option
-def logs(run: str, follow: bool, times: bool, streams: tuple[str, ...], store: Path | None) -> None:
+def logs(run: str, follow: bool, times: bool, streams: tuple[str, ...], raw: bool, store: Path | None) -> None:
     """Print the log of a run.
 
     RUN is an id, the beginning of one, or last, last~1, ... of the project around here (default: last). All
     streams are printed in the order in which they came: stdout and stderr of the program, build, and projrun's
-    own lines.
+    own lines. A pipe gets the bytes as they came; on a terminal what it would obey, colours apart, is made
+    visible.
     """
-    from projrun.core.paths import store_directory
+    from projrun.api import Store
     from projrun.spec.load import project_around
-    from projrun.store import log
-    from projrun.store.run import RUNNING, read_run
-    from projrun.store.store import Store
 
-    chosen = Store(store_directory(store))
-    record = chosen.read(chosen.resolve(run, project_around(Path())))
-    pieces = (
-        log.follow(record.path, lambda: read_run(record.path).status == RUNNING)
-        if follow
-        else log.read(record.path)
-    )
-    wanted = (piece for piece in pieces if not streams or piece.stream in streams)
+    found = Store(store).run(run, project=project_around(Path()))
+    wanted = found.log(*streams).pieces(follow=follow)
+    visible = sys.stdout.isatty() and not raw
     if times:
-        _print_lines(wanted)
+        _print_lines(wanted, visible=visible)
     else:
-        out = sys.stdout.buffer
-        for piece in wanted:
-            out.write(piece.data)
-            out.flush()
+        _print_pieces(wanted, visible=visible)
 
 
-def _print_lines(pieces: Iterable[Piece]) -> None:
+def _print_pieces(pieces: Iterable[Piece], *, visible: bool) -> None:
+    from projrun.cli.visible import RESET, Visible
+
+    out = sys.stdout.buffer
+    shown: dict[str, Visible] = {}
+    for piece in pieces:
+        out.write(shown.setdefault(piece.stream, Visible()).feed(piece.data) if visible else piece.data)
+        out.flush()
+    for stream in shown.values():
+        out.write(stream.feed(b"", final=True) + RESET)
+
+
+def _print_lines(pieces: Iterable[Piece], *, visible: bool) -> None:
+    from projrun.cli.visible import RESET, Visible
     from projrun.core.report import OURS
     from projrun.store import log
 
     out = sys.stdout.buffer
     for line in log.lines(pieces):
-        prefix = f"{_clock(line.time)} {line.stream or '?':<7} "
+        prefix = f"{_clock(line.time)} {line.stream if line.stream in STREAMS else '?':<7} "
         # The column of the stream says what these lines begin with elsewhere.
         data = line.data.removeprefix(b"projrun: ") if line.stream == OURS else line.data
-        out.write(prefix.encode() + data.rstrip(b"\r\n") + b"\n")
+        data = data.rstrip(b"\r\n")
+        out.write(prefix.encode() + (Visible().feed(data, final=True) + RESET if visible else data) + b"\n")
         out.flush()
 
 

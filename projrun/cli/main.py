@@ -27,6 +27,7 @@ VERBS = {
     "show": "Show everything that is known of one run.",
     "diff": "Show what differs between two runs.",
     "logs": "Print the log of a run.",
+    "metrics": "Show the metrics of a run, also while it runs: the last value, the least and the greatest.",
     "tag": "Set and take away tags of runs, at any time; with none, show what they have.",
     "note": "Write the note of runs, at any time; without TEXT, show it.",
     "rename": "Give a run another name, at any time.",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from projrun.core.errors import UsageError
+from projrun.store.failures import check_kept
 
 if TYPE_CHECKING:
     from projrun.environment.model import Means
@@ -54,22 +54,6 @@ class KeptStore(click.ParamType[Path]):
         directory = store_directory(value)
         check_kept(directory)
         return directory
-
-
-def check_kept(store: Path) -> None:
-    """Raises UsageError when no store is there."""
-    try:
-        why = "" if stat.S_ISDIR(store.stat().st_mode) else "it is no directory"
-    except (FileNotFoundError, NotADirectoryError):
-        why = "no run was ever kept there"
-    except OSError:
-        why = ""  # the store itself tells why it cannot be read
-    if why:
-        raise UsageError(
-            f"there is no store at {store}",
-            why=why,
-            hint="name the directory that was given to projrun run --store, or leave --store out",
-        )
 
 
 _STORE_HELP = "The run store (default: PROJRUN_STORE, or the user data folder)."

@@ -47,28 +47,30 @@ def outputs(run: str, paths: tuple[str, ...], directory: Path | None, as_json: b
     RUN is an id, the beginning of one, or last, last~1, ... of the project around here. What --get names, an
     output or what is in one, is written to its path below DIR; nothing is written over.
     """
-    from projrun.core.paths import store_directory
-    from projrun.returning import get_outputs, outputs_of
+    from projrun.api import Store
+    from projrun.returning import get_outputs
+    from projrun.spec.load import project_around
 
     if directory is not None and not paths:
         hint = f"projrun restore {run} {directory} --outputs writes all of them"
         raise UsageError("-o says where to, and nothing says what", hint=hint)
-    place = store_directory(store)
+    chosen = Store(store)
+    found = chosen.run(run, project=project_around(Path()))
     if paths:
         target = directory or Path()
-        written = get_outputs(place, run, paths, target)
+        written = get_outputs(chosen.path, found.id, paths, target)
         if as_json:
-            print_document({"run": outputs_of(place, run)[0], "written": [str(target / path) for path in written]})
+            print_document({"run": found.id, "written": [str(target / path) for path in written]})
         else:
             click.echo(f"{target}: {', '.join(map(printable, written))}", err=True)
         return
-    identity, found = outputs_of(place, run)
+    facts = [one.facts for one in found.outputs.values()]
     if as_json:
-        print_document({"run": identity, "outputs": [dataclasses.asdict(one) for one in found]})
-    elif found:
-        table(_COLUMNS, [_cells(one) for one in found])
+        print_document({"run": found.id, "outputs": [dataclasses.asdict(one) for one in facts]})
+    elif facts:
+        table(_COLUMNS, [_cells(one) for one in facts])
     else:
-        click.echo(f"run {identity} declares no outputs", err=True)
+        click.echo(f"run {found.id} declares no outputs", err=True)
 
 
 def _cells(one: Output) -> list[str]:

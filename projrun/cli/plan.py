@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 
-from projrun.choice import Options, declared_secrets
+from projrun.choice import Options
 from projrun.cli.render import label, print_document, printable, value_text
 from projrun.cli.screen import Screen
+from projrun.concealing import secrets_of, values
 from projrun.planning import Plan, planned
 from projrun.recipe.redaction import Redactor, redacted
 from projrun.spec.parameters import to_document
@@ -24,7 +25,7 @@ def show_plan(options: Options, *, as_json: bool) -> None:
     """Finds out what a run would do and prints it. Raises what a run would raise before it starts."""
     screen = Screen(quiet=as_json and not sys.stderr.isatty(), data_on_stdout=True)
     with ended_by_signals(), planned(options, screen) as plan:
-        redact = Redactor(declared_secrets(plan.choice.environment)).text
+        redact = Redactor(values(secrets_of(plan.choice, options.source))).text
         if as_json:
             print_document(redacted(plan_document(plan), redact))
         else:

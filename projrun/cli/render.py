@@ -83,16 +83,26 @@ class Column:
     paint: Callable[[str], str] = str
 
 
-def table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
-    """Prints a table: fitted to a terminal, with nothing cut elsewhere."""
+def table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """Prints a table: fitted to a terminal, with nothing cut elsewhere. Gives the titles it had no room for."""
+    limit = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    lines, left_out = table_lines(columns, rows, limit)
+    for line in lines:
+        click.echo(line)
+    return left_out
+
+
+def table_lines(
+    columns: Sequence[Column], rows: Sequence[Sequence[str]], limit: int | None = None
+) -> tuple[list[str], tuple[str, ...]]:
+    """The lines of a table that is at most ``limit`` wide, and the titles it has no room for."""
     from rich.cells import cell_len, set_cell_size
 
     down = zip(*rows, strict=True)
     lengths = [
         max(cell_len(text) for text in (column.title, *cells)) for column, cells in zip(columns, down, strict=True)
     ]
-    limit = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    shown = list(range(len(columns)))
+    told = shown = list(range(len(columns)))
     if limit is not None:
         told = [place for place in shown if any(row[place] for row in rows)]
         shown = _fitting(columns, told, lengths, limit)
@@ -103,9 +113,8 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
             return styled(_GAP.join(sized.values()).rstrip(), bold=True)
         return _GAP.join(columns[place].paint(text) for place, text in sized.items()).rstrip()
 
-    click.echo(line([column.title for column in columns], title=True))
-    for row in rows:
-        click.echo(line(row))
+    lines = [line([column.title for column in columns], title=True), *map(line, rows)]
+    return lines, tuple(columns[place].title for place in told if place not in shown)
 
 
 def _fitting(columns: Sequence[Column], places: Sequence[int], lengths: list[int], limit: int) -> list[int]:
@@ -132,13 +141,19 @@ def _cut(text: str, length: int) -> str:
     return text if cell_len(text) <= length else set_cell_size(text, length - 1) + "…"
 
 
-def print_document(document: Any) -> None:
+def print_document(document: Any, *, indent: int | None = 2) -> None:
     """Prints a document as JSON on standard output. A reader that has gone wanted no more of it.
 
-    Raises ProjrunError when it cannot be written for another reason.
+    ``indent`` None is for long ones: a line for each number takes long. Raises ProjrunError when it cannot be
+    written for another reason.
     """
+    print_bytes(encode_json(document, indent=indent))
+
+
+def print_bytes(data: bytes) -> None:
+    """Prints bytes on standard output, as :func:`print_document` does."""
     try:
-        sys.stdout.buffer.write(encode_json(document))
+        sys.stdout.buffer.write(data)
         sys.stdout.flush()
     except BrokenPipeError:
         reader_gone()

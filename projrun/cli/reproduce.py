@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import click
 
 from projrun.cli.options import (
-    check_kept,
     json_option,
     new_store_option,
     refuse_downloads_offline,
@@ -78,6 +77,7 @@ def reproduce(  # noqa: PLR0913, PLR0917 - one parameter for each option of the 
     from projrun.core.paths import cache_directory, store_directory
     from projrun.records import names_file
     from projrun.reproducing import Asked
+    from projrun.store.failures import check_kept
     from projrun.verdict.tolerances import parse
 
     if store is not None and not names_file(run):

@@ -15,7 +15,8 @@ from projrun.cli.summary import flag_line
 from projrun.cli.verdict import verdict_lines
 from projrun.core.amounts import duration, size
 from projrun.spec.model import DEFAULT_ENVIRONMENT
-from projrun.store.run import VERDICT, read_verdict
+from projrun.store.labels import labels_of
+from projrun.store.run import LABELS, VERDICT, read_verdict
 
 if TYPE_CHECKING:
     from projrun.store.run import RunRecord
@@ -33,14 +34,12 @@ def show(run: str, as_json: bool, store: Path | None) -> None:
     """Show everything that is known of one run.
 
     RUN is an id, the beginning of one, or last, last~1, ... of the project around here (default: last). With
-    --json: its documents, start, recipe, outcome and verdict, in the format of schemas/recipe.v1.json.
+    --json: its documents, start, recipe, outcome, verdict and labels, in the format of schemas/recipe.v1.json.
     """
-    from projrun.core.paths import store_directory
+    from projrun.api import Store
     from projrun.spec.load import project_around
-    from projrun.store.store import Store
 
-    chosen = Store(store_directory(store))
-    record = chosen.read(chosen.resolve(run, project_around(Path())))
+    record = Store(store).run(run, project=project_around(Path())).record
     if as_json:
         print_document(document(record))
         return
@@ -60,17 +59,20 @@ def document(record: RunRecord) -> dict[str, Any]:
         "recipe": record.recipe,
         "outcome": record.outcome,
         "verdict": read_verdict(record.path),
+        "labels": record.labels,
     }
 
 
 def lines(record: RunRecord) -> Iterator[Line]:
     """A run for people: (label, text) line by line. What cannot be read is told, never raised."""
     head: Mapping[str, Any] = record.start or record.recipe or {}
-    yield "run", record.id + (f" · {head['name']}" if head.get("name") else "")
+    labels = labels_of(record)
+    yield "run", record.id + (f" · {labels.name}" if labels.name else "")
     yield "status", record.status
     if record.why_incomplete:
         yield "incomplete", record.why_incomplete
     parts = [(_head, head, "start.json"), (_begun, record.start, "start.json")] if head else []
+    parts = [*parts[:1], (_labels, vars(labels), LABELS), *parts[1:]]
     parts += [(_recipe, record.recipe, "recipe.json"), (_outcome, record.outcome, "outcome.json")]
     parts += [(_flags, record.recipe, "recipe.json"), (_flags, record.outcome, "outcome.json")]
     parts += [(_verdict, read_verdict(record.path), VERDICT)]
@@ -83,7 +85,16 @@ def lines(record: RunRecord) -> Iterator[Line]:
             yield from tuple(tell(found))
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             yield "incomplete", f"{file} is damaged ({type(error).__name__}: {error})"
+    if record.outcome is None:
+        yield from _measured(record)
     yield "files", str(record.path)
+
+
+def _measured(record: RunRecord) -> Iterator[Line]:
+    """What a run without an outcome has told so far."""
+    from projrun.store.metrics import recent  # most runs that are shown have ended
+
+    yield from (("metric", f"{name} = {number(value)}") for name, value in recent(record.path).items())
 
 
 def _verdict(verdict: Mapping[str, Any]) -> Iterator[Line]:
@@ -93,10 +104,13 @@ def _verdict(verdict: Mapping[str, Any]) -> Iterator[Line]:
 
 def _head(head: Mapping[str, Any]) -> Iterator[Line]:
     yield "started", local_time(head["created"])
-    if head["tags"]:
-        yield "tags", ", ".join(f"{key}={value}" for key, value in head["tags"].items())
-    if head["note"]:
-        yield "note", head["note"]
+
+
+def _labels(labels: Mapping[str, Any]) -> Iterator[Line]:
+    if labels["tags"]:
+        yield "tags", ", ".join(f"{key}={value}" if value else key for key, value in labels["tags"].items())
+    if labels["note"]:
+        yield "note", labels["note"]
 
 
 def _begun(start: Mapping[str, Any]) -> Iterator[Line]:

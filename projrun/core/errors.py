@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -45,6 +46,13 @@ class ProjrunError(Exception):
         self.why = why
         self.hint = hint
         self.run: str | None = None
+        self._note(why, f"try: {hint}" if hint else "")
+
+    def _note(self, *texts: str) -> None:
+        """Adds what a traceback shows below the message, which is what whoever calls us as a library sees."""
+        if sys.version_info >= (3, 11):
+            for text in filter(None, texts):
+                self.add_note(text)
 
     @property
     def brief(self) -> str:
@@ -78,6 +86,7 @@ class SpecError(ProjrunError):
     def __init__(self, what: str, *, why: str = "", hint: str = "", problems: Sequence[Problem] = ()) -> None:
         super().__init__(what, why=why, hint=hint)
         self.problems = tuple(problems)
+        self._note(*(f"{problem.place}: {problem.message}" for problem in self.problems))
 
 
 class SourceError(ProjrunError):

@@ -9,7 +9,7 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from projrun.core.errors import UsageError
 
@@ -102,8 +102,9 @@ def open_plain(path: Path) -> int:
 def read_plain(path: Path, limit: int = LARGEST_DOCUMENT) -> bytes:
     """A whole file, opened by :func:`open_plain`. Raises OSError, also for one of more than ``limit`` bytes."""
     with open(open_plain(path), "rb") as file:
-        data = file.read(limit + 1)
-    if len(data) > limit:
+        large = os.fstat(file.fileno()).st_size > limit
+        data = b"" if large else file.read(limit + 1)
+    if large or len(data) > limit:
         raise OSError(errno.EFBIG, f"it is larger than {limit >> 20} MiB", str(path))
     return data
 
@@ -178,19 +179,24 @@ def share_file(descriptor: int, directory: Path, mode: int) -> None:
             os.fchmod(descriptor, wanted)
 
 
+def create(path: Path, *, mode: int = 0o600) -> BinaryIO:
+    """A new file to be written to, its owner's alone; in a group's directory the group's too. Raises OSError."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    file = open(descriptor, "wb")  # noqa: SIM115 - the caller closes it
+    share_file(descriptor, path.parent, mode)
+    return file
+
+
 def write_atomic(path: Path, data: bytes, *, mode: int = 0o644, durable: bool = True) -> None:
     """Writes ``data`` so that a reader, or a crash, sees the old file or the new one and nothing between.
 
     ``durable`` waits for the disk: for records, not for caches.
     """
-    with written_aside(path) as aside:
-        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-        with open(descriptor, "wb", closefd=True) as file:
-            share_file(descriptor, path.parent, mode)
-            file.write(data)
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
+    with written_aside(path) as aside, create(aside, mode=mode) as file:
+        file.write(data)
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def encode_json(document: Any, *, indent: int | None = 2) -> bytes:

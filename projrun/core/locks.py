@@ -142,7 +142,7 @@ def _attempt(path: Path, holder: str, *, shared: bool = False) -> Held | None:
     """The lock, or None when another process has it. ``holder`` is written into the file as long as it is held."""
     access = os.O_RDONLY if shared else os.O_RDWR
     mode = (0o666 if holder or shared else 0o600) & _openness(path.parent)
-    descriptor = os.open(path, access | os.O_CREAT | os.O_CLOEXEC, mode)
+    descriptor = os.open(path, access | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, mode)
     try:
         share_file(descriptor, path.parent, 0o600)
         if not _flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX):

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
-# A password may hold an @ of its own.
-USERINFO = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<userinfo>[^\s/]*)@")
+_HOST = r"(?:localhost|\[[0-9A-Fa-f:.]+\]|[\w-]+(?:\.[\w-]+)+)(?::\d{1,5})?(?![\w.@:-])"
+# A password may hold an @ of its own, and a / that ends no host: told from a path by the : that no port follows.
+USERINFO = re.compile(
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,30})://"
+    rf"(?P<userinfo>[^\s/]{{0,400}}(?=@{_HOST})"
+    r"|[^\s/:@\[]{0,200}:(?!\d{1,5}(?:/|\s|$))[^\s\"'<>]{0,400}(?=@)"
+    r"|[^\s/]{0,400})@"
+)
 
 
 def without_userinfo(text: str) -> str:
@@ -16,3 +23,12 @@ def without_userinfo(text: str) -> str:
         return match[0] if harmless else f"{match['scheme']}://"
 
     return USERINFO.sub(clean, text)
+
+
+def passwords_in(text: str) -> Iterator[str]:
+    """The passwords of the addresses in a text: as they stand there, and as they are meant (``%40``)."""
+    from urllib.parse import unquote  # few texts have one
+
+    for match in USERINFO.finditer(text):
+        password = match["userinfo"].partition(":")[2]
+        yield from dict.fromkeys(one for one in (password, unquote(password)) if one)

@@ -65,7 +65,8 @@ class Metric:
     """A number or truth value the run reported, by its dotted name.
 
     ``value`` is text where JSON or a double could not hold the number: ``NaN``, ``Infinity``, ``-Infinity``,
-    a number beyond the doubles (``1e400``), an integer beyond 2**53. ``file`` is the path as declared.
+    a number beyond the doubles (``1e400``), an integer beyond 2**53. ``file`` is the path as declared,
+    or PROJRUN_METRICS for what the program reported while it ran.
     """
 
     name: str

@@ -16,7 +16,10 @@ Facts = Mapping[str, Any]
 
 # Set anew for each run; the seed is a layer of its own.
 _OF_EACH_RUN = frozenset(
-    {"PROJRUN_RUN_ID", "PROJRUN_RUN_DIR", "PROJRUN_PARAMS_FILE", "PROJRUN_SEED", "PYTHONPYCACHEPREFIX"}
+    {
+        *("PROJRUN_RUN_ID", "PROJRUN_RUN_DIR", "PROJRUN_PARAMS_FILE", "PROJRUN_SEED", "PROJRUN_METRICS"),
+        "PYTHONPYCACHEPREFIX",
+    }
 )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, AnyStr, NamedTuple
@@ -51,17 +50,15 @@ class _Held(NamedTuple):
 class Redactor:
     """Replaces secrets in streams and texts. Every unbroken run of secret bytes becomes one mask.
 
-    Empty secrets are ignored. A secret is also found as a terminal prints it (``\\r\\n``), as JSON escapes
-    it, and without the white space around it.
+    Empty secrets are ignored. Each is found in all of its :func:`projrun.core.disguises.forms`.
     """
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        forms = {form for secret in secrets for form in _forms(secret) if form}
+        forms = {form for secret in secrets if secret for form in _forms(secret)}
         self._secrets = [form.encode("utf-8", "surrogateescape") for form in sorted(forms)]
-        self._in_text = [(re.compile(_chain(form)), len(form)) for form in forms]
+        self._in_text = [(form, re.compile(_chain(form))) for form in forms]
         self._in_bytes = [
-            (re.compile(_chain(secret.decode("latin-1")).encode("latin-1")), len(secret))
-            for secret in self._secrets
+            (secret, re.compile(_chain(secret.decode("latin-1")).encode("latin-1"))) for secret in self._secrets
         ]
         self._held: dict[str, _Held] = {}
 
@@ -102,13 +99,9 @@ class Redactor:
 
 
 def _forms(secret: str) -> Iterable[str]:
-    yield secret
-    yield secret.strip()
-    yield secret.replace("\r\n", "\n").replace("\n", "\r\n")
-    yield json.dumps(secret)[1:-1]
-    yield json.dumps(secret, ensure_ascii=False)[1:-1]
-    yield repr(secret)[1:-1]  # as a traceback shows it
-    yield ascii(secret)[1:-1]
+    from projrun.core.disguises import forms  # most runs have no secret
+
+    return forms(secret)
 
 
 def _chain(secret: str) -> str:
@@ -117,14 +110,14 @@ def _chain(secret: str) -> str:
     return f"{re.escape(secret)}(?:{re.escape(secret[-step:])})*"
 
 
-def _spans(text: AnyStr, chains: Iterable[tuple[re.Pattern[AnyStr], int]]) -> list[tuple[int, int]]:
-    """Where secrets lie, overlapping and touching ones as one. ``chains`` are patterns and secrets' lengths."""
+def _spans(text: AnyStr, sought: Iterable[tuple[AnyStr, re.Pattern[AnyStr]]]) -> list[tuple[int, int]]:
+    """Where secrets lie, overlapping and touching ones as one. ``sought``: forms of secrets with their chains."""
     found: list[tuple[int, int]] = []
-    for chain, length in chains:
-        at = 0
-        while match := chain.search(text, at):
+    for secret, chain in sought:
+        at = text.find(secret)  # much quicker than the pattern, and mostly there is none
+        while at >= 0 and (match := chain.search(text, at)):
             found.append(match.span())
-            at = match.end() - length + 1  # another one may still overlap the last
+            at = match.end() - len(secret) + 1  # another one may still overlap the last
     return _merged(found)
 
 

@@ -7,6 +7,7 @@ configured is executed. The repository that has the objects is only read.
 from __future__ import annotations
 
 import contextlib
+import errno
 import re
 import shlex
 from collections.abc import Callable
@@ -91,6 +92,8 @@ def discard(destination: Path) -> None:
     One that is not there is no error. Raises SourceError when something cannot be removed.
     """
     try:
+        if destination.is_symlink():
+            raise NotADirectoryError(errno.ENOTDIR, "it is a link", str(destination))
         remove_tree(destination)
     except OSError as error:
         raise SourceError(

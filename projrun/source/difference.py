@@ -17,6 +17,8 @@ from pathlib import Path
 from projrun.core.errors import SourceError
 from projrun.core.process import Completed
 from projrun.source import git
+from projrun.source.snapshot import REFS
+from projrun.source.sources_git import check_ours
 
 _SHA256 = 64  # hex digits
 _ALONE = {
@@ -150,6 +152,8 @@ def _borrowing(directories: tuple[Path, ...], *, sha256: bool) -> Iterator[tuple
 
 def _alternate(directory: Path) -> bytes:
     """The line for one that lends. A linked work tree keeps its objects with the others."""
+    if (directory / REFS).is_dir():
+        check_ours(directory)
     common = git.run(("rev-parse", "--git-common-dir"), directory, variables={"GIT_DIR": str(directory)})
     objects = os.fsencode(os.path.normpath(directory / common.text.removesuffix("\n") / "objects"))
     if b"\n" in objects:

@@ -109,7 +109,8 @@ def _fault(git: SourcesGit, commit: str, broken: Mapping[str, str]) -> str:
 
 
 def _is_fault(line: str) -> bool:
-    return not line.startswith(("notice:", "dangling ", "Checking ", "warning:"))
+    # A broken link is told with what is missing at its end.
+    return not line.startswith(("notice:", "dangling ", "Checking ", "warning:", "broken link ", " "))
 
 
 def _is_named(sources_git: Path, commit: str) -> bool:

@@ -16,6 +16,7 @@ from pathlib import Path
 from projrun.core.errors import SourceError, system_reason
 from projrun.core.files import check_free, clear
 from projrun.core.paths import absolute
+from projrun.source.sources_git import check_ours
 
 _BLOCK = 1 << 20
 _DIRECTORY, _LINK = 0o040000, 0o120000
@@ -81,6 +82,7 @@ def _reading(sources_git: Path) -> Iterator[_Read]:
             why="it is not a git repository",
             hint="give the store that has them with --store DIR",
         )
+    check_ours(sources_git)
     command = git.Git(sources_git)
     command.update_environment(**_alone(sources_git))
 

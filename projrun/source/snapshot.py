@@ -45,7 +45,7 @@ def snapshot(source: Source, sources_git: Path, *, limit: int, passing: bool = F
         try:
             commit = _capture(source, store, index, limit)
         except WriteFailed as failed:
-            raise failed.for_user(source.worktree) from failed
+            raise failed.for_user(source.worktree, store.path) from failed
     if passing:
         index.unlink(missing_ok=True)
     return replace(source, snapshot=commit)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from pathlib import Path
 from typing import NamedTuple
 
-from projrun.core.errors import SourceError
-from projrun.core.files import is_shared, make_private, read_plain, write_atomic
+from projrun.core.errors import ProjrunError, SourceError, StoreError
+from projrun.core.files import irregular, is_shared, make_private, read_plain, write_atomic
 from projrun.core.process import Completed
 from projrun.source import git
 
@@ -44,6 +45,18 @@ _VARIABLES = {
 
 # git-config(1), core.sharedRepository: the mode of every file that git makes, directories to suit.
 _SHARING = re.compile(r"^\[core\]\n\tsharedRepository = (\d+)\n", re.MULTILINE)
+# With less room than this a failure of git's is for want of it.
+_ROOM_BYTES, _ROOM_FILES = 256 * 1024, 16
+
+
+# What git init writes, and what only says how objects are stored.
+_OUR_CONFIG = re.compile(
+    r"\[(?:core|gc|pack)\]"
+    r"|(?:repositoryformatversion|filemode|bare|symlinks|ignorecase|precomposeunicode|logallrefupdates|sharedRepository"
+    r"|auto|autoDetach|threads|pruneExpire|compression)\s*=\s*[\w.-]*",
+    re.IGNORECASE,
+)
+_CONFIG_BYTES = 1 << 16
 
 
 class WriteFailed(Exception):
@@ -53,15 +66,25 @@ class WriteFailed(Exception):
         super().__init__(completed.error_text)
         self.said = completed.error_text
 
-    def for_user(self, worktree: Path) -> SourceError:
-        """The same for the user, naming the file if git named one."""
+    def for_user(self, worktree: Path, store: Path) -> ProjrunError:
+        """The same for the user: that the disk of the store is full, or else the file, if git named one."""
+        lost = "invalid object" in self.said  # it was written aside, and moving it in failed in silence
+        if lost or _is_full(store, self.said):
+            return StoreError(
+                f"the snapshot cannot be written to {store}",
+                why=f"{'git lost what it wrote, as on a full disk' if lost else 'the disk is full'}; "
+                f"it says: {self.said.splitlines()[0]}",
+                hint="free some space, or choose another store: --store DIR",
+            )
         named = re.search(r"^fatal: Unable to process path (.*)$", self.said, re.MULTILINE)
         reasons = [line.removeprefix("error: ") for line in self.said.splitlines() if line.startswith("error: ")]
         file = named.group(1) if named else None
         return SourceError(
             f"{file or 'the files'} of {worktree} cannot be captured",
             why=reasons[0] if reasons else self.said,
-            hint=f"make {file} readable (chmod u+r), or add a line /{file} to .gitignore" if file else "",
+            hint=f"make {file} readable (chmod u+r), or add a line /{file} to .gitignore"
+            if file
+            else "look whether git can write there, or choose another store: --store DIR",
         )
 
 
@@ -78,6 +101,7 @@ class SourcesGit(NamedTuple):
         """
         if not self.path.exists():
             self._initialise()
+        check_ours(self.path)
         attributes = self.path / "info" / "attributes"
         if not attributes.exists():
             make_private(attributes.parent)
@@ -137,6 +161,33 @@ class SourcesGit(NamedTuple):
         return _paths(self.write("diff-files", "-z", "--name-only", index=index))
 
 
+def check_ours(path: Path) -> None:
+    """Raises SourceError unless the repository is as projrun makes one: it may be somebody else's doing.
+
+    git would wait for a pipe in the place of a file, and read and run what a configuration or alternates name.
+    """
+    try:
+        text = read_plain(path / "config", _CONFIG_BYTES).decode(errors="surrogateescape")
+    except FileNotFoundError:
+        text = ""
+    except OSError as error:
+        raise _foreign(path, f"config: {error.strerror or error}") from error
+    lines = (line.strip() for line in text.splitlines())
+    strange = [line for line in lines if line and not _OUR_CONFIG.fullmatch(line)]
+    if strange:
+        raise _foreign(path, f"its config has {strange[0][:80]!r}")
+    for name in ("HEAD", "packed-refs", "shallow"):
+        if irregular(path / name):
+            raise _foreign(path, f"{name} is {irregular(path / name)}")
+    if os.path.lexists(path / "objects/info/alternates"):
+        raise _foreign(path, "it has the objects of another repository (objects/info/alternates)")
+
+
+def _foreign(path: Path, why: str) -> SourceError:
+    hint = f"if you made it so, undo it; otherwise use no store of somebody you do not trust: {path.parent}"
+    return SourceError(f"{path} is not as projrun makes it", why=why, hint=hint)
+
+
 def _close_all(directory: Path) -> None:
     """Gives what git made by the umask the modes of a store."""
     shared = is_shared(directory)
@@ -145,6 +196,17 @@ def _close_all(directory: Path) -> None:
             Path(place, name).chmod(0o2770 if shared else 0o700)
         for name in files:
             Path(place, name).chmod(0o660 if shared else 0o600)
+
+
+def _is_full(store: Path, said: str) -> bool:
+    """Whether git failed for want of room. It does not always say so, and frees a little when it fails."""
+    if any(os.strerror(number) in said for number in (errno.ENOSPC, errno.EDQUOT)):
+        return True
+    try:
+        room = os.statvfs(store.parent)
+    except OSError:
+        return False
+    return room.f_bavail * room.f_frsize < _ROOM_BYTES or (room.f_files > 0 and room.f_favail < _ROOM_FILES)
 
 
 def _paths(completed: Completed) -> frozenset[str]:

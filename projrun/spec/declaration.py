@@ -231,7 +231,13 @@ class _Reader:
             read = [self.value((*path, word, index), one, choice) for index, choice in enumerate(node[word])]
             constraints["enum"] = [value.value for value in read if value]
         parameter = Parameter(
-            name, kind, items=items, flag=node.get("flag"), help=node.get("help", ""), constraints=constraints
+            name,
+            kind,
+            items=items,
+            flag=node.get("flag"),
+            help=node.get("help", ""),
+            constraints=constraints,
+            secret=node.get("secret", False),
         )
         if "default" not in node:
             return parameter

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from projrun.core.errors import Problem, SpecError
+from projrun.core.yaml_events import NotYaml, events
 from projrun.spec import json_text
 from projrun.spec.fault import Mark
 from projrun.spec.spans import Step, json_steps
@@ -92,23 +93,19 @@ def yaml_events(text: str, *, pure: bool = False) -> Iterator[Event]:
 
     Raises Malformed where it is not YAML, or more than one document.
     """
-    import yaml  # slow to import, and not needed for a text that was read before
-
     if odd := re.search(_UNPRINTABLE, text):
         message = f"the character U+{ord(odd.group()):04X} cannot stand in a YAML file"
         hint = f"remove it, or write {_escaped(odd.group())} in double quotes"
         raise Malformed(mark(text, odd.start()), message, hint)
-    compiled = getattr(yaml, "CSafeLoader", None)
-    loader = yaml.SafeLoader if pure or compiled is None else compiled
     try:
         documents = 0
-        for event in yaml.parse(text, Loader=loader):
-            if isinstance(event, yaml.DocumentStartEvent):
+        for event in events(text, pure=pure):
+            if type(event).__name__ == "DocumentStartEvent":
                 documents += 1
                 _check_document_start(event, documents)
             elif taken := _event(event):
                 yield taken
-    except yaml.MarkedYAMLError as error:
+    except NotYaml as error:
         raise _syntax_error(error, text) from None
 
 
@@ -126,23 +123,21 @@ def steps(text: str) -> Iterator[Step]:
 
 
 def _yaml_steps(text: str) -> Iterator[Step]:
-    import yaml
-
     try:
-        events = tuple(yaml.parse(text, Loader=yaml.SafeLoader))  # the compiled reader may count otherwise
-    except yaml.MarkedYAMLError as error:
+        found = tuple(events(text, pure=True))  # the compiled reader may count otherwise
+    except NotYaml as error:
         raise _syntax_error(error, text) from None
-    for event in events:
+    for event in found:
+        kind = type(event).__name__
         begin, end = event.start_mark, event.end_mark
         assert begin is not None, event
         assert end is not None, event
         place = begin.index, end.index
-        if isinstance(event, yaml.ScalarEvent):
+        if kind == "ScalarEvent":
             yield Step("scalar", *place, style=event.style or "", value=event.value)
-        elif isinstance(event, yaml.CollectionStartEvent):
-            kind = "mapping" if isinstance(event, yaml.MappingStartEvent) else "sequence"
-            yield Step(kind, *place, flow=bool(event.flow_style))
-        elif isinstance(event, yaml.CollectionEndEvent):
+        elif kind in ("MappingStartEvent", "SequenceStartEvent"):
+            yield Step(kind[: -len("StartEvent")].lower(), *place, flow=bool(event.flow_style))
+        elif kind in ("MappingEndEvent", "SequenceEndEvent"):
             yield Step("end", *place)
 
 
@@ -192,13 +187,11 @@ def _written(tag: str) -> str:
     return tag.replace("tag:yaml.org,2002:", "!!")
 
 
-def _syntax_error(error: Any, text: str) -> Malformed:
-    found = error.problem_mark or error.context_mark
-    place = (found.line + 1, found.column + 1)
-    if text[found.index : found.index + 1] == "\t":
+def _syntax_error(error: NotYaml, text: str) -> Malformed:
+    place = (error.line, error.column)
+    if error.index is not None and text[error.index : error.index + 1] == "\t":
         return Malformed(place, "a tab cannot stand here in YAML", "use blanks")
-    said = [part for part in (error.problem, error.context) if part]
-    told = ", ".join(said)
+    told = str(error)
     hint = next((hint for sign, hint in _SYNTAX_HINTS if sign in told), _QUOTE_OR_INDENT)
     return Malformed(place, f"this is not YAML: {told}", hint)
 

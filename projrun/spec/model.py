@@ -33,7 +33,10 @@ class Value:
 
 @dataclass(frozen=True)
 class Parameter:
-    """A declared parameter. ``default`` None means required. ``constraints`` are JSON Schema's own words."""
+    """A declared parameter. ``default`` None means required. ``constraints`` are JSON Schema's own words.
+
+    The value of a ``secret`` one is kept nowhere.
+    """
 
     name: str
     type: str
@@ -42,11 +45,13 @@ class Parameter:
     flag: str | None = None
     help: str = ""
     constraints: Mapping[str, Any] = field(default_factory=dict)
+    secret: bool = False
 
 
 @dataclass(frozen=True)
 class BoundParameter:
-    """A parameter with its value for one run. ``origin``: ``default``, ``command line`` or ``file: NAME``.
+    """A parameter with its value for one run. ``origin``: ``default``, ``command line``, ``file: NAME`` or
+    ``variable: NAME``.
 
     ``data`` names the declared input that the value ``data:NAME`` referred to; ``value`` then holds its path.
     """

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from projrun.core.errors import SpecError, UsageError
 from projrun.core.nearest import did_you_mean
 from projrun.core.paths import escape_reason
-from projrun.spec import numerals
+from projrun.spec import secret_values
 from projrun.spec.argument import shown
+from projrun.spec.bound import file_text, from_document, to_document
 from projrun.spec.model import DATA_PREFIX, BoundParameter, DataEntry, EntryPoint, Parameter, Value
 from projrun.spec.values import read_native, read_text
 
@@ -28,12 +30,13 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
 class _Setting(NamedTuple):
-    """A value that somebody gave: for which name, where, and how it is read."""
+    """A value that somebody gave: for which name, where, how it is read, and its text, if it is on the line."""
 
     name: str
     place: str
     origin: str
     read: Callable[[Parameter], Value]
+    text: str | None = None
 
 
 class _Complaint(NamedTuple):
@@ -73,9 +76,7 @@ def bind(
             value = setting.read(parameter)
             bound[parameter.name] = _placed(BoundParameter(parameter, value, setting.origin), data, root)
         except ValueError as error:
-            complaints.append(
-                _Complaint(f"{setting.place}: {error}", _example(parameter), _declaration(parameter))
-            )
+            complaints.append(_unfit(setting, parameter, error))
     if complaints:
         raise _usage_error(entry_point, complaints)
     return bound
@@ -91,59 +92,12 @@ def _escape(parameter: Parameter, value: Value, root: Path) -> str:
     return ""
 
 
-def to_document(bound: BoundParameter) -> dict[str, Any]:
-    """A bound parameter as JSON, as the recipe holds it; :func:`from_document` reads it back."""
-    parameter, value = bound.parameter, bound.value
-    entry: dict[str, Any] = {"name": parameter.name, "type": parameter.type}
-    if parameter.type == "list":
-        entry["items"] = parameter.items
-    if parameter.flag is not None:
-        entry["flag"] = parameter.flag
-    entry["raw"] = list(value.raw) if isinstance(value.raw, tuple) else value.raw
-    entry |= {"value": value.value, "origin": bound.origin}
-    if bound.data is not None:
-        entry["data"] = bound.data
-    return entry
-
-
-def file_text(bound: Mapping[str, BoundParameter]) -> bytes:
-    """The JSON of the file behind ``{params_file}``: each name with its value, numbers digit for digit.
-
-    A number that JSON cannot hold, or that no ordinary reader of it can, is its text.
-    """
-    entries = (f"  {_quoted(name)}: {_token(one.parameter, one.value)}" for name, one in bound.items())
-    return ("{\n" + ",\n".join(entries) + "\n}\n").encode() if bound else b"{}\n"
-
-
-def _token(parameter: Parameter, value: Value) -> str:
-    """A value as JSON."""
-    if parameter.type != "list":
-        return _scalar_token(parameter.type, str(value.raw), value.value)
-    items = zip(value.raw, value.value, strict=True)
-    return f"[{', '.join(_scalar_token(parameter.items, raw, item) for raw, item in items)}]"
-
-
-def _scalar_token(kind: str, raw: str, value: Any) -> str:
-    if kind == "float" and isinstance(value, float):
-        return numerals.in_json(raw)
-    if kind == "json":
-        from projrun.spec import json_value  # few programs have one
-
-        found, texts = json_value.parse(raw)
-        return json_value.write(json_value.holdable(found, texts), texts)
-    return _quoted(value)
-
-
-def _quoted(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
-
-
-def from_document(entry: Mapping[str, Any]) -> BoundParameter:
-    """A bound parameter out of :func:`to_document`'s JSON: enough to render the command again, exactly."""
-    raw = entry["raw"]
-    value = Value(tuple(raw) if isinstance(raw, list) else raw, entry["value"])
-    parameter = Parameter(entry["name"], entry["type"], items=entry.get("items", "str"), flag=entry.get("flag"))
-    return BoundParameter(parameter, value, entry["origin"], entry.get("data"))
+def _unfit(setting: _Setting, parameter: Parameter, error: ValueError) -> _Complaint:
+    """That a value is not as declared; of a secret it is not said what is wrong, for that would show it."""
+    if not parameter.secret:
+        return _Complaint(f"{setting.place}: {error}", _example(parameter), _declaration(parameter))
+    unset = str(error) if setting.text is None and "is not set" in str(error) else "the value is not as declared"
+    return _Complaint(f"{setting.place}: {unset}", secret_values.how_to_give(parameter), _declaration(parameter))
 
 
 def _read_line(given: Sequence[str]) -> _Settings:
@@ -152,10 +106,12 @@ def _read_line(given: Sequence[str]) -> _Settings:
         name, equals, value = text.partition("=")
         if not is_name(name):
             rule = "write -P NAME=VALUE; a name is a letter or _, then letters, digits, _ or -"
-            complaints.append(_Complaint(f"-P {shown(text)}: {shown(name)} is no name of a parameter", rule))
+            complaints.append(
+                _Complaint(f"-P {shown(name + equals)}: {shown(name)} is no name of a parameter", rule)
+            )
         else:
             read = _reader(value) if equals else _no_value
-            settings.append(_Setting(name, f"-P {name}", "command line", read))
+            settings.append(_Setting(name, f"-P {name}", "command line", read, value))
     return settings, complaints
 
 
@@ -218,7 +174,7 @@ def _choose(
     chosen = {}
     for setting in settings:
         if setting.name in entry_point.parameters:
-            chosen[setting.name] = setting
+            chosen[setting.name] = _taken_from_variable(setting, entry_point.parameters[setting.name])
         else:
             hint = did_you_mean(setting.name, entry_point.parameters) or "it declares none"
             complaints.append(
@@ -227,7 +183,22 @@ def _choose(
     return chosen, complaints
 
 
+def _taken_from_variable(setting: _Setting, parameter: Parameter) -> _Setting:
+    """The setting, with the variable that ``@env:VARIABLE`` names as the value of a secret."""
+    variable = secret_values.named_in(setting.text or "") if parameter.secret else None
+    return setting if variable is None else _of_variable(parameter, variable, setting.place)
+
+
+def _of_variable(parameter: Parameter, variable: str, place: str) -> _Setting:
+    def read(declared: Parameter) -> Value:
+        return read_text(declared, secret_values.value_of(variable))
+
+    return _Setting(parameter.name, place, secret_values.origin_of(variable), read)
+
+
 def _default(parameter: Parameter) -> _Setting | None:
+    if parameter.secret and (variable := secret_values.variable_of(parameter.name)) in os.environ:
+        return _of_variable(parameter, variable, f"the variable {variable}")
     default = parameter.default
     if default is None:
         return None
@@ -253,8 +224,12 @@ def _missing(parameters: Sequence[Parameter]) -> Sequence[_Complaint]:
     if not parameters:
         return ()
     names = ", ".join(f"{parameter.name} ({_kind(parameter)})" for parameter in parameters)
-    line = " ".join(f"-P {parameter.name}={parameter.type.upper()}" for parameter in parameters)
+    line = " ".join(f"-P {parameter.name}={_kind_of_text(parameter)}" for parameter in parameters)
     return (_Complaint(f"no value for {names}, and no default", f"add {line}"),)
+
+
+def _kind_of_text(parameter: Parameter) -> str:
+    return "@env:VARIABLE" if parameter.secret else parameter.type.upper()
 
 
 def _kind(parameter: Parameter) -> str:

@@ -10,8 +10,11 @@ from pathlib import Path
 
 from projrun.store.catalog import KeptFacts
 from projrun.store.database import from_text, root_key
+from projrun.store.facts import GROUPS
 from projrun.store.grouping import Aggregate, Group, grouped, parse_aggregate
-from projrun.store.query.model import GROUPS, Condition, Key
+from projrun.store.query import numbers
+from projrun.store.query.comparisons import like_bytes
+from projrun.store.query.model import Condition, Key
 from projrun.store.query.parser import parse, parse_fields, parse_sort
 from projrun.store.query.selection import Selection
 from projrun.store.query.sql import Sql, bound
@@ -48,10 +51,10 @@ def rows(
     connection: sqlite3.Connection, asked: Asked, sort: Sequence[Key], limit: int | None, skip: int
 ) -> tuple[RunRow, ...]:
     """The runs, in order."""
-    numbers = _execute(connection, _selection(connection, asked).numbers(sort, limit, skip)).fetchall()
+    found = _execute(connection, _selection(connection, asked).numbers(sort, limit, skip)).fetchall()
     # One by one: a sort would carry the whole rows of all runs along.
     statement = "SELECT row FROM rows WHERE n = ?"
-    return tuple(from_text(connection.execute(statement, number).fetchone()[0]) for number in numbers)
+    return tuple(from_text(connection.execute(statement, number).fetchone()[0]) for number in found)
 
 
 def count(connection: sqlite3.Connection, asked: Asked) -> int:
@@ -75,6 +78,10 @@ def known(connection: sqlite3.Connection, root: Path | None) -> tuple[tuple[str,
 
 
 def _selection(connection: sqlite3.Connection, asked: Asked) -> Selection:
+    connection.create_function("compare_huge", 2, numbers.compare, deterministic=True)
+    connection.create_function("below_huge", 1, numbers.below_text, deterministic=True)
+    connection.create_function("like_bytes", 3, like_bytes, deterministic=True)
+    connection.create_collation("huge", numbers.compare)
     return Selection(asked.text, asked.condition, asked.root, KeptFacts(connection), asked.now)
 
 

@@ -15,9 +15,11 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 
 from projrun.core.errors import StoreError
+from projrun.core.files import open_plain
 from projrun.core.removal import size_of
 from projrun.store.failures import writing
 from projrun.store.objects import Objects
@@ -163,7 +165,7 @@ def _remove(place: Path, before: float) -> bool:
 def _is_list(objects: Objects, one: Object) -> bool:
     """Whether it says that it is a list of a directory; what cannot be read may be anything, and lists nothing."""
     try:
-        with objects.path(one.sha256).open("rb", buffering=0) as file:
+        with FileIO(open_plain(objects.path(one.sha256))) as file:
             return _LIST in file.read(_HEAD)
     except OSError:
         return False

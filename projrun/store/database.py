@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+import stat
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from projrun.core.files import shared_mode
 from projrun.core.locks import exclusive
+from projrun.store import abilities
 from projrun.store.facts import facts_of, stored_text
 from projrun.store.query import numbers
-from projrun.store.query.comparisons import like_bytes
 from projrun.store.row import RunRow
 
 VERSION = 2
 _BUSY_SECONDS = 5.0
+_NOT_SHARED = "memory cannot be shared in {}: the index of the runs is kept without a write-ahead log"
 
 _COLUMNS = (
     *("n", "id", "status", "started", "ended", "duration", "root", "project", "entry_point", "name", "note"),
@@ -40,24 +43,34 @@ _TABLES = {
     # The run directories as they were when all of them were last compared with the table.
     "seen": "CREATE TABLE seen (one INTEGER PRIMARY KEY CHECK (one = 1), directory TEXT NOT NULL)",
 }
-_INDEXES = (
-    "CREATE INDEX runs_by_start ON runs (started, id)",
-    "CREATE INDEX runs_by_root ON runs (root, started, id)",
-    "CREATE INDEX runs_running ON runs (id) WHERE status = 'running'",
+_RUNNING = "CREATE INDEX runs_running ON runs (id) WHERE status = 'running'"
+# Runs come in the order of their ids: kept up while very many come, these would be written over and over.
+_ORDERS = (
+    "CREATE INDEX IF NOT EXISTS runs_by_start ON runs (started, id)",
+    "CREATE INDEX IF NOT EXISTS runs_by_root ON runs (root, started, id)",
 )
 _PUT = f"INSERT INTO runs VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[sqlite3.Connection]:
-    """The database at ``path``, made if absent or another version's. Raises sqlite3.Error, OSError."""
+def opened(path: Path, tell: Callable[[str], None] | None = None) -> Iterator[sqlite3.Connection]:
+    """The database at ``path``, made if absent or another version's. Raises sqlite3.Error, OSError.
+
+    ``tell`` gets a sentence, once in the life of the file, when it cannot be made as usual.
+    """
+    abilities.require_locks(path.with_name("store.json"))
     with _connected(path) as connection:
         if _version(connection) != VERSION:
             with exclusive(path.with_suffix(".lock"), holder=f"process {os.getpid()}"):
                 if _version(connection) != VERSION:
                     with suppress(PermissionError):  # another one of the group made it
                         path.chmod(shared_mode(path.parent, 0o600))
-                    _make(connection)
+                    shared = abilities.shares_memory(path.parent)
+                    if tell is not None and not shared:
+                        tell(_NOT_SHARED.format(path.parent))
+                    _make(connection, "WAL" if shared else "DELETE")
+        if _acts(connection):
+            raise sqlite3.DatabaseError("the index holds more than tables")
         yield connection
 
 
@@ -65,7 +78,7 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
 def in_memory() -> Iterator[sqlite3.Connection]:
     """A database for this process alone, for a store that cannot be written."""
     with _connected(":memory:") as connection:
-        _make(connection)
+        _make(connection, "MEMORY")
         yield connection
 
 
@@ -127,9 +140,17 @@ def drop(connection: sqlite3.Connection, ids: Iterable[str]) -> None:
         _forget(connection, run, facts)
 
 
+def put_in_order(connection: sqlite3.Connection) -> None:
+    """Makes what finds runs by time and project, unless it is there. Everything works without, but slower."""
+    for statement in _ORDERS:
+        connection.execute(statement)
+
+
 def clear(connection: sqlite3.Connection) -> None:
     """Forgets everything."""
     with transaction(connection):
+        for name in ("runs_by_start", "runs_by_root"):
+            connection.execute(f"DROP INDEX IF EXISTS {name}")
         for table in _TABLES:
             connection.execute(f"DELETE FROM {table}")  # noqa: S608
 
@@ -190,7 +211,7 @@ def _row_text(row: RunRow) -> str:
 def _is_sound(path: Path) -> bool:
     try:
         with _connected(path) as connection:
-            if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+            if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",) or _acts(connection):
                 return False
             columns = tuple(column[1] for column in connection.execute("PRAGMA table_info(runs)"))
             for table in _TABLES:
@@ -200,18 +221,34 @@ def _is_sound(path: Path) -> bool:
         return not is_damage(error)
 
 
+def _refuse_irregular(path: Path) -> None:
+    """Raises OSError when a file of the database is no file: SQLite would follow a link, and write there."""
+    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm", f"{path.name}-journal"):
+        try:
+            mode = path.with_name(name).lstat().st_mode
+        except FileNotFoundError:
+            continue
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "it is not a file", str(path.with_name(name)))
+
+
+def _acts(connection: sqlite3.Connection) -> bool:
+    """Whether the database does something when it is asked: views and triggers are none of ours."""
+    counted = connection.execute("SELECT count(*) FROM sqlite_master WHERE type IN ('view', 'trigger')")
+    return bool(counted.fetchone()[0])
+
+
 def _version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-def _make(connection: sqlite3.Connection) -> None:
-    connection.execute("PRAGMA journal_mode = WAL")
+def _make(connection: sqlite3.Connection, journal: str) -> None:
+    connection.execute(f"PRAGMA journal_mode = {journal}")
     with transaction(connection):
         for table, statement in _TABLES.items():
             connection.execute(f"DROP TABLE IF EXISTS {table}")
             connection.execute(statement)
-        for statement in _INDEXES:
-            connection.execute(statement)
+        connection.execute(_RUNNING)
         connection.execute(f"PRAGMA user_version = {VERSION}")
 
 
@@ -229,14 +266,13 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 @contextmanager
 def _connected(path: Path | str) -> Iterator[sqlite3.Connection]:
+    if isinstance(path, Path):
+        _refuse_irregular(path)
     connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
     try:
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA trusted_schema = OFF")  # it may be anybody's
         connection.execute("PRAGMA temp_store = MEMORY")
-        connection.create_function("compare_huge", 2, numbers.compare, deterministic=True)
-        connection.create_function("below_huge", 1, numbers.below_text, deterministic=True)
-        connection.create_function("like_bytes", 3, like_bytes, deterministic=True)
-        connection.create_collation("huge", numbers.compare)
         yield connection
     finally:
         connection.close()

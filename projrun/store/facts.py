@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from projrun.store.query import numbers
-from projrun.store.query.model import INPUT, METRICS, PARAMS, TAG
 from projrun.store.row import RunRow
+
+# What runs have by names of their own.
+PARAMS, METRICS, TAG, INPUT = "params", "metrics", "tag", "input"
+GROUPS = (PARAMS, METRICS, TAG, INPUT)
 
 # Kinds are never compared with one another. A huge number is one that no database column holds.
 NUMBER, HUGE, TEXT, TRUTH = "number", "huge", "text", "truth"
@@ -16,13 +19,8 @@ NUMBER, HUGE, TEXT, TRUTH = "number", "huge", "text", "truth"
 Stored = int | float | str | bytes | None
 
 
-class Fact(NamedTuple):
-    """A value of a run by name. A number whose value is None is NaN."""
-
-    group: str
-    name: str
-    kind: str
-    value: Stored
+# Group, name, kind and value. A number whose value is None is NaN.
+Fact = tuple[str, str, str, Stored]
 
 
 def facts_of(row: RunRow) -> Iterator[Fact]:
@@ -33,7 +31,7 @@ def facts_of(row: RunRow) -> Iterator[Fact]:
         yield from _fact(METRICS, name, value, numeric=True)
     for group, texts in ((TAG, row.tags), (INPUT, row.inputs)):
         for name, text in texts.items():
-            yield Fact(group, name, TEXT, stored_text(text))
+            yield group, name, TEXT, stored_text(text)
 
 
 def stored_text(text: str) -> str | bytes:
@@ -60,10 +58,10 @@ def _fact(group: str, name: str, value: Any, *, numeric: bool) -> Iterator[Fact]
     if value is None:
         return
     if isinstance(value, bool):
-        yield Fact(group, name, TRUTH, int(value))
+        yield group, name, TRUTH, int(value)
     elif isinstance(value, str):
-        yield Fact(group, name, TEXT, stored_text(value))
+        yield group, name, TEXT, stored_text(value)
     elif isinstance(value, (list, dict)):
-        yield Fact(group, name, TEXT, stored_text(json.dumps(value, ensure_ascii=False)))
+        yield group, name, TEXT, stored_text(json.dumps(value, ensure_ascii=False))
     else:
-        yield Fact(group, name, *number_fact(value))
+        yield group, name, *number_fact(value)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from projrun.core.errors import StoreError
+from projrun.core.errors import StoreError, UsageError
 
 ANOTHER_STORE = "choose another store: --store DIR, or set PROJRUN_STORE"
 
@@ -35,3 +36,19 @@ def writing(path: Path) -> Iterator[None]:
         raise StoreError(
             f"the run store cannot be written: {path}", why=f"{place}: {reason}", hint=hint
         ) from error
+
+
+def check_kept(store: Path) -> None:
+    """Raises UsageError when no store is there."""
+    try:
+        why = "" if stat.S_ISDIR(store.stat().st_mode) else "it is no directory"
+    except (FileNotFoundError, NotADirectoryError):
+        why = "no run was ever kept there"
+    except OSError:
+        why = ""  # the store itself tells why it cannot be read
+    if why:
+        raise UsageError(
+            f"there is no store at {store}",
+            why=why,
+            hint="name the directory that was given to projrun run --store, or leave --store out",
+        )

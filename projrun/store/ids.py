@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 
 LENGTH = 12
 # Digits and lower-case letters without the look-alikes 0 o, 1 i l.
@@ -27,3 +28,11 @@ def new_id() -> str:
 def is_id(text: str) -> bool:
     """Whether ``text`` could be a run's full id."""
     return _ID.fullmatch(text) is not None
+
+
+def names_in(runs: Path) -> list[str]:
+    """All names in a directory, ids or not; none when it is not there. Raises OSError."""
+    try:
+        return os.listdir(runs)  # noqa: PTH208 - 100,000 names, no Path each
+    except (FileNotFoundError, NotADirectoryError):
+        return []

@@ -7,18 +7,17 @@ again. Where it cannot be kept (a store that cannot be written), the same listin
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from projrun.core.errors import StoreError
+from projrun.core.report import Reporter, Silent
 from projrun.store.failures import ANOTHER_STORE, writing
-from projrun.store.ids import is_id
+from projrun.store.ids import is_id, names_in
 from projrun.store.row import RunRow, row_of
-from projrun.store.run import RUNNING, read_run
+from projrun.store.run import read_run
 
 if TYPE_CHECKING:
     import sqlite3
@@ -26,10 +25,6 @@ if TYPE_CHECKING:
     from projrun.store.grouping import Group
 
 Answer = TypeVar("Answer")
-
-_BATCH = 500
-# A directory that was written to this recently may be written to again without a new time stamp.
-_RACY_NS = 2_000_000_000
 
 
 @dataclass(frozen=True)
@@ -59,21 +54,27 @@ class KnownFacts:
 
 
 class Index:
-    """The index of the store at a directory."""
+    """The index of the store at a directory. What takes long to read is told to ``report``.
 
-    def __init__(self, store: Path) -> None:
+    ``notices`` is what people should be told of it: usually nothing.
+    """
+
+    def __init__(self, store: Path, report: Reporter | None = None) -> None:
+        self._report = report or Silent()
         self._path = store / "index.sqlite"
         self._runs = store / "runs"
+        self.notices: list[str] = []
 
     def record(self, run: Path) -> None:
         """Notes the run of that directory as it is now. Fails in silence: the next listing finds it anyway."""
         import sqlite3
 
-        from projrun.store.database import opened, put
+        from projrun.store.database import opened, put, transaction
 
         try:
-            with opened(self._path) as connection:
-                put(connection, [row_of(read_run(run))])
+            row = row_of(read_run(run))
+            with opened(self._path, self.notices.append) as connection, transaction(connection):
+                put(connection, [row])
         except (sqlite3.Error, OSError):
             return
 
@@ -84,7 +85,7 @@ class Index:
         from projrun.store.database import drop, opened, transaction
 
         try:
-            with opened(self._path) as connection, transaction(connection):
+            with opened(self._path, self.notices.append) as connection, transaction(connection):
                 drop(connection, [run])
                 connection.execute("DELETE FROM seen")
         except (sqlite3.Error, OSError):
@@ -95,17 +96,18 @@ class Index:
         import sqlite3
 
         from projrun.store.database import clear, is_damage, opened, remove_damaged
+        from projrun.store.refreshing import refresh
 
         for attempt in range(2):
             try:
-                with opened(self._path) as connection:
+                with opened(self._path, self.notices.append) as connection:
                     clear(connection)
-                    _refresh(connection, self._runs)
+                    refresh(connection, self._runs, self._report)
                     return int(connection.execute("SELECT count(*) FROM runs").fetchone()[0])
             except sqlite3.Error as error:
                 if attempt or not is_damage(error):
                     raise StoreError(
-                        f"the index cannot be written: {self._path}", why=str(error), hint=ANOTHER_STORE
+                        f"the index cannot be written: {self._path}", why=_reason(error), hint=ANOTHER_STORE
                     ) from error
                 with writing(self._path):
                     remove_damaged(self._path)
@@ -151,7 +153,7 @@ class Index:
 
     def ids(self, prefix: str) -> tuple[str, ...]:
         """The ids that begin with ``prefix``, in order; straight from the directories."""
-        return tuple(sorted(run for run in _names(self._runs) if run.startswith(prefix)))
+        return tuple(sorted(run for run in names_in(self._runs) if run.startswith(prefix) and is_id(run)))
 
     def environments(self) -> dict[str, int]:
         """How many runs used each environment, by its key."""
@@ -163,67 +165,47 @@ class Index:
         import sqlite3
 
         from projrun.store.database import in_memory, is_damage, opened, remove_damaged
+        from projrun.store.refreshing import refresh
 
         # Listing makes no index where there is no store.
         for attempt in range(2) if self._runs.is_dir() else ():
             try:
-                with opened(self._path) as connection:
-                    _refresh(connection, self._runs)
+                with opened(self._path, self.notices.append) as connection:
+                    refresh(connection, self._runs, self._report)
                     return ask(connection)
             except sqlite3.Error as error:
+                why: Exception = error
                 if attempt or not is_damage(error):
                     break
                 try:
                     remove_damaged(self._path)
-                except OSError:
+                except OSError as refusal:
+                    why = refusal
                     break
-            except OSError:
+            except OSError as error:
+                why = error
                 break
+        if self._runs.is_dir():
+            self.notices.append(_not_kept(self._path, why))
         with in_memory() as connection:
-            _refresh(connection, self._runs)
+            refresh(connection, self._runs, self._report)
             return ask(connection)
 
 
-def _refresh(connection: sqlite3.Connection, runs: Path) -> None:
-    """Brings the table up to date with the run directories."""
-    from projrun.store.database import drop, put, transaction
-
-    stamp = _stamp(runs)
-    seen = connection.execute("SELECT directory FROM seen").fetchone()
-    to_read = {row[0] for row in connection.execute("SELECT id FROM runs WHERE status = ?", (RUNNING,))}
-    compare = stamp is None or seen is None or seen[0] != stamp
-    if compare:
-        # In this order: a run that begins in between is unknown, and read, instead of known and dropped.
-        known = {row[0] for row in connection.execute("SELECT id FROM runs")}
-        present = set(_names(runs))
-        to_read = (to_read & present) | (present - known)
-        if gone := known - present:
-            with transaction(connection):
-                drop(connection, gone)
-    for batch in _batches(sorted(to_read)):
-        rows = [row_of(read_run(runs / run)) for run in batch]
-        with transaction(connection):
-            put(connection, rows)
-    if compare and stamp is not None:
-        connection.execute("INSERT OR REPLACE INTO seen VALUES (1, ?)", (stamp,))
+def _not_kept(path: Path, why: Exception) -> str:
+    """What to tell when a listing had to do without the index."""
+    return f"the index cannot be used, so every run was read: {path}: {_reason(why)}"
 
 
-def _stamp(runs: Path) -> str | None:
-    """What changes when a run directory comes or goes; None while it may yet change without showing."""
-    try:
-        status = runs.stat()
-    except OSError:
-        return None
-    recent = time.time_ns() - status.st_mtime_ns < _RACY_NS
-    return None if recent else f"{status.st_ino} {status.st_mtime_ns}"
+# What SQLite says, and what it means to people.
+_REASONS = (
+    ("locked", "somebody else is writing it"),
+    ("full", "the disk is full"),
+    ("readonly", "it cannot be written"),
+    ("unable to open", "it cannot be written"),
+)
 
 
-def _names(runs: Path) -> list[str]:
-    try:
-        return [name for name in os.listdir(runs) if is_id(name)]  # noqa: PTH208 - 100,000 names, no Path each
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-
-
-def _batches(runs: Sequence[str]) -> list[Sequence[str]]:
-    return [runs[begin : begin + _BATCH] for begin in range(0, len(runs), _BATCH)]
+def _reason(why: Exception) -> str:
+    said = (isinstance(why, OSError) and why.strerror) or str(why)
+    return next((meaning for words, meaning in _REASONS if words in said), said)

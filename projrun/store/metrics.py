@@ -11,27 +11,29 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from projrun.core.errors import StoreError, UsageError
-from projrun.core.files import written_aside
-from projrun.core.metrics.lines import Unfit, blocks, open_regular, points_of
-from projrun.core.metrics.numbers import Value
+from projrun.core.files import create, written_aside
+from projrun.core.metrics.lines import Point, Step, Unfit, blocks, open_regular, points_of
+from projrun.core.metrics.numbers import NAN, Value
 from projrun.core.nearest import did_you_mean
 from projrun.store import metrics_file, metrics_rejected
 from projrun.store.metrics_file import Column, Damaged, Piece, Pieces, Series, SeriesFile, Summary
 from projrun.store.metrics_ingest import MAX_NAMES, Ingest
 from projrun.store.metrics_thinning import thinned
-from projrun.store.run import RUNNING, read_run
+from projrun.store.run import METRICS, RUNNING, read_run
 
 __all__ = [
     "Ingested",
     "RunMetrics",
     "Series",
     "Summary",
+    "follow",
     "ingest",
     "names",
     "opened",
@@ -41,11 +43,12 @@ __all__ = [
     "summary",
 ]
 
-LINES = "metrics.jsonl"
+LINES = METRICS
 FILES = "metrics.files.jsonl"
 ORIGIN = "PROJRUN_METRICS"
 _SOURCES = (LINES, FILES)
 _RECENT = 256 * 1024  # bytes
+_POLL_SECONDS = 0.2
 
 
 def names(run: Path) -> tuple[str, ...]:
@@ -91,7 +94,10 @@ class RunMetrics:
             found = {name: column.summary for name, column in self._columns.items()}
         for name, value, origin in self._told:
             if name not in found:
-                found[name] = Summary(name, 1, value, value, value, origin=origin)
+                extreme = None if value == NAN else value
+                found[name] = Summary(name, 1, value, extreme, extreme, origin=origin)
+            elif found[name].origin == FILES:
+                found[name].origin = origin
         return found
 
     def summary(self, name: str) -> Summary:
@@ -234,7 +240,7 @@ def ingest(run: Path) -> Ingested:
     columns: Mapping[str, Column] = {}
     taken = None
     try:
-        with written_aside(run / metrics_file.FILE) as aside, _created(aside) as file:
+        with written_aside(run / metrics_file.FILE) as aside, create(aside) as file:
             taken = _taken(run, file)
             columns = taken[1]
             if taken[0].pieces.failure is not None:
@@ -263,13 +269,6 @@ class _Unwritten(Exception):
     """Why the derived file cannot be written."""
 
 
-@contextlib.contextmanager
-def _created(path: Path) -> Iterator[BinaryIO]:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with open(descriptor, "wb") as file:
-        yield file
-
-
 def _taken(run: Path, file: BinaryIO | None) -> tuple[Ingest, dict[str, Column]]:
     taken = Ingest(Pieces(file))
     sizes = {name: taken.file(run / name, origin) for name, origin in ((LINES, ORIGIN), (FILES, FILES))}
@@ -282,7 +281,7 @@ def _write_rejected(run: Path, rejected: metrics_rejected.Rejected) -> str:
     path = run / metrics_rejected.FILE
     try:
         if rejected.count:
-            with written_aside(path) as aside, _created(aside) as file:
+            with written_aside(path) as aside, create(aside) as file:
                 file.write(rejected.document())
         else:
             path.unlink(missing_ok=True)
@@ -303,3 +302,33 @@ def recent(run: Path) -> dict[str, Value]:
                 with contextlib.suppress(Unfit):
                     found |= {point.name: point.value for point in points_of(line)}
     return dict(list(found.items())[:MAX_NAMES])
+
+
+def follow(run: Path) -> Iterator[Point]:
+    """The points of a run so far and those that come, until it ends. Raises StoreError."""
+    steps: dict[str, Step] = {}
+    at, first = 0, 1
+    while True:
+        living = read_run(run).status == RUNNING
+        with _telling(run), contextlib.suppress(FileNotFoundError), open_regular(run / LINES) as file:
+            size = file.seek(0, 2)
+            file.seek(min(at, size))
+            for block in blocks(file, end=size, first=first, ended=not living):
+                at, first = block.end, block.first + len(block.lines)
+                for line in block.lines:
+                    yield from _counted(line, steps)
+        if not living:
+            return
+        time.sleep(_POLL_SECONDS)
+
+
+def _counted(line: str, steps: dict[str, Step]) -> Iterator[Point]:
+    """The points of a line, those without a step counted."""
+    with contextlib.suppress(Unfit):
+        for point in points_of(line):
+            step = point.step
+            if step is None:
+                step = steps.get(point.name, -1) + 1
+            if point.name in steps or len(steps) < MAX_NAMES:
+                steps[point.name] = step
+            yield point._replace(step=step)

@@ -7,6 +7,7 @@ import os
 import re
 from io import FileIO
 from pathlib import Path
+from typing import BinaryIO
 
 from projrun.core.copying import shares_blocks
 from projrun.core.errors import StoreError
@@ -85,6 +86,26 @@ class Objects:
         if sha256_bytes(data) != sha256:
             raise damaged(f"object {sha256} is damaged", "its content has another digest")
         return data
+
+    def open(self, sha256: str) -> BinaryIO:
+        """The content, open for reading, once all of it is known to be whole. Raises StoreError."""
+        try:
+            file = self.path(sha256).open("rb")
+        except OSError as error:
+            raise damaged(f"object {sha256} cannot be read", error.strerror or str(error)) from error
+        digest = hashlib.sha256()
+        try:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+            if digest.hexdigest() != sha256:
+                raise damaged(f"object {sha256} is damaged", "its content has another digest")
+            file.seek(0)
+        except BaseException as error:
+            file.close()
+            if isinstance(error, OSError):
+                raise damaged(f"object {sha256} cannot be read", error.strerror or str(error)) from error
+            raise
+        return file
 
     def copy_to(self, sha256: str, place: Path, *, executable: bool = False) -> None:
         """Writes the content to ``place``, where nothing is. Raises OSError and StoreError."""

@@ -11,7 +11,6 @@ A test holds that no other digest of the schema is one of an object.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from projrun.core.errors import StoreError
-from projrun.store.ids import is_id
+from projrun.store.ids import is_id, names_in
 from projrun.store.objects import Objects
 from projrun.store.outputs import entries
 from projrun.store.run import ALIVE, RUNNING, RunRecord, read_run
@@ -138,11 +137,13 @@ def listed_in(objects: Objects, sha256: str) -> frozenset[str]:
 
 
 def run_ids(runs: Path) -> list[str]:
-    """The ids of all runs, in order. Raises OSError, but for a store without any."""
+    """The ids of all runs, in order. Raises StoreError when they cannot be listed."""
     try:
-        return sorted(name for name in os.listdir(runs) if is_id(name))  # noqa: PTH208 - 100,000 names, no Path each
-    except FileNotFoundError:
-        return []
+        return sorted(name for name in names_in(runs) if is_id(name))
+    except OSError as error:
+        raise StoreError(
+            f"the runs cannot be listed: {runs}", why=error.strerror or str(error), hint=f"ls -ld {runs}"
+        ) from error
 
 
 def _kept(document: Mapping[str, Any], key: str) -> Iterator[tuple[str, bool]]:

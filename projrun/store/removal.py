@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from projrun.store.failures import writing
 from projrun.store.ids import is_id
 from projrun.store.run import ALIVE, PARAMETERS
 
+_PATIENCE = 1.0  # seconds
 _GONE = ".gone"
 _NEW = ".new"
 _PART = ".part"
@@ -69,13 +71,15 @@ def leftovers(store: Path, before: float) -> Iterator[tuple[Path, int]]:
 
 def _held(path: Path) -> Held:
     """The lock of a run. Raises StillRuns; FileNotFoundError for one that is gone."""
+    until = time.monotonic() + _PATIENCE
     while True:
         try:
             return take(path / ALIVE)
         except BlockingIOError:
-            # Somebody may just look whether it is held.
-            if is_held(path / ALIVE):
+            # Somebody may just look whether it is held, or be about to remove the run as well.
+            if time.monotonic() > until:
                 raise StillRuns(path.name) from None
+            time.sleep(_PATIENCE / 50)
 
 
 def _gone(runs: Path) -> Iterator[Path]:

@@ -22,7 +22,15 @@ _NO_JSON = "not JSON: it is cut off, or damaged"
 VERDICT = "verdict.json"  # of a run that was done after another one, when it has ended
 ALIVE = "alive"
 PARAMETERS = "params.json"
+METRICS = "metrics.jsonl"
 MOVED = "outputs"  # what a run wrote and could not be made objects
+# What projrun itself writes to a run's directory, without secrets; params.json is dropped when the program ends.
+OURS = frozenset(
+    {
+        *(f"{kind}.json" for kind in (*DOCUMENTS, "verdict", "labels")),
+        *(ALIVE, PARAMETERS, "labels.lock", "output.log", "output.index", "startup", "bytecode"),
+    }
+)
 
 ENDED = ("finished", "failed", "timeout", "interrupted", "not-started")
 RUNNING = "running"
@@ -59,6 +67,11 @@ class RunDirectory:
         """Removes params.json: it holds values as they were given."""
         with contextlib.suppress(OSError):
             (self.path / PARAMETERS).unlink()
+
+    @property
+    def metrics(self) -> Path:
+        """Where the program appends what it measures while it runs."""
+        return self.path / METRICS
 
     @property
     def bytecode(self) -> Path:
@@ -141,6 +154,8 @@ def read_run(path: Path) -> RunRecord:
         status = RUNNING
     else:
         status = LOST
+        with contextlib.suppress(OSError):  # its runner would have: the file holds values as they were given
+            (path / PARAMETERS).unlink()
         if not (path / "outcome.json").exists():
             problems.append("its process ended without writing what happened")
     if documents["start"] is None and not (path / "start.json").exists() and not alive:

@@ -23,6 +23,7 @@ from projrun.core.files import is_directory, make_private, read_json, write_atom
 from projrun.core.labels import Labels
 from projrun.core.locks import take
 from projrun.core.nearest import nearest
+from projrun.core.report import Reporter
 from projrun.store.failures import ANOTHER_STORE, writing
 from projrun.store.ids import is_id, new_id
 from projrun.store.index import Index, RunQuery
@@ -41,14 +42,17 @@ _PAGE = 20  # runs that are looked at together
 
 
 class Store:
-    """The store at a directory. Nothing is made or read before a method needs it."""
+    """The store at a directory. Nothing is made or read before a method needs it.
 
-    def __init__(self, path: Path) -> None:
+    ``report`` is told when many runs have to be read for the index.
+    """
+
+    def __init__(self, path: Path, report: Reporter | None = None) -> None:
         self.path = path
         self.runs_directory = path / "runs"
         self.sources = path / "sources.git"
         self.objects = Objects(path / "objects")
-        self.index = Index(path)
+        self.index = Index(path, report)
 
     def prepare(self) -> None:
         """Makes the store if it is not there yet. Raises StoreError when that, or using it, is impossible."""
@@ -190,6 +194,11 @@ class Store:
             raise StoreError(
                 f"the run store cannot be read: {self.path}", why=error.strerror or str(error), hint=ANOTHER_STORE
             ) from error
+
+    def is_there(self) -> bool:
+        """Whether there is a store with a place for runs. Raises StoreError for one that is not ours to read."""
+        self.check()
+        return self._is_marked() and is_directory(self.runs_directory)
 
     def _is_marked(self) -> bool:
         """Whether the directory is a store of a format we know. Raises StoreError for one that we do not."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import csv
-import importlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from projrun.core.errors import UsageError
+from projrun.core.metrics import yaml_values
+from projrun.core.parquet import library
 from projrun.verdict import arrays
 from projrun.verdict.distance import is_nan
 from projrun.verdict.model import Compared
@@ -18,6 +21,8 @@ from projrun.verdict.tally import Incomparable, Tally
 
 LARGEST_JSON = 64 << 20  # bytes; all of it is held at once
 _DELIMITERS = ",;\t|"
+_TABLES = frozenset((".csv", ".tsv", ".tab", ".jsonl", ".ndjson"))  # of metrics
+_YAML = (".yaml", ".yml")
 _BATCH = 1 << 16  # rows
 _Reader = Callable[[Path, Path, Tally], None]
 
@@ -34,9 +39,17 @@ def compare(name: str, before: Path, after: Path) -> Compared:
     return _compared(*_READERS[suffix], before, after)
 
 
-def compare_beside_metrics(before: Path, after: Path) -> Compared:
-    """The same of the lists in two files of metrics: what is in no list is a metric, or a text. Raises as well."""
-    return _compared("JSON", _beside_metrics, before, after)
+def compare_beside_metrics(name: str, before: Path, after: Path) -> Compared | None:
+    """The same of the lists in two files of metrics: what is in no list is a metric, or a text. Raises as well.
+
+    None for a table: all numbers in it are metrics.
+    """
+    suffix = PurePosixPath(name).suffix.lower()
+    if suffix in _TABLES:
+        return None
+    if suffix in _YAML:
+        return _compared("YAML", partial(_beside_metrics, _whole_yaml), before, after)
+    return _compared("JSON", partial(_beside_metrics, _whole), before, after)
 
 
 def _compared(kind: str, read: _Reader, before: Path, after: Path) -> Compared:
@@ -58,8 +71,14 @@ def _whole(path: Path) -> Any:
     return _parsed(path.read_bytes())
 
 
-def _beside_metrics(before: Path, after: Path, tally: Tally) -> None:
-    walk(_without_metrics(_whole(before)), _without_metrics(_whole(after)), "", tally)
+def _whole_yaml(path: Path) -> Any:
+    if path.stat().st_size > LARGEST_JSON:
+        raise Incomparable(f"it is larger than {LARGEST_JSON >> 20} MiB")
+    return yaml_values.load(path.read_text(encoding="utf-8-sig"))
+
+
+def _beside_metrics(read: Callable[[Path], Any], before: Path, after: Path, tally: Tally) -> None:
+    walk(_without_metrics(read(before)), _without_metrics(read(after)), "", tally)
 
 
 def _without_metrics(value: Any) -> Any:
@@ -164,8 +183,8 @@ def _text(path: Path) -> Any:
 
 def _parquet(before: Path, after: Path, tally: Tally) -> None:
     try:
-        parquet: Any = importlib.import_module("pyarrow.parquet")
-    except ImportError:
+        parquet = library()
+    except UsageError:
         raise Incomparable(
             "Parquet is read by pyarrow, which is not installed beside projrun (its extra: parquet)"
         ) from None

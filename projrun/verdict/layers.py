@@ -48,17 +48,27 @@ def data(before: _Document, after: _Document, outcomes: Sequence[_Document | Non
 
 def parameters(before: _Document, after: _Document) -> Layer:
     """Every value, the seed, the words of the command, the variables."""
-    old, new = ({one["name"]: one["raw"] for one in recipe["parameters"]} for recipe in (before, after))
+    old, new = (
+        {one["name"]: one["raw"] for one in recipe["parameters"] if not one.get("secret")}
+        for recipe in (before, after)
+    )
     findings = [*_by_name("", old, new), finding("seed", before["seed"], after["seed"])]
     findings.append(finding("seeding", *(", ".join(one.get("seeding") or ()) or None for one in (before, after))))
     findings.append(_argv(_words(before), _words(after)))
     findings += _by_name("variable ", _variables(before), _variables(after))
-    for name in dict.fromkeys((*before["variables"]["secrets"], *after["variables"]["secrets"])):
-        both = name in before["variables"]["secrets"] and name in after["variables"]["secrets"]
+    mine, others = _secrets(before), _secrets(after)
+    for name in dict.fromkeys((*mine, *others)):
+        both = name in mine and name in others
         why = "its value is never recorded" if both else "it is a secret of one of the two"
         findings.append(Finding(f"secret {name}", UNCHECKED if both else DIFFERS, why))
     told = [f"{name} = {value if isinstance(value, str) else list(value)}" for name, value in old.items()]
     return Layer("parameters", tuple(findings), ", ".join([*told, f"seed {before['seed']}"]))
+
+
+def _secrets(recipe: _Document) -> tuple[str, ...]:
+    """The names of the variables and parameters whose values nobody knows."""
+    secret = (f"parameter {one['name']}" for one in recipe["parameters"] if one.get("secret"))
+    return (*recipe["variables"]["secrets"], *secret)
 
 
 def host(before: _Document, after: _Document) -> Layer:

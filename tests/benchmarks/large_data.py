@@ -4,7 +4,7 @@
 
 Needs that much room and some minutes. Prints for each command how long it took, the processor time of all of its
 processes, the peak memory of the runner, and how many bytes this asked the system for, which for unchanged data is
-what Python takes to start, and the digests that are remembered. Ends with 1 when a command does not end as it should.
+what Python takes to start, and the digests that are remembered. Ends with 1 when a command does not end well.
 
 With two busy cores and a slow disk, where times say little and the other numbers do (2026-11-28):
 

@@ -95,6 +95,7 @@ def test_the_program_finds_fixed_places_and_owns_what_it_makes(workspace: Worksp
         "echo made > made; echo there > $1/there\n"
         "echo no > data/table.csv || echo the input is read-only\n"
         "echo $LANG $FOREIGN; cat /proc/1/comm; echo said >&2\n"
+        """echo '{"name": "inside", "value": 0.5}' >> "$PROJRUN_METRICS"\n"""
     )
     in_image(workspace, script)
     text = (workspace.root / "ProjectSpec.yaml").read_text()
@@ -110,6 +111,8 @@ def test_the_program_finds_fixed_places_and_owns_what_it_makes(workspace: Worksp
     assert (workspace.root / "made").stat().st_uid == os.getuid()
     run = next((workspace.store / "runs").iterdir())
     assert (run / "there").stat().st_uid == os.getuid()
+    reported = json.loads((run / "outcome.json").read_text())["metrics"]
+    assert reported == [{"name": "inside", "value": 0.5, "file": "PROJRUN_METRICS"}]
     assert (workspace.root / "data" / "table.csv").read_text() == "a,b\n1,2\n"
     streams = {mark[2] for mark in map(json.loads, (run / "output.index").read_text().splitlines())}
     assert {"stdout", "stderr"} <= streams
@@ -196,24 +199,29 @@ def test_secrets_reach_the_program_and_the_build_and_are_kept_nowhere(
     workspace: Workspace, slim: str, engine: Engine
 ) -> None:
     secret = "/run/secrets/BUILD_TOKEN"
+    quoted = 'echo "${v%%/*}%2F${v#*/}"'  # as an address has it
     workspace.repository.write(
         "Dockerfile",
-        f"FROM {images.SLIM}\nRUN --mount=type=secret,id=BUILD_TOKEN wc -c < {secret} > /length; cat {secret}\n",
+        f"FROM {images.SLIM}\nRUN --mount=type=secret,id=BUILD_TOKEN wc -c < {secret} > /length; cat {secret};"
+        f" v=$(cat {secret}); {quoted}\n",
     )
     workspace.repository.write(
-        "script.sh", "cat /length; echo the token is $RUN_TOKEN; env > $1/seen; wc -c < $1/seen > /dev/null\n"
+        "script.sh",
+        f"cat /length; echo the token is $RUN_TOKEN; v=$RUN_TOKEN; {quoted}\n"
+        "env > $1/seen; wc -c < $1/seen > /dev/null\n",
     )
     workspace.entry_point(
         "sh script.sh {run_dir}",
         environment="{docker: {file: Dockerfile, secrets: [BUILD_TOKEN]}, secrets: [RUN_TOKEN]}",
     )
-    variables = {"BUILD_TOKEN": "hush-hush-build", "RUN_TOKEN": "hush-hush-run"}
+    variables = {"BUILD_TOKEN": "hush-hush/build", "RUN_TOKEN": "hush-hush/run"}
     done = workspace.projrun("run", "--json", variables=variables)
     assert done.code == 0, done.err
-    assert program_output(workspace, done.data) == ["15", "the token is ***"]
+    assert program_output(workspace, done.data) == ["15", "the token is ***", "***"]
     assert container_of(done.data)["build"]["secrets"] == ["BUILD_TOKEN"]
     seen = workspace.store / "runs" / done.data["run"] / "seen"
-    assert "hush-hush-run" in seen.read_text()  # the program may write what it likes into its directory
+    assert "hush-hush/run" in seen.read_text()  # the program may write what it likes into its directory
+    assert "secret-written" in [flag["code"] for flag in done.data["outcome"]["flags"]]
     seen.unlink()
     kept = [path for path in workspace.home.rglob("*") if path.is_file() and b"hush-hush" in path.read_bytes()]
     assert kept == []

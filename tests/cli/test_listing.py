@@ -31,10 +31,10 @@ def test_runs_are_listed_newest_first_and_sorted_as_asked(workspace: Workspace, 
 
 
 def test_csv_has_a_column_for_each_fact(workspace: Workspace, three: list[str]) -> None:
-    rows = list(csv.DictReader(io.StringIO(workspace.projrun("runs", "--csv", "--sort", "started").out)))
+    rows = list(csv.DictReader(io.StringIO(workspace.projrun("runs", "--format", "csv", "--sort", "started").out)))
     assert [row["id"] for row in rows] == three
-    assert [row["param.depth"] for row in rows] == ["1", "3", "2"]
-    assert {row["metric.rmse"] for row in rows} == {"0.25"}
+    assert [row["params.depth"] for row in rows] == ["1", "3", "2"]
+    assert {row["metrics.rmse"] for row in rows} == {"0.25"}
 
 
 def test_a_project_sees_its_own_runs_and_all_of_them_when_asked(

@@ -33,7 +33,7 @@ def test_a_secret_given_as_anything_else_is_not_stored(
     assert files_with(workspace.store, SECRET) == []
     for verb in (
         ["runs"],
-        ["runs", "--csv"],
+        ["runs", "--format", "csv"],
         ["show"],
         ["show", "--json"],
         ["logs"],
@@ -69,12 +69,21 @@ def test_a_short_secret_does_not_damage_what_projrun_computed(
     assert "secret-short" in [flag["code"] for flag in shown["recipe"]["flags"]] or len(secret) > 3
 
 
-def test_a_password_in_an_address_reaches_the_program_and_is_flagged(workspace: Workspace) -> None:
-    workspace.entry_point("echo {where}", more="    parameters: {where: uri}\n")
-    address = "postgres://me:pass@host/db"
-    assert workspace.projrun("run", "-q", "-P", f"where={address}").out == f"{address}\n"
-    assert "password-recorded" in [flag["code"] for flag in workspace.last()["recipe"]["flags"]]
-    assert "password-recorded" not in [
+def test_a_password_in_an_address_reaches_the_program_and_is_masked_and_flagged(workspace: Workspace) -> None:
+    script = "import sys; print(len(sys.argv[1]), sys.argv[1])"
+    workspace.entry_point(
+        json.dumps(["python", "-c", script, "{where}"]),
+        more="    parameters: {where: uri}\n",
+    )
+    address = "postgres://me:p/a@ss/word@host/db"
+    done = workspace.projrun("run", "-q", "-P", f"where={address}")
+    assert done.out == f"{len(address)} postgres://me:***@host/db\n"
+    assert "password-masked" in [flag["code"] for flag in workspace.last()["recipe"]["flags"]]
+    assert files_with(workspace.store, "a@ss/w") == []
+    again = workspace.projrun("reproduce", "last")
+    assert again.code == 2
+    assert "held a password, which is recorded nowhere" in again.err
+    assert "password-masked" not in [
         flag["code"] for flag in workspace.run("-P", "where=s3://me@host/a:b@c")["recipe"]["flags"]
     ]
 

@@ -34,7 +34,7 @@ def test_a_closed_or_full_stream_does_not_stop_a_run(workspace: Workspace, close
 def test_a_reader_that_goes_away_changes_no_exit_code(workspace: Workspace) -> None:
     workspace.entry_point('[sh, -c, "exit 7"]')
     assert shell(workspace, 'projrun run --json | true; exit "${PIPESTATUS[0]}"').returncode == 7
-    for verb in ("runs", "runs --json", "runs --csv", "show --json", "logs"):
+    for verb in ("runs", "runs --json", "runs --format csv", "show --json", "logs"):
         done = shell(workspace, f'projrun {verb} | true; exit "${{PIPESTATUS[0]}}"')
         assert done.returncode == 0, done.stderr
         assert done.stderr == b""
@@ -115,7 +115,9 @@ def test_a_store_that_is_not_there_is_not_rebuilt(workspace: Workspace, tmp_path
     assert not (tmp_path / "typo").exists()
 
 
-@pytest.mark.parametrize("verb", ["runs", "runs --csv", "show", "logs", "run --dry-run", "--help", "show --json"])
+@pytest.mark.parametrize(
+    "verb", ["runs", "runs --format csv", "show", "logs", "run --dry-run", "--help", "show --json"]
+)
 def test_a_full_standard_output_is_no_defect(workspace: Workspace, verb: str) -> None:
     workspace.run("-e", "free")
     done = shell(workspace, f"projrun {verb} >/dev/full")

@@ -38,10 +38,15 @@ def python(code: str, *words: str, **fields: Any) -> Request:
 
 
 @contextmanager
-def runner(request: Request, *, graces: dict[str, float] | None = None, **options: Any) -> Iterator[Runner]:
-    """A process that executes ``request``; killed at the end of the block should it still be there."""
+def runner(
+    request: Request, *, graces: dict[str, float] | None = None, within: tuple[str, ...] = (), **options: Any
+) -> Iterator[Runner]:
+    """A process that executes ``request``; killed at the end of the block should it still be there.
+
+    ``within`` is a command that becomes it.
+    """
     document = {**dataclasses.asdict(request), "graces": graces or {}}
-    argv = [sys.executable, "-m", "tests.execution.runner_process", json.dumps(document)]
+    argv = [*within, sys.executable, "-m", "tests.execution.runner_process", json.dumps(document)]
     streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
     with subprocess.Popen(argv, cwd=ROOT, **streams) as process:
         try:

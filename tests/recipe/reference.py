@@ -22,7 +22,7 @@ every key below is present unless it says *optional*. A later projrun reads vers
 is newer.
 
 - No value of a secret is in them, and no user name or password of the address the source comes from. (A password
-  in a `uri` parameter is a value like any other: it is kept, and the run is flagged.)
+  in a `uri` parameter is masked too, and the run is flagged.)
 - Times are UTC, ISO 8601 with microseconds: they sort as text. Sizes are bytes, durations seconds.
 - A path's bytes that are not UTF-8 are lone surrogates, `\\udc80` to `\\udcff` (Python's `surrogateescape`).
 """

@@ -132,7 +132,14 @@ def test_the_recipe_holds_no_secret_and_no_userinfo(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     ("address", "clean"),
     [
-        ("https://user:pw@host/x@y", "https://host/x@y"),
+        ("https://user:pw@host.example/x@y", "https://host.example/x@y"),
+        ("git+https://user:pw@localhost:8080/x@y", "git+https://localhost:8080/x@y"),
+        ("https://user:p/w@host/x", "https://host/x"),
+        ("https://user:p@s/w@host/x", "https://host/x"),
+        ("https://user:p/@w@[::1]:80/x", "https://[::1]:80/x"),
+        ("https://user:pw@host/x@y", "https://y"),  # it could be the password: nothing tells
+        ("https://host:8080/x@y", "https://host:8080/x@y"),
+        ("--https://user:pw@host/x", "--https://host/x"),
         ("https://token@host/x", "https://host/x"),
         ("ssh://git@host/x", "ssh://git@host/x"),
         ("ssh://git:pw@host/x", "ssh://host/x"),

@@ -404,7 +404,7 @@ def test_everything_wrong_is_told_at_once() -> None:
     assert "-P depth: '31' must be at most 30 (depth is declared as int, maximum 30: Tree depth.)" in text
     assert "did you mean 'gini'?" in text
     assert "-P detph: the entry point 'train' has no such parameter (did you mean 'depth'?)" in text
-    assert "-P '2x=1': '2x' is no name of a parameter" in text
+    assert "-P '2x=': '2x' is no name of a parameter" in text
     assert "-P rate: no value is given: write -P rate=FLOAT" in text
     assert "no value for seeds (list of int), and no default (add -P seeds=LIST)" in text
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from projrun.core.errors import UsageError
+from projrun.core.errors import StoreError, UsageError
 from projrun.data.model import Metric
-from projrun.store import index as index_module
+from projrun.store import refreshing
 from projrun.store.index import RunQuery
 from projrun.store.store import Store
 from tests.recipe import parts
@@ -206,7 +206,7 @@ def test_directories_are_not_compared_again_while_none_came_or_went(
     def never(runs: Path) -> list[str]:
         raise AssertionError("the run directories were listed")
 
-    monkeypatch.setattr(index_module, "_names", never)
+    monkeypatch.setattr(refreshing, "names_in", never)
     assert [row.id for row in store.list_runs(RunQuery())] == [run]
 
 
@@ -230,9 +230,16 @@ def test_a_busy_index_gives_the_same_listing(store: Store, monkeypatch: pytest.M
     try:
         store.index.record(store.runs_directory / added)
         found = store.list_runs(RunQuery())
+        with pytest.raises(StoreError) as refused:
+            store.rebuild()
     finally:
         connection.close()
     assert found == (replace(expected[0], id=added, started="2023-11-14T22:13:21.250000Z"), expected[0])
+    assert refused.value.why == "somebody else is writing it"
+    (notice,) = store.index.notices
+    assert notice.endswith(": somebody else is writing it")
+    store.list_runs(RunQuery())
+    assert store.index.notices == [notice]
 
 
 def test_the_index_is_in_wal_mode(store: Store) -> None:
@@ -241,3 +248,20 @@ def test_the_index_is_in_wal_mode(store: Store) -> None:
     connection = sqlite3.connect(store.path / "index.sqlite")
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     connection.close()
+
+
+@pytest.mark.parametrize("way", ["first", "rebuild", "cut off"])
+def test_what_finds_runs_by_time_is_there_after_every_listing(store: Store, way: str) -> None:
+    whole_run(store)
+    store.list_runs(RunQuery())
+    if way == "rebuild":
+        store.rebuild()
+    if way == "cut off":  # a rebuild that was killed before it came to these
+        _statement("DROP INDEX runs_by_start", "DROP INDEX runs_by_root", "DELETE FROM seen")(
+            store.path / "index.sqlite"
+        )
+        store.list_runs(RunQuery())
+    connection = sqlite3.connect(store.path / "index.sqlite")
+    found = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'index'")}
+    connection.close()
+    assert {"runs_by_start", "runs_by_root", "runs_running"} <= found

@@ -116,30 +116,6 @@ def test_a_run_whose_process_was_killed_is_lost(store: Store) -> None:
     assert validate_store(store.path) == 1
 
 
-def test_two_hundred_runs_at_once_are_two_hundred_whole_records(store: Store) -> None:
-    program = (
-        "import sys; from pathlib import Path; from projrun.store.store import Store;"
-        "from tests.store.writing import whole_run; store = Store(Path(sys.argv[1])); sys.stdin.read();\n"
-        "for _ in range(10):\n    run = whole_run(store)\n"
-        "    store.index.record(store.runs_directory / run); print(run)"
-    )
-    processes = [python(program, str(store.path)) for _ in range(20)]
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.close()
-    runs: list[str] = []
-    for process in processes:
-        assert process.stdout is not None
-        runs += process.stdout.read().decode().split()
-        process.stdout.close()
-        assert process.wait() == 0
-    assert len(runs) == len(set(runs)) == 200
-    assert {row.id for row in store.list_runs(RunQuery())} == set(runs)
-    assert {row.status for row in store.list_runs(RunQuery())} == {"finished"}
-    assert validate_store(store.path) == 600
-    assert sorted(path.name for path in store.runs_directory.iterdir()) == sorted(runs)
-
-
 BREAKAGES: dict[str, Callable[[Path], int | None]] = {
     "empty": lambda path: path.write_bytes(b""),
     "truncated": lambda path: path.write_bytes(path.read_bytes()[:-20]),

@@ -12,6 +12,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from projrun.core.disguises import forms
 from projrun.core.engine import failures, trace
 from projrun.core.engine.build_failures import Failed, explained
 from projrun.core.engine.model import Image, ImageRequest
@@ -140,12 +141,13 @@ def _parameters(request: ImageRequest) -> dict[str, str]:
 
 
 def _masked_forms(secrets: Mapping[str, str]) -> list[bytes]:
-    """What stands for a secret in one line of output, the longest first: itself, or each of its lines."""
-    forms: set[str] = set()
+    """What stands for a secret in a line of output, the longest first: it or each of its lines, encoded or not."""
+    found: set[str] = set()
     for value in secrets.values():
         lines = value.strip().splitlines()
-        forms |= {line.strip() for line in lines if len(lines) == 1 or len(line.strip()) >= _WORTH_A_MASK}
-    return sorted((form.encode("utf-8", "surrogateescape") for form in forms if form), key=len, reverse=True)
+        found |= {line.strip() for line in lines if len(lines) == 1 or len(line.strip()) >= _WORTH_A_MASK}
+        found |= {form for form in forms(value) if "\n" not in form}
+    return sorted((form.encode("utf-8", "surrogateescape") for form in found if form), key=len, reverse=True)
 
 
 def _json(line: bytes) -> Mapping[str, Any]:

@@ -8,13 +8,12 @@
 from __future__ import annotations
 
 import math
-import os
 import re
-import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from projrun.core.files import open_plain
 from projrun.core.metrics.numbers import EXACT, Value, as_value, leaves, loads, unfit_name
 
 BLOCK = 1 << 20
@@ -63,12 +62,7 @@ class Block(NamedTuple):
 
 def open_regular(path: Path) -> BinaryIO:
     """A file to be read: no link, pipe or device, which a program can put there too. Raises OSError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
-    file = open(descriptor, "rb", buffering=0)  # noqa: SIM115 - the caller closes it
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        file.close()
-        raise OSError(f"{path.name} is no file")
-    return file
+    return open(open_plain(path), "rb", buffering=0)
 
 
 def blocks(file: BinaryIO, *, end: int, first: int = 1, ended: bool = True) -> Iterator[Block]:

@@ -37,7 +37,9 @@ class NumberText(str):
 class Repeated(dict[str, Any]):
     """A JSON object in which keys occur twice: the first one counts. ``keys_twice`` are those of the others."""
 
-    keys_twice: tuple[str, ...] = ()
+    def __init__(self) -> None:
+        super().__init__()
+        self.keys_twice: list[str] = []
 
 
 def integer(text: str) -> int | NumberText:
@@ -60,9 +62,9 @@ def written(text: str) -> Value | None:
     """What a cell of a table is worth: a number, a truth value, or None for any other text."""
     text = text.strip()
     if _INTEGER.fullmatch(text):
-        return integer(text.removeprefix("+"))
+        return as_value(integer(text.removeprefix("+")))
     if _REAL.fullmatch(text):
-        return real(text.removeprefix("+"))
+        return as_value(real(text.removeprefix("+")))
     return _WORDS.get(text.lower()) if len(text) <= len("+infinity") else None
 
 
@@ -85,13 +87,11 @@ def _first(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) == len(pairs):
         return dict(pairs)
     repeated = Repeated()
-    twice = []
     for key, value in pairs:
         if key in repeated:
-            twice.append(key)
+            repeated.keys_twice.append(key)
         else:
             repeated[key] = value
-    repeated.keys_twice = tuple(twice)
     return repeated
 
 

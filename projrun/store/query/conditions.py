@@ -10,16 +10,13 @@ import datetime as dt
 from collections.abc import Mapping
 from typing import Protocol
 
-from projrun.core.nearest import did_you_mean
+from projrun.core.nearest import nearest
 from projrun.store import facts
+from projrun.store.facts import INPUT, METRICS, PARAMS, TAG
 from projrun.store.query import columns, comparisons
 from projrun.store.query.mistakes import mistake
 from projrun.store.query.model import (
-    INPUT,
-    METRICS,
     NUMBER,
-    PARAMS,
-    TAG,
     TEXT,
     TRUTH,
     Alone,
@@ -38,6 +35,9 @@ from projrun.store.query.sql import ALWAYS, NEVER, Sql, joined
 
 _KINDS = {NUMBER: (facts.NUMBER, facts.HUGE), TEXT: (facts.TEXT,), TRUTH: (facts.TRUTH,)}
 _NAMES = {PARAMS: "parameter", METRICS: "metric", TAG: "tag", INPUT: "input"}
+
+_SHOWN = 8
+_COMPARED = 2000  # names: more take too long
 
 
 class Catalog(Protocol):
@@ -86,16 +86,22 @@ class Conditions:
         found = self._catalog.kinds(field)
         if not found and field.group != TAG and self._catalog.has_runs():
             what = _NAMES[field.group]
-            known = [Field(field.group, name).text for name in self._catalog.known(field.group)[:1000]]
             raise mistake(
                 self._text,
                 at,
-                f"no run has a{'n' * (what[0] in 'aeiou')} {what} {field.name!r}",
-                hint=did_you_mean(field.text, known)
-                if known
-                else f"no run has any {what} yet: projrun runs --all",
+                f"no run has a{'n' * (what[0] in 'aeiou')} {what} {field.name[:80]!r}",
+                hint=self._others(field),
             )
         return found
+
+    def _others(self, field: Field) -> str:
+        """The name that was meant, or some that there are."""
+        known = [Field(field.group, name).text for name in self._catalog.known(field.group)]
+        near = nearest(field.text[:80], known[:_COMPARED])
+        if near or not known:
+            return f"did you mean {near!r}?" if near else "projrun runs --all lists all runs"
+        more = f", and {len(known) - _SHOWN} more" if len(known) > _SHOWN else ""
+        return f"there are {', '.join(known[:_SHOWN])}{more}"
 
     def _parts(self, condition: Comparison | Like | In | Is | Alone) -> list[Sql]:
         """The runs of a condition about a fact, as statements of which each gives some."""

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from projrun.core.errors import UsageError
 from projrun.core.nearest import nearest
+from projrun.store.facts import GROUPS
 from projrun.store.query.mistakes import mistake
-from projrun.store.query.model import FIELDS, GROUPS, PLAIN_KEY, Field
+from projrun.store.query.model import FIELDS, PLAIN_KEY, Field
 
 WORD, FIELD, NUMBER, TEXT, SIGN, END = "word", "field", "number", "text", "sign", "end"
 

@@ -11,10 +11,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from decimal import Decimal
 
-# Facts: what runs have by a name of their own choice.
-PARAMS, METRICS, TAG, INPUT = "params", "metrics", "tag", "input"
-GROUPS = (PARAMS, METRICS, TAG, INPUT)
-
 # What the fields that every run may have are compared as.
 TEXT, NUMBER, TRUTH, TIME, DURATION, STATUS, DIGEST = (
     *("text", "number", "truth value", "time", "duration"),

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from projrun.core.errors import UsageError
+from projrun.store.facts import GROUPS
 from projrun.store.query.lexer import END, FIELD, NUMBER, TEXT, WORD, Token, tokens, unknown_field
 from projrun.store.query.mistakes import mistake
 from projrun.store.query.model import (
     EVERYTHING,
     FIELDS,
-    GROUPS,
     Alone,
     And,
     Comparison,

@@ -42,14 +42,12 @@ class Selection:
         """
         tables: list[Sql] = []
         terms: list[Sql] = []
-        oldest_first = False
+        by_time = next((key for key in sort if key.field == _STARTED), None)
         for key in sort:
-            if key.field == _STARTED:
-                oldest_first = not key.descending
             direction = Sql(" DESC" if key.descending else " ASC")
             terms += self._own(key.field, direction) or self._fact(key, tables, direction)
-        direction = Sql(" ASC" if oldest_first else " DESC")
-        if not any(key.field == _STARTED for key in sort):
+        direction = Sql(" ASC" if by_time and not by_time.descending else " DESC")
+        if not by_time:
             terms.append(Sql("r.started") + direction)
         terms.append(Sql("r.id") + direction)
         return (

@@ -1,0 +1,52 @@
+"""What SQLite asks of a file system, and some mounted from a network do not have."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+from pathlib import Path
+
+_BYTES = 4096
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def shares_memory(folder: Path) -> bool:
+    """Whether processes can share memory through its files. Raises OSError when none can be made there.
+
+    SQLite itself finds out too late: it has then marked the file as one that has such a log, and cannot read it.
+    (https://www.sqlite.org/wal.html, "Use of WAL Without Shared-Memory")
+    """
+    import mmap  # only when an index is made
+
+    file = folder / f".shared.{os.urandom(4).hex()}"
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(descriptor, bytes(_BYTES))  # not truncate: on a full disk the write to memory would kill us
+        with mmap.mmap(descriptor, _BYTES) as memory:
+            memory[0] = 1
+        return os.pread(descriptor, 1, 0) == b"\1"
+    except OSError as error:
+        if error.errno in _FULL:
+            raise
+        return False
+    finally:
+        os.close(descriptor)
+        with contextlib.suppress(OSError):
+            file.unlink()
+
+
+def require_locks(file: Path) -> None:
+    """Raises OSError where parts of a file cannot be locked; a file that is not there tells nothing.
+
+    SQLite takes that refusal for somebody else's lock, and would wait in vain.
+    """
+    try:
+        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    finally:
+        os.close(descriptor)
