@@ -13,14 +13,14 @@ from projrun.core.locks import Held, is_held, take
 from projrun.core.removal import remove_tree, size_of
 from projrun.store.failures import writing
 from projrun.store.ids import is_id
-from projrun.store.run import ALIVE, PARAMETERS
+from projrun.store.run import ALIVE, PARAMETERS, ROOM
 
 _PATIENCE = 1.0  # seconds
 _GONE = ".gone"
 _NEW = ".new"
 _PART = ".part"
 # What a run has in its directory for its program alone, and removes itself unless it is killed.
-_PASSING = (PARAMETERS, "bytecode", "startup")
+_PASSING = (PARAMETERS, ROOM, "bytecode", "startup")
 
 
 class StillRuns(UsageError):

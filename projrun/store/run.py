@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from projrun.core.errors import StoreError
-from projrun.core.files import is_directory, read_json, write_atomic, write_json
+from projrun.core.files import create, is_directory, read_json, write_atomic, write_json
 from projrun.core.locks import Held, is_held
 from projrun.store.failures import writing
 
@@ -23,12 +23,14 @@ VERDICT = "verdict.json"  # of a run that was done after another one, when it ha
 ALIVE = "alive"
 PARAMETERS = "params.json"
 METRICS = "metrics.jsonl"
+ROOM = "room"  # taken on the disk before the program can fill it, and given back for outcome.json
+_ROOM_BYTES = 64 * 1024
 MOVED = "outputs"  # what a run wrote and could not be made objects
 # What projrun itself writes to a run's directory, without secrets; params.json is dropped when the program ends.
 OURS = frozenset(
     {
         *(f"{kind}.json" for kind in (*DOCUMENTS, "verdict", "labels")),
-        *(ALIVE, PARAMETERS, "labels.lock", "output.log", "output.index", "startup", "bytecode"),
+        *(ALIVE, PARAMETERS, ROOM, "labels.lock", "output.log", "output.index", "startup", "bytecode"),
     }
 )
 
@@ -51,11 +53,15 @@ class RunDirectory:
         self._write("start", document)
 
     def write_recipe(self, document: Mapping[str, Any]) -> None:
-        """Writes recipe.json, once: a recipe never changes. Raises StoreError."""
+        """Writes recipe.json, once: a recipe never changes. Takes the room for the outcome. Raises StoreError."""
         self._write("recipe", document)
+        with writing(self.path), create(self.path / ROOM, mode=0o600) as file:
+            file.write(os.urandom(_ROOM_BYTES))  # zeros take no room on a file system that compresses
 
     def write_outcome(self, document: Mapping[str, Any]) -> None:
         """Writes outcome.json, once: with it the run is over. Raises StoreError."""
+        with contextlib.suppress(OSError):
+            (self.path / ROOM).unlink()
         self._write("outcome", document)
 
     def write_parameters(self, data: bytes) -> None:
@@ -154,8 +160,9 @@ def read_run(path: Path) -> RunRecord:
         status = RUNNING
     else:
         status = LOST
-        with contextlib.suppress(OSError):  # its runner would have: the file holds values as they were given
-            (path / PARAMETERS).unlink()
+        for name in (PARAMETERS, ROOM):  # its runner would have: the first holds values as they were given
+            with contextlib.suppress(OSError):
+                (path / name).unlink()
         if not (path / "outcome.json").exists():
             problems.append("its process ended without writing what happened")
     if documents["start"] is None and not (path / "start.json").exists() and not alive:
