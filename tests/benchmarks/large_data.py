@@ -4,7 +4,16 @@
 
 Needs that much room and some minutes. Prints for each command how long it took, the processor time of all of its
 processes, the peak memory of the runner, and how many bytes this asked the system for, which for unchanged data is
-what Python takes to start. Ends with 1 when a command does not end as it should.
+what Python takes to start, and the digests that are remembered. Ends with 1 when a command does not end well.
+
+With two busy cores and a slow disk, where times say little and the other numbers do (2026-11-28):
+
+    run                          12.8 s of processors   123 MB   5051 MB read
+    run, again                    3.6 s                 115 MB     55 MB
+    data status                   3.1 s                 121 MB     53 MB
+    reproduce last --check        2.6 s                 123 MB     56 MB
+    reproduce last               68.0 s                 145 MB  10192 MB   once to copy it, once to hash the copy
+    the same --check, one file changed: exit code 114, 4.9 s of processors
 """
 
 from __future__ import annotations
