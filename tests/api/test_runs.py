@@ -88,6 +88,8 @@ def test_a_mistake_is_told_at_once(store: projrun.Store) -> None:
         store.runs(sort="started desc")
     with pytest.raises(projrun.UsageError) as told:
         store.runs().dataframe(["id", "params.dept"])
+    with pytest.raises(projrun.UsageError, match="limit -1"):
+        store.runs(limit=-1)
     assert told.value.hint == "did you mean params.depth?"
     with pytest.raises(projrun.UsageError, match="there is no store at"):
         projrun.Store(store.path / "nowhere").runs()
@@ -118,6 +120,7 @@ def test_a_data_frame_of_nothing_has_its_columns_and_types(store: projrun.Store)
     frame = store.runs("params.depth > 100").dataframe()
     assert len(frame) == 0
     assert str(frame.dtypes["started"]) == "datetime64[us, UTC]"
+    assert list(store.runs().dataframe("metrics.rmse, id").columns) == ["metrics.rmse", "id"]
     chosen = store.runs().dataframe(["metrics.rmse, id", "tag.paper"])
     assert list(chosen.columns) == ["metrics.rmse", "id", "tag.paper"]
     assert pd.isna(chosen["tag.paper"][0])
