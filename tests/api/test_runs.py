@@ -166,3 +166,9 @@ def test_every_public_name_is_there_and_no_other() -> None:
         assert getattr(projrun, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'Stroe'"):
         projrun.Stroe  # noqa: B018
+
+
+@pytest.mark.parametrize("seed", [True, -1, 2**32, "7"])
+def test_what_is_no_seed_is_refused(seed: Any) -> None:
+    with pytest.raises(projrun.UsageError, match="a seed is a whole number"):
+        projrun.run(".", seed=seed)
