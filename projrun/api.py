@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from projrun.api_given import label, parameter_text, valid_seed, valid_tags
 from projrun.api_run import Run
 from projrun.api_runs import Runs
+from projrun.core.errors import UsageError
 from projrun.core.paths import absolute, cache_directory, store_directory
 from projrun.core.report import STDERR, STDOUT, Reporter, Silent
 from projrun.stopping import Interrupted
@@ -69,6 +70,8 @@ class Store:
         in a project: its runs alone. The runs are asked for when they are needed; what is wrong with the query is
         told at once. Raises UsageError.
         """
+        if limit is not None and limit < 0:
+            raise UsageError(f"limit {limit}: there are no fewer runs than 0", hint="limit=None for all of them")
         self._check_there()
         keys = (sort,) if isinstance(sort, str) else tuple(sort)
         parse(query), parse_sort(keys)

@@ -54,7 +54,8 @@ def valid_tags(tags: Mapping[str, str]) -> dict[str, str]:
 
 def valid_seed(seed: int | None) -> int | None:
     """A seed, or None. Raises UsageError for what is none."""
-    if seed is None or (isinstance(seed, int) and 0 <= seed <= LARGEST_SEED):
+    is_number = isinstance(seed, int) and not isinstance(seed, bool)
+    if seed is None or (is_number and 0 <= seed <= LARGEST_SEED):
         return seed
     raise UsageError(
         f"seed {seed!r}: a seed is a whole number from 0 to {LARGEST_SEED}", hint="seed=7, for example"

@@ -193,13 +193,13 @@ class Run:
         name: str | None = _AS_IT_IS,
         note: str | None = _AS_IT_IS,
         tags: Mapping[str, str] | None = None,
-        without: Iterable[str] = (),
+        without: str | Iterable[str] = (),
     ) -> Run:
         """Changes what it is called, and gives the run as it is then: ``tags`` are added, ``without`` taken away.
 
         None takes name or note away. Raises UsageError for what no record keeps, and StoreError.
         """
-        added, removed = valid_tags(tags or {}), frozenset(without)
+        added, removed = valid_tags(tags or {}), frozenset((without,) if isinstance(without, str) else without)
 
         def change(labels: Labels) -> Labels:
             kept = {key: value for key, value in labels.tags.items() if key not in removed}

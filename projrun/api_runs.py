@@ -40,7 +40,7 @@ class Runs(Sequence[Run]):
         """The same query, asked anew."""
         return Runs(self._store, self.query)
 
-    def dataframe(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    def dataframe(self, columns: str | Sequence[str] | None = None) -> pd.DataFrame:
         """A row for each run, a typed column for each fact: ``id``, ``started``, ``params.x``, ``metrics.y``, ...
 
         ``columns`` chooses and orders them. Takes pandas: the extra ``projrun[pandas]``. Raises UsageError for a
@@ -51,11 +51,11 @@ class Runs(Sequence[Run]):
 
         return frame(columns_of(self.rows, None if columns is None else self.fields(columns)))
 
-    def fields(self, columns: Sequence[str]) -> tuple[Field, ...]:
+    def fields(self, columns: str | Sequence[str]) -> tuple[Field, ...]:
         """The fields that texts name (``id,params.depth``). Raises UsageError for one that no run has."""
         from projrun.store.query.parser import parse_fields
 
-        fields = tuple(key.field for key in parse_fields(columns))
+        fields = tuple(key.field for key in parse_fields((columns,) if isinstance(columns, str) else columns))
         if any(field.group for field in fields):
             check_known(fields, self._store.index.known_facts())
         return fields

@@ -50,7 +50,9 @@ def local_time(text: str) -> str:
 
 
 def number(value: object) -> str:
-    """A metric: six significant digits for a float, the rest as it is."""
+    """A metric: six significant digits for a float, true and false as queries have them, the rest as it is."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
     return f"{value:.6g}" if isinstance(value, float) else printable(str(value))
 
 

@@ -188,7 +188,7 @@ def test_a_damaged_output_is_not_given(project: Path, tmp_path: Path) -> None:
 def test_what_it_is_called_can_be_changed(run: projrun.Run) -> None:
     changed = run.relabel(name="second", tags={"paper": "one"}, without=["draft"])
     assert (changed.name, changed.tags, changed.note) == ("second", {"paper": "one"}, "a note")
-    assert changed.relabel(name="first", note=None, tags={"draft": ""}, without=["paper"]).note is None
+    assert changed.relabel(name="first", note=None, tags={"draft": ""}, without="paper").note is None
     with pytest.raises(projrun.UsageError):
         run.relabel(tags={"": "x"})
 

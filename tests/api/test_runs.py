@@ -88,6 +88,8 @@ def test_a_mistake_is_told_at_once(store: projrun.Store) -> None:
         store.runs(sort="started desc")
     with pytest.raises(projrun.UsageError) as told:
         store.runs().dataframe(["id", "params.dept"])
+    with pytest.raises(projrun.UsageError, match="limit -1"):
+        store.runs(limit=-1)
     assert told.value.hint == "did you mean params.depth?"
     with pytest.raises(projrun.UsageError, match="there is no store at"):
         projrun.Store(store.path / "nowhere").runs()
@@ -118,6 +120,7 @@ def test_a_data_frame_of_nothing_has_its_columns_and_types(store: projrun.Store)
     frame = store.runs("params.depth > 100").dataframe()
     assert len(frame) == 0
     assert str(frame.dtypes["started"]) == "datetime64[us, UTC]"
+    assert list(store.runs().dataframe("metrics.rmse, id").columns) == ["metrics.rmse", "id"]
     chosen = store.runs().dataframe(["metrics.rmse, id", "tag.paper"])
     assert list(chosen.columns) == ["metrics.rmse", "id", "tag.paper"]
     assert pd.isna(chosen["tag.paper"][0])
@@ -163,3 +166,9 @@ def test_every_public_name_is_there_and_no_other() -> None:
         assert getattr(projrun, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'Stroe'"):
         projrun.Stroe  # noqa: B018
+
+
+@pytest.mark.parametrize("seed", [True, -1, 2**32, "7"])
+def test_what_is_no_seed_is_refused(seed: Any) -> None:
+    with pytest.raises(projrun.UsageError, match="a seed is a whole number"):
+        projrun.run(".", seed=seed)

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from projrun.cli.render import number
 from tests.cli.conftest import Workspace
 
 pytestmark = pytest.mark.slow
@@ -65,6 +66,10 @@ log("odd", float("nan"))
 open("m.csv", "w").write("epoch,rate,note\\n1,0.5,a\\n2,0.25,b\\n3,,c\\n")
 open("m.yaml", "w").write("of:\\n  yaml: 1e3\\nodd: 7\\n")
 """
+
+
+def test_truth_values_are_shown_as_a_query_has_them() -> None:
+    assert [number(value) for value in (True, False, 1, 0.5)] == ["true", "false", "1", "0.5"]
 
 
 def test_what_is_reported_in_every_way_is_recorded_and_shown(workspace: Workspace) -> None:

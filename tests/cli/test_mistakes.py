@@ -31,7 +31,7 @@ pytestmark = pytest.mark.slow
         (["env", "show", "--environment"], 2, ["--environment", "projrun env show --help"]),
         (["runs", "--sort", "foo"], 2, ["there is no field 'foo'", "the fields are id, status, started"]),
         (["run", "-v", "853"], 112, ["853", "at least 4 digits"]),
-        (["run", "--tag", "paper"], 2, ["--tag", "key=value"]),
+        (["run", "--tag", "=paper"], 2, ["--tag =paper: a tag has a key", "try: --tag paper=draft, or"]),
         (["run", "nowhere"], 111, ["nowhere"]),
         (["run", "free"], 2, ["'free' is an entry point", "projrun run -e free"]),
         (["run", "ext::sh -c true"], 112, ["transport helper", "https://"]),

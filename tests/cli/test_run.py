@@ -48,10 +48,12 @@ def test_the_second_run_reuses_the_environment(workspace: Workspace) -> None:
 
 
 def test_a_person_sees_the_story_and_where_to_look(workspace: Workspace) -> None:
-    done = workspace.projrun("run", "--name", "first try", "--tag", "paper=draft", "--note", "a note")
+    tags = ("--tag", "paper=draft", "--tag", "checked")
+    done = workspace.projrun("run", "--name", "first try", *tags, "--note", "a note")
     assert done.code == 0, done.err
     assert done.out == "training with 1.5\n"
     run = workspace.last()["run"]
+    assert run in workspace.projrun("runs", 'tag.checked and tag.paper = "draft"').out
     for words in ("a warning", "rmse 0.25", "results/model.txt", f"projrun show {run}", f"projrun logs {run}"):
         assert words in done.err
     shown = workspace.projrun("show", "last").out
