@@ -105,12 +105,12 @@ def refuse_downloads_offline(*, offline: bool, allow_download: bool) -> None:
 
 
 def pairs(texts: tuple[str, ...], option: str) -> dict[str, str]:
-    """``K=V`` texts as a mapping. Raises UsageError for one without ``=``, without a key, or given twice."""
+    """``K`` and ``K=V`` texts as a mapping, K alone to "". Raises UsageError without a key, or for one twice."""
     found: dict[str, str] = {}
     for text in texts:
-        key, equals, value = text.partition("=")
-        if not equals or not key:
-            raise UsageError(f"{option} {text}: not of the form key=value", hint=f"{option} key=value")
+        key, _, value = text.partition("=")
+        if not key:
+            raise UsageError(f"{option} {text}: not of the form key=value, or key", hint=f"{option} key=value")
         if key in found:
             raise UsageError(
                 f"{option} {key} is given twice",

@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     help="The seed (default: a random one).",
 )
 @single("--name", metavar="TEXT", help="A name for the run.")
-@click.option("--tag", "tags", multiple=True, metavar="K=V", help="A tag for the run; repeatable.")
+@click.option("--tag", "tags", multiple=True, metavar="K[=V]", help="A tag for the run; repeatable.")
 @single("--note", metavar="TEXT", help="A note that is kept with the run.")
 @new_store_option
 @click.option(

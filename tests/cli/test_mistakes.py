@@ -49,7 +49,7 @@ pytestmark = pytest.mark.slow
             ["they are count", "try: mean:metrics"],
         ),
         (["run", "-v", "853"], 112, ["853", "at least 4 digits"]),
-        (["run", "--tag", "paper"], 2, ["--tag", "key=value"]),
+        (["run", "--tag", "=paper"], 2, ["--tag", "key=value"]),
         (["run", "nowhere"], 111, ["nowhere"]),
         (["run", "free"], 2, ["'free' is an entry point", "projrun run -e free"]),
         (["run", "ext::sh -c true"], 112, ["transport helper", "https://"]),
