@@ -59,8 +59,7 @@ def test_a_person_sees_the_story_and_where_to_look(workspace: Workspace) -> None
     shown = workspace.projrun("show", "last").out
     for words in (
         "first try",
-        "paper=draft",
-        "tag          good\n",
+        "paper=draft, good\n",
         "a note",
         "finished",
         "depth = 3",
