@@ -131,7 +131,13 @@ def _of_record(record: RunRecord, *, quick: bool) -> Iterator[Fault]:
     verdict = read_verdict(record.path)
     documents = {kind: getattr(record, kind) for kind in (*DOCUMENTS, "labels")} | {"verdict": verdict}
     there = [kind for kind in documents if is_there(record.path / f"{kind}.json")]
-    if "start" not in there or any(documents[kind] is None for kind in there):
+    damaged = [kind for kind in there if documents[kind] is None]
+    if damaged == ["labels"]:
+        yield Fault(
+            "record", record.id, str(record.why_incomplete), f"projrun tag {record.id} KEY=VALUE makes it anew"
+        )
+        return
+    if "start" not in there or damaged:
         yield Fault("record", record.id, record.why_incomplete or "verdict.json is damaged", hint)
         return
     try:

@@ -150,7 +150,7 @@ def _documents(record: RunRecord) -> Documents:
     why = f" ({record.why_incomplete})" if record.why_incomplete else ""
     missing = {
         "start": f"run {record.id} does not say what it is a run of{why}",
-        "recipe": f"run {record.id} has no recipe{why or ': it ended before it was complete'}",
+        "recipe": f"run {record.id} has no recipe: {record.why_no_recipe}",
         "outcome": f"run {record.id} has no outcome{why or ': it is not over'}",
     }
     return Documents(record.id, record.status, record.start, record.recipe, record.outcome, missing)

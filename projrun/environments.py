@@ -229,7 +229,7 @@ def _of_run(store: Store, run: str) -> Meant:
     if recipe is None:
         raise EnvironmentFailure(
             f"run {record.id} has no recipe",
-            why=record.why_incomplete or "It ended before there was one.",
+            why=record.why_no_recipe,
             hint=f"projrun show {record.id}",
         )
     return Meant(recipe["environment"]["key"], recipe, record.id)

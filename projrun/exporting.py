@@ -95,7 +95,7 @@ def _recipe_of(options: ExportOptions, run: str) -> Mapping[str, Any]:
     if record.recipe is None:
         raise EnvironmentFailure(
             f"run {record.id} has no recipe",
-            why=record.why_incomplete or "it ended before its recipe was complete",
+            why=record.why_no_recipe,
             hint="projrun show RUN tells what is known of it",
         )
     return record.recipe

@@ -51,7 +51,9 @@ def judged_again(
         layers.host(old, recipe),
         layers.exit_code(before, outcome, why),
         outputs_layer(outputs, why if old["outputs"] or old["metrics"] else ""),
-        metrics_layer(measured, why if old["metrics"] else "", declared=bool(old["metrics"])),
+        metrics_layer(
+            measured, why if old["metrics"] or outcome["metrics"] else "", declared=bool(old["metrics"])
+        ),
     )
     return decide(found, outputs, measured)
 

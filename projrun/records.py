@@ -71,10 +71,9 @@ def find_record(text: str, store: Path) -> Record:
     read = opened.read(run)
     if not place.exists():
         living = read.status == RUNNING
-        end = "it has not come to its program yet" if living else "it ended before its recipe was complete"
         raise UsageError(
             f"run {run} has no recipe",
-            why=read.why_incomplete or end,
+            why=read.why_no_recipe,
             hint=f"projrun show {run} tells {'how far it is' if living else 'why it ended'};"
             " name one that began: projrun runs",
         )

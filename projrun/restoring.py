@@ -72,7 +72,7 @@ def _recorded(store: Store, run: str) -> _Recorded:
     if record.recipe is None:
         raise SourceError(
             f"run {record.id} has no recipe",
-            why=record.why_incomplete or "it ended before its recipe was complete",
+            why=record.why_no_recipe,
             hint=_SHOW.format(run=record.id),
         )
     try:

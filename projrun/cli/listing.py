@@ -10,7 +10,7 @@ import click
 from projrun.cli.render import Column, local_time, number, printable, status, table
 from projrun.core.amounts import duration
 from projrun.store.columns import TEXT, Compared, compared, facts_of, text_of, value_of
-from projrun.store.facts import METRICS
+from projrun.store.facts import METRICS, TAG
 from projrun.store.query.model import Field
 
 if TYPE_CHECKING:
@@ -93,6 +93,8 @@ def _column_text(name: str, value: Any) -> str:
         return ""
     if name in ("started", "ended"):
         return local_time(value)
+    if name.startswith(f"{TAG}.") and value == "":
+        return "yes"  # it is there, without a value
     if name.rpartition(":")[2] == "duration" and isinstance(value, int | float):
         return duration(value)
     return number(value) if isinstance(value, float) else printable(text_of(value))

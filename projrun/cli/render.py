@@ -53,7 +53,9 @@ def number(value: object) -> str:
     """A metric: six significant digits for a float, true and false as queries have them, the rest as it is."""
     if isinstance(value, bool):
         return "true" if value else "false"
-    return f"{value:.6g}" if isinstance(value, float) else printable(str(value))
+    if isinstance(value, float):
+        return f"{value:.6g}".replace("inf", "Infinity").replace("nan", "NaN")  # as records have them
+    return printable(str(value))
 
 
 def value_text(raw: str | Sequence[str]) -> str:

@@ -53,6 +53,12 @@ def rm(  # noqa: PLR0913, PLR0917 - one parameter for each option of the command
     from projrun.spec.load import project_around
     from projrun.store.store import Store
 
+    if words and where is not None:
+        raise UsageError(
+            f"{words[0]} and --where are given",
+            why="runs are removed that are named, or those of a query",
+            hint='leave one of them out; a query names one too: id = "k3f9"',
+        )
     opened = Store(store_directory(store))
     named = [run for word in words for run in listed(word)]
     runs = picked(opened, named, where, project=project_around(Path()), everywhere=everywhere)

@@ -103,3 +103,9 @@ def share(group: str | None, close: bool, store: Path | None) -> None:
         return
     name, files = sharing.share(directory, group)
     click.echo(f"{directory}: {files} files, shared with the group {name}", err=True)
+    if closed := sharing.closed_above(directory):
+        click.echo(
+            f"note: the group cannot come to it, as {closed} is closed: chmod o+x {closed},"
+            " or share a store elsewhere: --store DIR",
+            err=True,
+        )

@@ -11,7 +11,9 @@ import click
 
 from projrun.cli.options import all_option, clean, json_option, store_option, where_option
 from projrun.cli.relabelling import print_labels, relabelled, stores_runs
+from projrun.cli.render import printable
 from projrun.core.errors import UsageError
+from projrun.core.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from projrun.core.labels import Labels
@@ -53,15 +55,24 @@ def tag(
             hint=f"leave out {both[0]}, or --remove {both[0]}",
         )
 
+    gone: set[str] = set()
+    seen: set[str] = set()
+
     def change(labels: Labels) -> Labels:
         from dataclasses import replace
 
+        gone.update(unwanted & labels.tags.keys())
+        seen.update(labels.tags)
         left = {key: value for key, value in labels.tags.items() if key not in unwanted}
         return replace(labels, tags={**left, **wanted})
 
     chosen = stores_runs(runs, where, store, everywhere=everywhere)
     asked = not wanted and not unwanted
     print_labels(relabelled(chosen, None if asked else change), "tags", as_json=as_json, asked=asked)
+    for key in sorted(unwanted - gone):
+        click.echo(
+            f"note: no tag {printable(key)!r} was there. {did_you_mean(key, sorted(seen))}".rstrip(), err=True
+        )
 
 
 def _read(texts: Sequence[str]) -> Mapping[str, str]:

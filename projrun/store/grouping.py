@@ -98,7 +98,7 @@ def _shown(ranked: _Ranked) -> Any:
     rank, value = ranked
     if rank in (_NAN, _NONE):
         return math.nan if rank == _NAN else None
-    return value if isinstance(value, (int, float, str)) else str(value)
+    return value if isinstance(value, (int, float, str)) else str(value).lower().replace("e+", "e")
 
 
 def _values(aggregates: Sequence[Aggregate], rows: Sequence[tuple[_Ranked, ...]]) -> tuple[Any, ...]:

@@ -140,6 +140,13 @@ class RunRecord:
     why_incomplete: str | None
     labels: Mapping[str, Any] | None = None
 
+    @property
+    def why_no_recipe(self) -> str:
+        """Why it has no recipe, if it has none."""
+        living = self.status == RUNNING
+        told = "it has not come to its program yet" if living else "it ended before its recipe was complete"
+        return self.why_incomplete or told
+
 
 def read_run(path: Path) -> RunRecord:
     """Reads a run's directory. What is missing, truncated or foreign is told, never raised."""

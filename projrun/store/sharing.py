@@ -43,6 +43,17 @@ def group_of(store: Path) -> str | None:
     return _name(store.stat().st_gid) if is_shared(store) else None
 
 
+def closed_above(store: Path) -> Path | None:
+    """The uppermost directory above a shared store that keeps its group out; None when all of them let it pass."""
+    group = store.stat().st_gid
+    for folder in reversed(store.resolve().parents):
+        status = folder.stat()
+        passing = stat.S_IXGRP if status.st_gid == group else stat.S_IXOTH
+        if not status.st_mode & passing:
+            return folder
+    return None
+
+
 def _number(group: str) -> int:
     import grp
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap  # noqa: F401 - as sqlite3
 import os
 import sqlite3  # noqa: F401 - the users below may not read where Python is
 import stat
@@ -144,3 +145,15 @@ def test_what_a_link_leads_to_keeps_its_rights(tmp_path: Path) -> None:
     (tmp_path / "store" / "runs" / "link").symlink_to(outside)
     sharing.share(tmp_path / "store", None)
     assert stat.S_IMODE(outside.stat().st_mode) == 0o604
+
+
+def test_a_directory_above_that_keeps_the_group_out_is_named(place: Path) -> None:
+    store = place / "a" / "b" / "store"
+    sharing.share(store, str(GROUP))
+    (place / "a").chmod(0o711)
+    for closed in (place / "a" / "b", place / "a"):
+        closed.chmod(0o700)
+        assert sharing.closed_above(store) == closed.resolve()
+    for opened in (place / "a", place / "a" / "b"):
+        opened.chmod(0o711)
+    assert sharing.closed_above(store) is None
