@@ -6,10 +6,11 @@ import contextlib
 import errno
 import fcntl
 import os
+import stat
 from pathlib import Path
 
 _BYTES = 4096
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def shares_memory(folder: Path) -> bool:
@@ -23,7 +24,9 @@ def shares_memory(folder: Path) -> bool:
     file = folder / f".shared.{os.urandom(4).hex()}"
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        os.write(descriptor, bytes(_BYTES))  # not truncate: on a full disk the write to memory would kill us
+        left = _BYTES  # not truncate: on a full disk the write to memory would kill us
+        while left:
+            left -= os.write(descriptor, bytes(left))
         with mmap.mmap(descriptor, _BYTES) as memory:
             memory[0] = 1
         return os.pread(descriptor, 1, 0) == b"\1"
@@ -43,10 +46,11 @@ def require_locks(file: Path) -> None:
     SQLite takes that refusal for somebody else's lock, and would wait in vain.
     """
     try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # nobody may ever write to a pipe
     except FileNotFoundError:
         return
     try:
-        fcntl.lockf(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        if stat.S_ISREG(os.fstat(descriptor).st_mode):
+            fcntl.lockf(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     finally:
         os.close(descriptor)
