@@ -129,7 +129,10 @@ def _usage(error: click.UsageError, arguments: list[str]) -> UsageError:
     """Click's own complaint as one of ours; it already names the nearest option."""
     # It does not say whose option lacks its value.
     path = error.ctx.command_path if error.ctx else _path(arguments)
-    return UsageError(error.format_message().rstrip("."), hint=f"{path} --help")
+    message = error.format_message().rstrip(".")
+    why = "a query is one word for the shell: put all of it into single quotes"
+    quotes = path == "projrun runs" and message.startswith("Got unexpected extra argument")
+    return UsageError(message, why=why if quotes else "", hint=f"{path} --help")
 
 
 def _path(arguments: list[str]) -> str:

@@ -6,11 +6,10 @@ import contextlib
 import errno
 import fcntl
 import os
-import stat
 from pathlib import Path
 
 _BYTES = 4096
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def shares_memory(folder: Path) -> bool:
@@ -24,9 +23,9 @@ def shares_memory(folder: Path) -> bool:
     file = folder / f".shared.{os.urandom(4).hex()}"
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        left = _BYTES  # not truncate: on a full disk the write to memory would kill us
-        while left:
-            left -= os.write(descriptor, bytes(left))
+        # Not truncated to that size: on a full disk the write to memory would kill us.
+        if os.write(descriptor, bytes(_BYTES)) < _BYTES:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file))
         with mmap.mmap(descriptor, _BYTES) as memory:
             memory[0] = 1
         return os.pread(descriptor, 1, 0) == b"\1"
@@ -46,11 +45,10 @@ def require_locks(file: Path) -> None:
     SQLite takes that refusal for somebody else's lock, and would wait in vain.
     """
     try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # nobody may ever write to a pipe
+        descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)  # no pipe's writer
     except FileNotFoundError:
         return
     try:
-        if stat.S_ISREG(os.fstat(descriptor).st_mode):
-            fcntl.lockf(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.lockf(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     finally:
         os.close(descriptor)

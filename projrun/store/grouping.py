@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from projrun.core.errors import UsageError
-from projrun.core.nearest import did_you_mean
+from projrun.core.nearest import nearest
 from projrun.store import facts
 from projrun.store.query import numbers
 from projrun.store.query.model import DURATION, FIELDS, NUMBER, TRUTH, Field, Key
@@ -21,6 +21,9 @@ class Group:
 
     keys: tuple[Any, ...]
     values: tuple[Any, ...]
+
+
+_MEANS = ("avg", "average", "avrg")  # as other query languages call it
 
 
 @dataclass(frozen=True)
@@ -36,10 +39,11 @@ def parse_aggregate(text: str) -> Aggregate:
     function, colon, field = text.partition(":")
     function = function.strip()
     if function not in FUNCTIONS:
+        near = "mean" if function.lower() in _MEANS else nearest(function[:40], FUNCTIONS)
         raise UsageError(
             f"there is no aggregate {function[:40]!r}",
             why=f"they are {', '.join(FUNCTIONS)}",
-            hint=did_you_mean(function[:40], FUNCTIONS),
+            hint=f"did you mean {near!r}?" if near else "mean:metrics.NAME, for example",
         )
     if not colon and function == "count":
         return Aggregate(function, None)

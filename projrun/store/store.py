@@ -154,7 +154,10 @@ class Store:
         raise UsageError(
             f"there is no run last~{back}{whose}" if back else f"there is no run yet{whose}",
             why=f"the store holds {known} run{'s' * (known != 1)}{' of it' * bool(project)}: {self.path}",
-            hint="projrun runs" + " --all, and name it by its id" * bool(project),
+            hint="projrun run starts one" * (not known)
+            + "; of other projects: " * (not known and project is not None)
+            + "projrun runs" * bool(known or project)
+            + " --all, and name it by its id" * bool(project),
         )
 
     def _last_that(self, suits: Callable[[RunRecord], bool], back: int, project: Path | None) -> str:
@@ -170,7 +173,7 @@ class Store:
         whose = f" of {project}" if project else ""
         raise UsageError(
             f"there is no run last~{back}{whose} to do again" if back else f"there is no run{whose} to do again",
-            why=f"of {skipped} runs {skipped - found} are reproductions, or ended before they had a recipe",
+            why=f"{found} of {skipped} runs can be; others are reproductions or ended before they had a recipe",
             hint="name one by its id: projrun runs" + " --all" * (project is None),
         )
 
@@ -183,7 +186,7 @@ class Store:
             why=f"no run of the store begins so: {self.path}",
             hint=f"did you mean {close!r}? List the runs with: projrun runs --all"
             if close
-            else "projrun runs --all",
+            else "projrun runs --all; by its name: projrun runs --all 'name = \"NAME\"'",
         )
 
     def check(self) -> None:

@@ -57,7 +57,15 @@ def test_a_person_sees_the_story_and_where_to_look(workspace: Workspace) -> None
     for words in ("a warning", "rmse 0.25", "results/model.txt", f"projrun show {run}", f"projrun logs {run}"):
         assert words in done.err
     shown = workspace.projrun("show", "last").out
-    for words in ("first try", "paper=draft", "a note", "finished", "depth = 3", "rmse = 0.25", "tinydep 1.5"):
+    for words in (
+        "first try",
+        "paper=draft, checked\n",
+        "a note",
+        "finished",
+        "depth = 3",
+        "rmse = 0.25",
+        "tinydep 1.5",
+    ):
         assert words in shown
     assert "training with 1.5\n" in workspace.projrun("logs", "last", "--stream", "stdout").out
     assert run in workspace.projrun("runs").out

@@ -114,13 +114,14 @@ def test_nothing_is_left_beside_a_program_that_ends() -> None:
 
 
 def test_a_guard_that_was_killed_is_not_missed() -> None:
-    code = "import sys, time; time.sleep(0.2); print('done')"
+    code = "import sys, time; time.sleep(0.5); print('done')"
     sink = Recorded()
     before = guards()
 
     def kill_guard() -> None:
-        (number,) = guards() - before
-        os.kill(number, signal.SIGKILL)
+        while not (found := guards() - before):  # until then it is a copy of us
+            time.sleep(0.01)
+        os.kill(found.pop(), signal.SIGKILL)
 
     assert execute(python(code), sink.write, started=kill_guard).status == "finished"
     assert sink.of("stdout") == b"done\n"

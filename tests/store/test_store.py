@@ -217,8 +217,17 @@ def test_last_of_a_project_is_its_own(store: Store) -> None:
     with pytest.raises(UsageError, match="there is no run last~2 of /home/me/here") as caught:
         store.resolve("last~2", here)
     assert "2 runs of it" in caught.value.why
-    with pytest.raises(UsageError, match="there is no run yet of /elsewhere"):
+    with pytest.raises(UsageError, match="there is no run yet of /elsewhere") as caught:
         store.resolve("last", Path("/elsewhere"))
+    assert (
+        caught.value.hint == "projrun run starts one; of other projects: projrun runs --all, and name it by its id"
+    )
+
+
+def test_in_an_empty_store_the_hint_is_to_run(store: Store) -> None:
+    with pytest.raises(UsageError, match="there is no run yet") as caught:
+        store.resolve("last")
+    assert caught.value.hint == "projrun run starts one"
 
 
 def test_runs_that_started_together_are_told_apart_by_id(store: Store) -> None:

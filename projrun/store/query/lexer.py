@@ -117,9 +117,15 @@ def unknown_field(text: str, at: int, name: str, *, dotted: bool = False) -> Usa
     """The error for a name that is no field's."""
     known = [*FIELDS, *(f"{group}.NAME" for group in GROUPS)]
     near = nearest(f"{name}.NAME" if dotted else name, known)
+    listed = f"the fields are {', '.join(known)}"
     return mistake(
         text,
         at,
         f"there is no field {name[:40] + '.' * dotted!r}",
-        hint=f"did you mean {near!r}?" if near else f"the fields are {', '.join(known)}",
+        hint=f"did you mean {near!r}?" if near else listed if dotted else _grouped(name) + listed,
     )
+
+
+def _grouped(name: str) -> str:
+    """How a name would be written that was meant as a metric's or a parameter's."""
+    return f"a metric is metrics.{name[:40]}, a parameter params.{name[:40]}; "
