@@ -97,7 +97,8 @@ def test_a_damaged_recipe_is_told(workspace: Workspace, tmp_path: Path, content:
 
 def test_a_store_on_a_full_disk_is_told(workspace: Workspace) -> None:
     workspace.entry_point("echo {x}", environment="{system: true}", more="    parameters: {x: str}\n")
-    line = f'ulimit -f 2; exec "{sys.executable}" -m projrun run -q -P x={"y" * 4000}'
+    # -B, or Python leaves the beginning of a module's compiled code in our own tree, which nobody can import then.
+    line = f'ulimit -f 2; exec "{sys.executable}" -B -m projrun run -q -P x={"y" * 4000}'
     done = subprocess.run(["bash", "-c", line], cwd=workspace.root, capture_output=True, check=False)
     assert done.returncode == 125
     assert b"--store" in done.stderr
