@@ -116,7 +116,7 @@ def test_a_record_that_is_not_as_it_was_written_is_a_fault(store: Store, how: st
     store.rebuild()
     found = looked(store)
     assert kinds(found) == [("record", run.id)]
-    assert f"projrun rm {run.id}" in found.faults[0].hint
+    assert f"projrun {'tag' if how == 'labels' else 'rm'} {run.id}" in found.faults[0].hint
     assert kinds(looked(store, quick=True)) == ([] if how == "schema" else [("record", run.id)])
 
 

@@ -14,13 +14,13 @@ from projrun.core.engine.model import ImageRequest
 from projrun.environment.model import Means
 from projrun.exporting import ExportOptions, export_lock
 from tests import images
-from tests.cli.conftest import THIS_PYTHON, Workspace, workspace
+from tests.cli.conftest import THIS_PYTHON, Workspace, built_before, published, workspace
 from tests.engine import Engine as Running
 from tests.wheels import lock_of, make_wheel
 
 pytestmark = pytest.mark.slow
 
-__all__ = ["workspace"]
+__all__ = ["built_before", "published", "workspace"]
 
 LIST = "import importlib.metadata as m; print(*sorted(f'{d.name}=={d.version}' for d in m.distributions()))"
 

@@ -21,13 +21,13 @@ from projrun.environment import installed, lock, platforms
 from projrun.environment.model import Means
 from projrun.environment.text import parse_toml
 from projrun.exporting import ExportOptions, export_lock
-from tests.cli.conftest import THIS_PYTHON, Workspace, workspace
+from tests.cli.conftest import THIS_PYTHON, Workspace, built_before, published, workspace
 from tests.conftest import NO_INDEX
 from tests.wheels import lock_of, make_source_distribution, make_wheel, sha256_of
 
 pytestmark = pytest.mark.slow
 
-__all__ = ["workspace"]
+__all__ = ["built_before", "published", "workspace"]
 
 HERE = platforms.name_of({"sys_platform": sys.platform, "platform_machine": os.uname().machine})
 Installed = list[tuple[str, str, str]]

@@ -60,8 +60,7 @@ class RunDirectory:
 
     def write_outcome(self, document: Mapping[str, Any]) -> None:
         """Writes outcome.json, once: with it the run is over. Raises StoreError."""
-        with contextlib.suppress(OSError):
-            (self.path / ROOM).unlink()
+        self._drop_room()
         self._write("outcome", document)
 
     def write_parameters(self, data: bytes) -> None:
@@ -106,8 +105,13 @@ class RunDirectory:
     def close(self) -> None:
         """Lets go of the run. Without an outcome it is LOST from now on."""
         if self._lock is not None:
+            self._drop_room()
             self._lock.close()
             self._lock = None
+
+    def _drop_room(self) -> None:
+        with contextlib.suppress(OSError):
+            (self.path / ROOM).unlink()
 
     def _write(self, kind: str, document: Mapping[str, Any]) -> None:
         path = self.path / f"{kind}.json"
