@@ -85,8 +85,9 @@ def every_python(words: list[str]) -> int:
     there = {series: python for series, python in here.items() if python}
     found = {series: there[series] for series in dict.fromkeys([*list(there)[:1], *list(there)[-1:]])}
     given = [word for word in words if word != "--every-python"]
-    near = ["core", "data", "execution", "recipe", "store", "verdict"]
-    oldest, newest = ["--ignore=tests/cli", "--ignore=tests/source"], [f"tests/{name}" for name in near]
+    near = ["core", "execution"]
+    far = ["data", "recipe", "spec", "store", "verdict"]
+    oldest, newest = ([f"tests/{name}" for name in names] for names in ((*near, *far), near))
     failed = []
     for place, (series, python) in enumerate(found.items()):
         tools = environment(ROOT / ".venvs" / series, python)

@@ -102,7 +102,7 @@ EXPECTED_FIELDS = st.sampled_from([*(Field("", name) for name in FIELDS), *FACTS
 keys = st.lists(st.builds(Key, EXPECTED_FIELDS, st.booleans()), min_size=1, max_size=3)
 
 
-@settings(max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(condition=conditions)
 def test_a_query_finds_what_it_says(connection: sqlite3.Connection, condition: Condition) -> None:
     text = text_of(condition)
@@ -141,7 +141,7 @@ PIECES = (
 )
 
 
-@settings(max_examples=250, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=st.one_of(st.text(max_size=30), st.lists(st.sampled_from(PIECES), max_size=8).map(" ".join)))
 @example("1; DROP TABLE runs")
 @example('name = "x" union select 1')
