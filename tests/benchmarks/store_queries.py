@@ -66,7 +66,7 @@ def measure(directory: Path, *, rebuild: bool) -> None:
         command = [sys.executable, "-m", "projrun", *words, *rest]
 
         def listed() -> None:
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: B023 - called before the next
+            subprocess.run(command, check=True, capture_output=True)  # noqa: B023 - called before the next
 
         listed()
         row(name, [timed(listed, resource.RUSAGE_CHILDREN) for _ in range(_ROUNDS)])
