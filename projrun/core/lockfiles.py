@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from projrun.core.clocks import now_in
 from projrun.core.files import read_plain
 
 LEASE = 300.0  # seconds; attributes may be cached for a minute
@@ -197,22 +198,11 @@ def _now(folder: Path) -> float:
         if time.monotonic() - looked < _CLOCK_SECONDS:
             return time.monotonic() + ahead
     try:
-        now = _touched(folder)
+        now = now_in(folder)
     except OSError:
         return time.time()
     _clocks[device] = time.monotonic(), now - time.monotonic()
     return now
-
-
-def _touched(folder: Path) -> float:
-    file = folder / f".clock.{os.urandom(6).hex()}"
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        os.utime(file)  # a new file's time may be the server's, and that of a touched one ours
-        return os.fstat(descriptor).st_mtime
-    finally:
-        os.close(descriptor)
-        file.unlink(missing_ok=True)
 
 
 def _owner(file: Path) -> dict[str, Any]:

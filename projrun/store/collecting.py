@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
+from projrun.core.clocks import now_in
 from projrun.core.errors import StoreError
 from projrun.core.files import open_plain
 from projrun.core.removal import size_of
@@ -61,15 +62,8 @@ def clock(folder: Path) -> float:
 
     Of a network file system that is the server's. Where nothing may be written it is ours.
     """
-    aside = folder / f".clock.{os.urandom(4).hex()}.part"
     try:
-        aside.touch(mode=0o600)
-        try:
-            os.utime(aside)
-            now: float = aside.stat().st_mtime
-            return now
-        finally:
-            aside.unlink()
+        return now_in(folder)
     except OSError:
         return time.time()
 
