@@ -34,14 +34,14 @@ class Installed:
     versions: Mapping[str, str]
     missing: Mapping[str, str]
 
-    def program(self, name: str, program: str) -> Path:
+    def program(self, name: str, program: str) -> str:
         """A program of a peer. Raises LeftOut when the peer is not here."""
         if name not in self.programs:
             raise LeftOut(self.missing.get(name, f"{name} was not asked for"))
-        return self.programs[name] / program
+        return str(self.programs[name] / program)
 
     @property
-    def uv(self) -> Path:
+    def uv(self) -> str:
         """The uv that projrun builds with: it came along with it."""
         return self.program("projrun", "uv")
 
@@ -108,7 +108,7 @@ def _environment(
     tell(f"installing {name}")
     run([_uv(), "venv", "-q", "--python", sys.executable, place], ROOT, os.environ)
     python = place / "bin" / "python"
-    words = [_uv(), "pip", "install", "-q", "--compile-bytecode", "--python", python]
+    words = [_uv(), "pip", "install", "-q", "--compile-bytecode", "--python", str(python)]
     run([*words, *requirements(place / "wheel")], ROOT, os.environ)
     listed = run([_uv(), "pip", "list", "-q", "--format", "json", "--python", python], ROOT, os.environ).output
     found = {one["name"]: one["version"] for one in json.loads(listed)}
@@ -142,6 +142,6 @@ class Ground:
         there = [self.installed.programs[name] for name in names if name in self.installed.programs]
         return variables(self.scratch / "home", there)
 
-    def projrun(self) -> Path:
+    def projrun(self) -> str:
         """The ``projrun`` command, as it is installed."""
         return self.installed.program("projrun", "projrun")

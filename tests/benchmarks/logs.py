@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.benchmarks.installed import Ground
+from tests.benchmarks.projects import python
 from tests.benchmarks.results import Part, Row, rounded
 from tests.benchmarks.timing import LeftOut, run, tell
 from tests.repositories import Repository
@@ -27,8 +28,6 @@ environment:
 
 
 def measure(ground: Ground, size: int = SIZE) -> Part:
-    from tests.benchmarks.projects import python
-
     text = ground.scratch / "lines.txt"
     write(text, size)
     roots: dict[str, Path] = {}
@@ -45,8 +44,8 @@ def measure(ground: Ground, size: int = SIZE) -> Part:
 def write(path: Path, size: int) -> None:
     """Lines of 20 to 120 characters, of that many bytes together."""
     chance = random.Random(1)
-    letters = [chance.choice("abcdefghijklmnopqrstuvwxyz ,.=0123456789") for _ in range(1 << 20)]
-    block = "".join("\n" if number % chance.randint(20, 120) == 19 else one for number, one in enumerate(letters))
+    letters = "abcdefghijklmnopqrstuvwxyz ,.=0123456789"
+    block = "".join("".join(chance.choices(letters, k=chance.randint(19, 119))) + "\n" for _ in range(20_000))
     with path.open("w") as file:
         for _ in range(0, size, len(block)):
             file.write(block)
@@ -93,5 +92,3 @@ def _rows(rates: dict[str, list[float]], peaks: dict[str, list[float]]) -> Itera
     for name, values in peaks.items():
         if values:
             yield Row(f"{name}-memory", f"{texts[name]}: memory of the runner", rounded(values), "MB")
-
-

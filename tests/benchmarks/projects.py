@@ -111,7 +111,7 @@ def lock(ground: Ground, *requirements: str) -> str:
     asked = ground.scratch / "requirements.in"
     asked.write_text("".join(f"{line}\n" for line in requirements))
     words = [ground.installed.uv, "pip", "compile", "-q", "--generate-hashes", "--no-header", "--no-annotate"]
-    words += ["--only-binary", ":all:", "--python-version", python(), asked]
+    words += ["--only-binary", ":all:", "--python-version", python(), str(asked)]
     return run(words, ground.scratch, ground.variables()).output
 
 

@@ -121,6 +121,11 @@ def interleaved(contestants: Iterable[Contestant], rounds: int) -> Part:
     return Part(tuple(row for row in rows if row.name not in left_out), left_out)
 
 
+def settle() -> None:
+    """Waits until what was written is older than a tick of a clock: till then git, and projrun, read it again."""
+    time.sleep(2.5)
+
+
 def tell(text: str) -> None:
     """A line for whoever waits."""
     sys.stderr.write(text + "\n")

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.benchmarks import projects
 from tests.benchmarks.installed import Ground
 from tests.benchmarks.results import Part
-from tests.benchmarks.timing import Contestant, LeftOut, interleaved, tell
+from tests.benchmarks.timing import Contestant, LeftOut, interleaved, settle, tell
 
 DIRTY = 100
 _RARELY = 3  # what takes seconds is measured in one of so many rounds
-_TICK = 2.5  # what was written within the last tick of a clock is read again by git, and by projrun
 
 
 def measure(ground: Ground) -> Part:
@@ -26,7 +24,7 @@ def measure(ground: Ground) -> Part:
         except LeftOut as error:
             left_out[make.__name__.removeprefix("_")] = str(error)
             tell(f"left out: {error}")
-    time.sleep(_TICK)
+    settle()
     part = interleaved(contestants, ground.rounds)
     return Part(part.rows, {**left_out, **part.left_out})
 
@@ -34,7 +32,7 @@ def measure(ground: Ground) -> Part:
 def _plain(ground: Ground) -> Iterator[Contestant]:
     root = projects.make(ground, "uv")
     variables = ground.variables()
-    script = [root / ".venv/bin/python", "main.py", "--depth", "3"]
+    script = [f"{root}/.venv/bin/python", "main.py", "--depth", "3"]
     yield Contestant("bare", "python main.py", script, root, variables)
     uv = [ground.installed.uv, "run", "--frozen", "python", "main.py", "--depth", "3"]
     yield Contestant("uv", "uv run --frozen", uv, root, variables)
@@ -85,7 +83,9 @@ def _datalad(ground: Ground) -> list[Contestant]:
     explicit = projects.make(ground, "datalad", "datalad-explicit")
     return [
         Contestant("datalad", "datalad run", [*datalad, command], root, variables),
-        Contestant("datalad-explicit", "datalad run --explicit", [*datalad, "--explicit", command], explicit, variables),
+        Contestant(
+            "datalad-explicit", "datalad run --explicit", [*datalad, "--explicit", command], explicit, variables
+        ),
     ]
 
 
@@ -108,7 +108,12 @@ def _dvc(ground: Ground) -> list[Contestant]:
     return [
         Contestant("dvc-repro", "dvc repro -f", [dvc, "repro", "-f"], _dvc_root(ground, "repro"), variables),
         Contestant(
-            "dvc-exp", "dvc exp run -f", [dvc, "exp", "run", "-f"], _dvc_root(ground, "exp"), variables, every=_RARELY
+            "dvc-exp",
+            "dvc exp run -f",
+            [dvc, "exp", "run", "-f"],
+            _dvc_root(ground, "exp"),
+            variables,
+            every=_RARELY,
         ),
     ]
 
