@@ -43,6 +43,10 @@ KINDS = {
     "trees": Kind("1,000, 10,000 and 100,000 files, against git status", 9),
     "logs": Kind("half a gigabyte of output, against tee; with a secret, too", 3),
     "inprocess": Kind("100 runs from Python in one process", 1),
+    "hashing": Kind("1 GB in one file and 10,000 small ones, against sha256sum and DVC", 3, ("dvc",)),
+    "points": Kind("a million metric points, against MLflow's", 3, ("mlflow",)),
+    "environment": Kind("the look at an environment, against os.lstat", 25),
+    "queries": Kind("100,000 runs, against MLflow's own search of the same", 7, ("mlflow",), heavy=True),
 }
 
 

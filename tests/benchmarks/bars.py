@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tests.benchmarks.results import Part, Parts
 
-RECORDERS = ("datalad", "datalad-explicit", "sacred")
+RECORDERS = ("datalad", "datalad-explicit", "datalad-nothing", "sacred")
 MLFLOW = ("mlflow-virtualenv", "mlflow-uv")
 
 

@@ -23,6 +23,7 @@ PEERS: Mapping[str, tuple[str, ...]] = {
     "sacred": ("sacred==0.8.7", "setuptools==80.9.0"),
 }
 _SOURCES = ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "projrun", "schemas")
+_EXTRAS = "pandas"  # for data frames, as MLflow has them
 _MARKER = "benchmark.json"
 
 
@@ -71,7 +72,7 @@ def install(directory: Path, names: Sequence[str]) -> Installed:
 
 def digest_of_tree() -> str:
     """What the wheel depends on, as a number: a change of any file of it makes a new environment."""
-    whole = hashlib.sha256()
+    whole = hashlib.sha256(_EXTRAS.encode())
     for name in _SOURCES:
         path = ROOT / name
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
@@ -91,7 +92,7 @@ def _projrun(directory: Path) -> Path:
 
     def wheel(folder: Path) -> list[str]:
         run([_uv(), "build", "-q", "--wheel", "--out-dir", folder, ROOT], ROOT, os.environ)
-        return [str(path) for path in folder.glob("*.whl")]
+        return [f"{path}[{_EXTRAS}]" for path in folder.glob("*.whl")]
 
     return _environment(directory, "projrun", digest_of_tree(), wheel, ["projrun", "uv"])
 

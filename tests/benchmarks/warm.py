@@ -81,10 +81,15 @@ def _datalad(ground: Ground) -> list[Contestant]:
     datalad = [ground.installed.program("datalad", "datalad"), "run", "-m", "run", "--output", "metrics.json"]
     variables = ground.variables("datalad")
     explicit = projects.make(ground, "datalad", "datalad-explicit")
+    nothing = projects.make(ground, "datalad", "datalad-nothing")
+    (nothing / ".git/info/exclude").write_text("metrics.json\n")
     return [
         Contestant("datalad", "datalad run", [*datalad, command], root, variables),
         Contestant(
             "datalad-explicit", "datalad run --explicit", [*datalad, "--explicit", command], explicit, variables
+        ),
+        Contestant(
+            "datalad-nothing", "datalad run, nothing to record", [*datalad[:4], command], nothing, variables
         ),
     ]
 
