@@ -37,7 +37,7 @@ def measure(ground: Ground) -> Part:
             Contestant(
                 "run", "projrun run, the first", [ground.projrun(), "run"], root, variables, removed(cache)
             ),
-            shell("uv-compiled", "uv, with --compile-bytecode", f"{made} && {synced} --compile-bytecode"),
+            shell("uv-compiled", "uv, with --compile-bytecode", f"{made} && {synced} --compile-bytecode", 2),
             shell("pip", "python -m venv, pip install", pip, every=ground.rounds),
         ],
         ground.rounds,
