@@ -24,8 +24,8 @@ from projrun.source.checkout import checkout, discard
 from projrun.source.mirror import Mirror, keep, open_mirror
 from projrun.source.model import Address, Source
 from projrun.source.resolving import resolve
-from projrun.spec.load import one_in, projects_below
 from projrun.spec.model import SPEC_NAME
+from projrun.spec.place import one_in, projects_below
 
 _ALIVE = "alive"
 _TREE = "source"

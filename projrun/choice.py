@@ -24,6 +24,7 @@ from projrun.spec.model import (
     EnvironmentSpec,
     ProjectSpec,
 )
+from projrun.spec.place import find_project
 from projrun.store.run import PARAMETERS
 
 # Names an input that no data entry declares, but a path parameter points at.
@@ -128,11 +129,11 @@ def choose_again(options: Options, start: Path, bound: Mapping[str, BoundParamet
 def _project(options: Options, start: Path) -> Path:
     """Where ProjectSpec.yaml is. Raises UsageError when an entry point was given in place of a directory."""
     try:
-        return load.find_project(start)
+        return find_project(start)
     except SpecError:
         name = options.source
         with contextlib.suppress(SpecError):
-            root = load.find_project(Path())
+            root = find_project(Path())
             if name in load.load(root, options.cache).entry_points:
                 raise UsageError(
                     f"{name!r} is an entry point; SOURCE is a directory or an address",

@@ -16,7 +16,7 @@ from projrun.source.mirror import Mirror, open_mirror
 from projrun.source.model import Address, Origin, Resolution
 from projrun.source.refs import parse_ref
 from projrun.source.resolving import resolve
-from projrun.spec.load import find_project
+from projrun.spec.place import find_project
 
 
 @dataclass(frozen=True)

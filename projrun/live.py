@@ -66,9 +66,14 @@ class Live:
 
     def index(self) -> None:
         """Has the run listed as it is now, and tells what there is to tell of the index: once, when it is made."""
-        self.store.index.record(self.directory.path)
+        self.store.index.record(self.directory.path, durable=False)
         for notice in self.store.index.notices:
             self.recording.phase("run", notice)
+
+    def begun(self) -> None:
+        """The program runs: whoever lists the runs of a store without an index finds one."""
+        if not self.store.index.is_there():
+            self.index()
 
     def write_outcome(self, parts: OutcomeParts) -> dict[str, Any]:
         """Writes what happened, without secrets, and gives the document. Raises StoreError."""

@@ -105,7 +105,7 @@ def _recorded(options: Options, ready: Settled, screen: Reporter) -> Result:
                 raise
     finally:
         directory.drop_start_up()
-        store.index.record(directory.path)
+        store.index.record(directory.path, durable=False)
         directory.close()
 
 
@@ -292,7 +292,8 @@ def _execute(live: Live, request: Request, used: tuple[Held, ...]) -> Outcome:
         return local.execute(
             request,
             live.recording.write,
-            started=live.index,
+            started=live.begun,
+            lasting=live.index,
             kept=(*used, *live.settled.place.held),
         )
     finally:
