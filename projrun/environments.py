@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from projrun.choice import built_as_asked, environment_named, means_with
+from projrun.choice import built_as_asked, environment_named
 from projrun.core.errors import EnvironmentFailure, UsageError
 from projrun.core.nearest import nearest
 from projrun.core.report import Reporter, Silent
@@ -20,6 +20,7 @@ from projrun.environment.model import Environment, EnvironmentPlan, Means
 from projrun.environment.plan import plan
 from projrun.environment.turns import turn
 from projrun.environment.verification import Finding
+from projrun.options import means_with
 from projrun.spec import load
 from projrun.spec.model import EnvironmentSpec
 from projrun.spec.place import find_project, project_around

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from projrun.choice import Options
 from projrun.core.errors import SourceError, SpecError, UsageError
 from projrun.core.report import Reporter
+from projrun.options import Options
 from projrun.source import address as addresses
 from projrun.source import git, local, remote
 from projrun.source.mirror import Mirror, open_mirror

@@ -8,10 +8,11 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from projrun.choice import Choice, Options
+from projrun.choice import Choice
 from projrun.concealing import Secret, secrets_of
 from projrun.core.labels import Labels
 from projrun.environment.model import Means
+from projrun.options import Options
 from projrun.recipe import document, redaction
 from projrun.recipe.model import OutcomeParts
 from projrun.recording import Recording
