@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from msgspec import Struct, field
-
+from projrun.core.values import Struct, field
 from projrun.environment import lock
 from projrun.environment.asked import Asked
 from projrun.environment.lock import LockLine
