@@ -40,7 +40,7 @@ def test_any_split_gives_what_the_whole_gives(secrets: list[str], pieces: list[s
     assert redactor.text(whole).encode() == passed
 
 
-# Long enough to be looked for by what its disguises have in common, and with marks that they write each its own way.
+# Long enough to be looked for by what the disguises have in common, with marks that each writes its own way.
 disguised = st.text("abAB12'\"%/+\\ _-", min_size=6, max_size=14)
 
 
