@@ -18,7 +18,7 @@ from projrun.recipe.facts import Documents
 from projrun.restoring import held_source, restore_source
 from projrun.source import difference
 from projrun.source.difference import FileChange, Held, Pair
-from projrun.spec.load import project_around
+from projrun.spec.place import project_around
 from projrun.store.run import RunRecord
 from projrun.store.store import Store
 

@@ -18,7 +18,8 @@ from projrun.environment import built, exported, installed, locked, plan, platfo
 from projrun.environment.exported import Contents
 from projrun.environment.locked import Target
 from projrun.environment.model import EnvironmentPlan, Interpreter, Means
-from projrun.spec.load import find_project, load, project_around
+from projrun.spec.load import load
+from projrun.spec.place import find_project, project_around
 from projrun.store.store import Store
 
 FORMATS = ("requirements", "pylock", "cyclonedx", "dockerfile")

@@ -22,8 +22,9 @@ from projrun.environment.model import Means
 from projrun.environment.plan import interpreter_for
 from projrun.environment.resolution import Unlocked, Wishes
 from projrun.environment.text import read_text
-from projrun.spec.load import find_project, load
+from projrun.spec.load import load
 from projrun.spec.model import DEFAULT_ENVIRONMENT, EnvironmentSpec
+from projrun.spec.place import find_project
 from projrun.spec.text import shown_name
 
 _OF_ITS_OWN = 'in ProjectSpec.yaml: environment: {python: "3.11", requirements: requirements.in}'

@@ -17,7 +17,7 @@ from projrun.core.files import read_json, read_regular
 from projrun.core.hashing import sha256_bytes
 from projrun.recipe.document import VERSION
 from projrun.recipe.model import Reproduces
-from projrun.spec.load import project_around
+from projrun.spec.place import project_around
 from projrun.spec.schema import SCHEMA_FILE
 from projrun.store.run import RUNNING, RunRecord
 from projrun.store.store import Store

@@ -21,7 +21,7 @@ from projrun.source.mirror import Mirror, has_mirror, is_mirror, open_mirror
 from projrun.source.model import Address
 from projrun.source.resolving import resolve
 from projrun.source.restore import restore
-from projrun.spec.load import project_around
+from projrun.spec.place import project_around
 from projrun.store.store import Store
 
 _SHOW = "projrun show {run} tells what is known of it"

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from msgspec.structs import asdict
 
-from projrun.cli.render import label, local_time, printable, styled
+from projrun.cli.render import label, local_time, printable
+from projrun.cli.terminal import styled
 from projrun.core.amounts import size
 from projrun.core.values import as_dict
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from projrun.cli.options import clean, json_option, store_option
+from projrun.cli.options import json_option, store_option
 from projrun.cli.relabelling import print_labels, relabelled, stores_runs
+from projrun.cli.words import clean
 from projrun.core.errors import UsageError
 
 if TYPE_CHECKING:

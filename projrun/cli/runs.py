@@ -106,7 +106,7 @@ def runs(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comma
     projrun runs --limit 0 --format csv -o runs.csv
     """
     from projrun.api import Store
-    from projrun.spec.load import project_around
+    from projrun.spec.place import project_around
 
     root = None if all_projects else project_around(Path())
     wish = _Wish(columns, group_by, aggregates, _format(format_, as_json=as_json), place, root is None)

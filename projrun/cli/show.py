@@ -38,7 +38,7 @@ def show(run: str, as_json: bool, store: Path | None) -> None:
     --json: its documents, start, recipe, outcome, verdict and labels, in the format of schemas/recipe.v1.json.
     """
     from projrun.api import Store
-    from projrun.spec.load import project_around
+    from projrun.spec.place import project_around
 
     record = Store(store).run(run, project=project_around(Path())).record
     if as_json:
