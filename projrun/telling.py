@@ -14,6 +14,7 @@ from projrun.core.amounts import duration, size
 from projrun.core.errors import ProjrunError
 from projrun.core.flags import Flag
 from projrun.core.paths import is_below
+from projrun.core.regex import regex
 from projrun.core.userinfo import passwords_in
 from projrun.data.model import ChangedInput, Fingerprint
 from projrun.environment.model import BuiltImage, Environment, Interpreter
@@ -25,7 +26,7 @@ from projrun.source.remote import name_of as remote_name
 from projrun.spec.model import DEFAULT_ENVIRONMENT
 
 # What lets anybody in who has the address: those of signed addresses, and the usual names of tokens.
-_TOKEN = re.compile(r"[?&](x-(amz|goog)-signature|signature|sig|(access_?|auth_?)?token|api_?key)=", re.I)
+_TOKEN = regex(r"[?&](x-(amz|goog)-signature|signature|sig|(access_?|auth_?)?token|api_?key)=", re.I)
 
 
 def describe_source(source: Source) -> str:

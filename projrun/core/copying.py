@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import shutil
 import stat
 import sys
 from pathlib import Path
@@ -32,6 +31,8 @@ def copy_file(source: Path, place: Path) -> None:
             made = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666 | mode & 0o111)
             with open(made, "wb") as copy:
                 if not shares_blocks(data.fileno(), copy.fileno()):
+                    import shutil  # slow to import
+
                     shutil.copyfileobj(data, copy, 1 << 20)
 
 

@@ -7,11 +7,12 @@ version or none, and what they stand for is found in the tools' own folders.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
-_NUMBERED = re.compile(r"python(\d+\.\d+)")
+from projrun.core.regex import regex
+
+_NUMBERED = regex(r"python(\d+\.\d+)")
 _NEWEST_SERIES, _OLDEST_SERIES = 30, 6
 _NAMES = ("python3", "python", *(f"python3.{n}" for n in range(_NEWEST_SERIES, _OLDEST_SERIES - 1, -1)))
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import NamedTuple
 
 from projrun.core import process
 from projrun.core.errors import SourceError
+from projrun.core.regex import regex
 from projrun.spec.model import SPEC_NAME
 
 # These say which configuration is the user's and where to stop searching, not which repository is meant.
@@ -44,7 +44,7 @@ _HARDENING = (
     "core.trustctime=true",
 )
 _OWN_SCOPES = ("system", "global")
-_OBJECT = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
+_OBJECT = regex("[0-9a-f]{40}|[0-9a-f]{64}")
 
 # What git says, in the C locale, of a directory that it then leaves out.
 _UNLISTED = "could not open directory"
@@ -186,10 +186,11 @@ def command(words: Sequence[str]) -> list[str]:
 @cache
 def _program(path: str) -> str:
     """git by its whole path, so that starting it tries one place only."""
-    import shutil
-
-    found = shutil.which("git", path=path)
-    return found if found and Path(found).is_absolute() else "git"
+    for directory in path.split(os.pathsep):
+        found = os.path.join(directory, "git")  # noqa: PTH118 - shutil, and a Path, would cost more
+        if os.access(found, os.X_OK) and os.path.isfile(found):  # noqa: PTH113
+            return found if os.path.isabs(found) else "git"  # noqa: PTH117
+    return "git"
 
 
 def _options(settings: Sequence[str]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from collections.abc import Iterable, Mapping, Sequence
@@ -133,6 +132,8 @@ def _blobs_on_disk(repository: Repository, expected: Mapping[str, str]) -> dict[
         known = lstat(place)
         if known is not None and stat.S_ISLNK(known.st_mode):
             target = os.readlink(os.fsencode(place))  # noqa: PTH115 - the bytes, as they are
+            import hashlib  # brings OpenSSL; few need it
+
             digest = hashlib.new("sha1" if len(blob) == 40 else "sha256", usedforsecurity=False)
             digest.update(b"blob %d\0%s" % (len(target), target))
             blobs[path] = digest.hexdigest()
