@@ -88,7 +88,7 @@ def verify_archives(directory: Path, there: built.Built, means: Means, report: R
         if others:
             versions = f"{there.builder} {there.builder_version}, and {made.marker.builder_version} is here"
             report.phase("environment", f"built with {versions}: programs and links in bin are not compared")
-        fresh = entries_now(made.directory)
+        fresh = {entry.path: entry for entry in made.entries}
         for path in sorted(now.keys() | fresh.keys()):
             fault = _against_fresh(path, (directory, now), (made.directory, fresh))
             if fault and not (others and _in_own_manner(path, made.site_packages)):
