@@ -16,6 +16,7 @@ from typing import NamedTuple, TypeVar
 from projrun.core import process
 from projrun.core.errors import SourceError
 from projrun.core.regex import regex
+from projrun.core.steps import Steps, finished
 from projrun.spec.model import SPEC_NAME
 
 # These say which configuration is the user's and where to stop searching, not which repository is meant.
@@ -72,15 +73,16 @@ class Repository(NamedTuple):
         """
         return run((*_options(self.disarmed), *words), self.worktree, stdin=stdin, accept=accept)
 
-    def read_beside(self, words: Sequence[str], meanwhile: Callable[[], T]) -> tuple[process.Completed, T]:
+    def reading(self, words: Sequence[str], meanwhile: Callable[[], T]) -> Steps[tuple[process.Completed, T]]:
         """As :meth:`read`, and what ``meanwhile`` gives, which is called while git runs."""
-        found: list[T] = []
-        line = (*_options(self.disarmed), *words)
-        (completed,) = _run_together([line], self.worktree, lambda: found.append(meanwhile()))
+        with _running([(*_options(self.disarmed), *words)], self.worktree) as running:
+            found = meanwhile()
+            yield
+            (completed,) = _completed(running)
         if not completed.ok:
             raise failure(completed, self.worktree)
         _check_listed(completed, self.worktree)
-        return completed, found[0]
+        return completed, found
 
 
 def environment() -> dict[str, str]:
@@ -119,15 +121,20 @@ def discover(directory: Path) -> Repository | None:
 
     Raises SourceError when there is a repository that git does not trust or cannot read.
     """
+    return finished(discovering(directory))
+
+
+def discovering(directory: Path) -> Steps[Repository | None]:
+    """As :func:`discover`, in steps."""
     # At the root of a work tree nobody needs to know what it tracks.
     asked = () if os.path.lexists(directory / ".git") else ("--revs-only", f":./{SPEC_NAME}")
-    place, listed = _run_together(
-        (
-            ("rev-parse", "--is-inside-work-tree", "--show-toplevel", *asked),
-            ("config", "--list", "-z", "--show-scope"),
-        ),
-        directory,
+    commands = (
+        ("rev-parse", "--is-inside-work-tree", "--show-toplevel", *asked),
+        ("config", "--list", "-z", "--show-scope"),
     )
+    with _running(commands, directory) as running:
+        yield
+        place, listed = _completed(running)
     inside, _, told = place.text.removesuffix("\n").partition("\n")
     if inside == "false" or (not place.ok and _is_no_repository(place.error_text)):
         return None
@@ -200,23 +207,24 @@ def _options(settings: Sequence[str]) -> list[str]:
     return [word for setting in settings for word in ("-c", setting)]
 
 
-def _run_together(
-    commands: Sequence[Sequence[str]], directory: Path, meanwhile: Callable[[], None] = lambda: None
-) -> tuple[process.Completed, ...]:
+@contextlib.contextmanager
+def _running(commands: Sequence[Sequence[str]], directory: Path) -> Iterator[list[process.Popen[bytes]]]:
+    """Several git commands at once; what has not ended with the block is killed."""
     started: list[process.Popen[bytes]] = []
     try:
         for words in commands:
             started.append(_started(words, directory))
-        meanwhile()
-        written = [child.communicate() for child in started]
+        yield started
     finally:
         for child in started:
             with child:
                 if child.poll() is None:
                     child.kill()
-    return tuple(
-        process.Completed(child.returncode, *streams) for child, streams in zip(started, written, strict=True)
-    )
+
+
+def _completed(running: Sequence[process.Popen[bytes]]) -> list[process.Completed]:
+    written = [child.communicate() for child in running]
+    return [process.Completed(child.returncode, *streams) for child, streams in zip(running, written, strict=True)]
 
 
 def _started(words: Sequence[str], directory: Path) -> process.Popen[bytes]:

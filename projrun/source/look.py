@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from projrun.core.steps import Steps, finished
 from projrun.core.values import replace
 from projrun.source.git import Repository
 from projrun.source.index_file import special_entries
@@ -30,7 +31,12 @@ class Look(NamedTuple):
 
 def look_at(repository: Repository) -> Look:
     """Looks at a work tree. Raises SourceError when git cannot tell."""
-    told, entries = repository.read_beside(STATUS, lambda: _special_entries(repository))
+    return finished(looking_at(repository))
+
+
+def looking_at(repository: Repository) -> Steps[Look]:
+    """As :func:`look_at`, in steps."""
+    told, entries = yield from repository.reading(STATUS, lambda: _special_entries(repository))
     status = parse_status(told.stdout)
     changes = list(_settled(repository, status))
     known = {change.path for change in changes}
