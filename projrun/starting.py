@@ -17,6 +17,4 @@ def run(options: Options, screen: Reporter) -> Result:
     with looking(options) as ahead:
         from projrun import runner
 
-        if ahead is not None:
-            ahead.look.go_on()
         return runner.run(options, screen, ahead)

@@ -47,9 +47,10 @@ class Remembered:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._tolerant():
-            if self._new and (database := self._opened()):
-                _save(database, self._new)
+        if self._new:
+            with self._tolerant():
+                if database := self._opened():
+                    _save(database, self._new)
         if self._database is not None:
             self._database.close()
             self._database = None

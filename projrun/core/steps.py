@@ -1,15 +1,16 @@
-"""Work that waits for another process in between, written as a generator: each ``yield`` is such a wait.
+"""Work that waits for another process in between, written as a generator that yields where it would.
 
-Whoever has nothing else to do goes through it to the end; who has does that where it yields.
+What it yields tells whether there is anything left to wait for. Whoever has nothing else to do waits at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
-Steps = Generator[None, None, T]
+Ready = Callable[[], bool]
+Steps = Generator[Ready, None, T]
 
 
 def finished(steps: Steps[T]) -> T:
@@ -29,14 +30,19 @@ class Begun(Generic[T]):
         self._steps = steps
         self._given: list[T] = []
         self._error: Exception | None = None
+        self._ready: Ready = lambda: True
         self.go_on()
 
     def go_on(self) -> None:
-        """Waits for what was begun, and takes the next step."""
+        """Takes the next step, if nothing has to be waited for."""
+        if self._ready():
+            self._step()
+
+    def _step(self) -> None:
         if self._given or self._error is not None:
             return
         try:
-            next(self._steps)
+            self._ready = next(self._steps)
         except StopIteration as end:
             self._given.append(end.value)
         except Exception as error:
@@ -45,7 +51,7 @@ class Begun(Generic[T]):
     def result(self) -> T:
         """What it comes to, waited for."""
         while not self._given and self._error is None:
-            self.go_on()
+            self._step()
         if self._error is not None:
             raise self._error
         return self._given[0]

@@ -89,7 +89,7 @@ def find(requirement: str, cache: Path) -> Interpreter:
     wanted = Wanted(requirement.strip())
     descriptions = Descriptions(cache)
     try:
-        chosen = next(_fitting(wanted, places.on_path(), descriptions), None)
+        chosen = next(_fitting(wanted, places.on_path(wanted.may_fit), descriptions), None)
         if chosen is None:
             elsewhere = _fitting(wanted, places.in_folders(), descriptions)
             chosen = max(elsewhere, key=lambda found: _order(found.version), default=None)

@@ -44,6 +44,7 @@ _HARDENING = (
     "core.checkStat=default",
     "core.trustctime=true",
 )
+_SETTINGS = ("config", "--list", "-z", "--show-scope", "--show-origin")
 _OWN_SCOPES = ("system", "global")
 _OBJECT = regex("[0-9a-f]{40}|[0-9a-f]{64}")
 
@@ -77,7 +78,7 @@ class Repository(NamedTuple):
         """As :meth:`read`, and what ``meanwhile`` gives, which is called while git runs."""
         with _running([(*_options(self.disarmed), *words)], self.worktree) as running:
             found = meanwhile()
-            yield
+            yield lambda: _have_ended(running)
             (completed,) = _completed(running)
         if not completed.ok:
             raise failure(completed, self.worktree)
@@ -126,15 +127,19 @@ def discover(directory: Path) -> Repository | None:
 
 def discovering(directory: Path) -> Steps[Repository | None]:
     """As :func:`discover`, in steps."""
+    if os.path.isdir(directory / ".git"):  # noqa: PTH112 - pathlib's raises in a directory that is closed
+        with _running([_SETTINGS], directory) as running:
+            yield lambda: _have_ended(running)
+            (listed,) = _completed(running)
+        if listed.ok and (root := _at_its_root(directory, listed.text)) is not None:
+            return root
     # At the root of a work tree nobody needs to know what it tracks.
     asked = () if os.path.lexists(directory / ".git") else ("--revs-only", f":./{SPEC_NAME}")
-    commands = (
-        ("rev-parse", "--is-inside-work-tree", "--show-toplevel", *asked),
-        ("config", "--list", "-z", "--show-scope"),
-    )
-    with _running(commands, directory) as running:
-        yield
-        place, listed = _completed(running)
+    with _running(
+        [("rev-parse", "--is-inside-work-tree", "--show-toplevel", *asked), _SETTINGS], directory
+    ) as both:
+        yield lambda: _have_ended(both)
+        place, listed = _completed(both)
     inside, _, told = place.text.removesuffix("\n").partition("\n")
     if inside == "false" or (not place.ok and _is_no_repository(place.error_text)):
         return None
@@ -146,6 +151,24 @@ def discovering(directory: Path) -> Steps[Repository | None]:
     if _OBJECT.fullmatch(last):
         return Repository(Path(toplevel), values, disarmed, tracked=True)
     return Repository(Path(told), values, disarmed)
+
+
+def _at_its_root(directory: Path, listed: str) -> Repository | None:
+    """The work tree of a directory that has its repository in it; None when that is not what git tells by that.
+
+    git reads the settings of the repository that it has found, and names their file as it is from the root of the
+    work tree: when that is the usual one, and nothing sets another work tree, this is the root.
+    """
+    values, disarmed = _read_settings(listed)
+    fields = listed.split("\0")
+    usual = ("local", "file:.git/config") in zip(fields[::3], fields[1::3], strict=False)
+    if (
+        not usual
+        or "core.worktree" in values
+        or values.get("core.bare", ("",))[-1].lower() not in ("false", "no", "off", "0")
+    ):
+        return None
+    return Repository(Path(os.path.realpath(directory)), values, disarmed)
 
 
 @contextlib.contextmanager
@@ -222,6 +245,11 @@ def _running(commands: Sequence[Sequence[str]], directory: Path) -> Iterator[lis
                     child.kill()
 
 
+def _have_ended(running: Sequence[process.Popen[bytes]]) -> bool:
+    """Whether all have, with all that they wrote in our pipes."""
+    return all(child.poll() is not None for child in running)
+
+
 def _completed(running: Sequence[process.Popen[bytes]]) -> list[process.Completed]:
     written = [child.communicate() for child in running]
     return [process.Completed(child.returncode, *streams) for child, streams in zip(running, written, strict=True)]
@@ -268,7 +296,7 @@ def _read_settings(text: str) -> tuple[dict[str, tuple[str, ...]], tuple[str, ..
     fields = text.split("\0")
     values: dict[str, tuple[str, ...]] = {}
     filters: set[str] = set()
-    for scope, setting in zip(fields[::2], fields[1::2], strict=False):
+    for scope, setting in zip(fields[::3], fields[2::3], strict=False):
         name, _, value = setting.partition("\n")
         values[name] = (*values.get(name, ()), value)
         if scope not in _OWN_SCOPES:
