@@ -7,7 +7,9 @@ import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+
+from projrun.core.values import Struct
 
 PIPE = subprocess.PIPE
 DEVNULL = subprocess.DEVNULL
@@ -28,7 +30,7 @@ _GIT_KEPT = (
 )
 
 
-class Completed(NamedTuple):
+class Completed(Struct, frozen=True):
     """A finished process: its exit code (negative: killed by that signal) and all it wrote."""
 
     returncode: int

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, AnyStr, NamedTuple
+from typing import Any, AnyStr
+
+from projrun.core.values import Struct
 
 MASK = "***"
 
@@ -39,7 +41,7 @@ _CORE = 6
 _FREE = frozenset({"set", "inherited", "base", "value", "raw"})
 
 
-class _Held(NamedTuple):
+class _Held(Struct, frozen=True):
     """The end of a stream that may be the beginning of a secret.
 
     ``covered`` counts its leading bytes that are part of a secret already; ``masked`` tells whether the last
