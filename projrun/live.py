@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from projrun.choice import Choice, Options
-from projrun.concealing import Secret, secrets_of
+from projrun.concealing import Secret, secrets_of, values
 from projrun.core.labels import Labels
+from projrun.core.locks import Held
 from projrun.environment.model import Means
 from projrun.recipe import document, redaction
 from projrun.recipe.model import OutcomeParts
@@ -18,10 +21,25 @@ from projrun.store.run import RunDirectory
 from projrun.store.store import Store
 from projrun.strictness import is_strict
 
+if TYPE_CHECKING:
+    from projrun.store.scratch import Scratch
+
 
 def _ticks() -> float:
     """Seconds that passed, those in which the machine slept too. macOS counts them by its monotonic clock."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+def scratch_for(options: Options, secrets: Sequence[str]) -> Scratch | None:
+    """Where a program that knows secrets has in clear what may not be in the store, not even for a while.
+
+    Raises StoreError.
+    """
+    if not any(secrets):
+        return None
+    from projrun.store import scratch  # most runs have no secret
+
+    return scratch.make(scratch.folder_in(options.cache))
 
 
 @dataclass(frozen=True)
@@ -60,6 +78,12 @@ class Live:
     def labels(self) -> Labels:
         return Labels(self.options.name, self.options.tags, self.options.note)
 
+    @property
+    def held(self) -> tuple[Held, ...]:
+        """What stays locked until the program is gone, should we be killed."""
+        scratch = self.directory.scratch
+        return (*self.settled.place.held, *((scratch.lock,) if scratch else ()))
+
     def now(self) -> float:
         """The time by the clock as it was when the run began: one that is set meanwhile makes no run last days."""
         return self.created + _ticks() - self.began
@@ -69,6 +93,14 @@ class Live:
         self.store.index.record(self.directory.path)
         for notice in self.store.index.notices:
             self.recording.phase("run", notice)
+
+    def reporting(self) -> contextlib.AbstractContextManager[None]:
+        """While the program runs: copies what it measures to where it is kept, where that may hold secrets."""
+        if self.directory.scratch is None:
+            return contextlib.nullcontext()
+        from projrun.reporting import copied
+
+        return copied(self.directory.reported, self.directory.metrics, values(self.secrets))
 
     def write_outcome(self, parts: OutcomeParts) -> dict[str, Any]:
         """Writes what happened, without secrets, and gives the document. Raises StoreError."""

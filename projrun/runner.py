@@ -21,7 +21,7 @@ from projrun.environment import build, launching, plan, seeding, uses, variables
 from projrun.environment.model import Environment
 from projrun.execution import local
 from projrun.execution.model import Outcome, Request
-from projrun.live import Live
+from projrun.live import Live, scratch_for
 from projrun.recipe import document, redaction
 from projrun.recipe.host import host
 from projrun.recipe.model import KeptFile, RecipeParts, StartParts
@@ -84,7 +84,7 @@ def run_settled(options: Options, ready: Settled, screen: Reporter) -> Result:
 def _recorded(options: Options, ready: Settled, screen: Reporter) -> Result:
     secrets = concealing.values(concealing.secrets_of(ready.choice, options.source))
     store = Store(options.store)
-    directory = store.begin()
+    directory = store.begin(scratch_for(options, secrets))
     try:
         naming = ready.place.naming
         terminals = options.terminals if ready.choice.environment.has_terminals else ()
@@ -188,20 +188,20 @@ def _prepare(live: Live) -> Environment:
 def _request(live: Live, environment: Environment, inputs: tuple[Fingerprint, ...]) -> Request:
     """The process as plain data, and the parameters as a file for it to read."""
     choice, directory = live.choice, live.directory
-    places = launching.Places(choice.spec.root, directory.path)
+    places = launching.Places(choice.spec.root, directory.path, directory.private)
     seen = launching.seen(environment, places)
-    given = builtins(choice, seen.run)
+    given = builtins(choice, seen.run, seen.clear)
     directory.write_parameters(parameters.file_text(choice.parameters))
     offered = {
         "PROJRUN_RUN_ID": directory.id,
         "PROJRUN_RUN_DIR": str(seen.run),
         "PROJRUN_SEED": str(choice.seed),
         "PROJRUN_PARAMS_FILE": given.params_file,
-        "PROJRUN_METRICS": str(seen.run / directory.metrics.name),
+        "PROJRUN_METRICS": str(seen.clear / directory.reported.name),
         **_seed(live),
     }
     if live.means.thorough:  # Python runs what it kept before without reading the source
-        offered["PYTHONPYCACHEPREFIX"] = str(seen.run / directory.bytecode.name)
+        offered["PYTHONPYCACHEPREFIX"] = str(seen.clear / directory.bytecode.name)
     wish = launching.Wish(
         run=directory.id,
         places=places,
@@ -222,6 +222,7 @@ def _request(live: Live, environment: Environment, inputs: tuple[Fingerprint, ..
         timeout=choice.entry_point.timeout,
         terminals=launch.terminals,
         container=launch.container,
+        scratch=str(places.scratch or ""),
     )
 
 
@@ -289,12 +290,13 @@ def _kept_log(live: Live, environment: Environment) -> KeptFile | None:
 def _execute(live: Live, request: Request, used: tuple[Held, ...]) -> Outcome:
     live.recording.phase("run", command_line(request.argv))
     try:
-        return local.execute(
-            request,
-            live.recording.write,
-            started=live.index,
-            kept=(*used, *live.settled.place.held),
-        )
+        with live.reporting():
+            return local.execute(
+                request,
+                live.recording.write,
+                started=live.index,
+                kept=(*used, *live.held),
+            )
     finally:
         live.directory.drop_bytecode()
         live.directory.drop_parameters()  # the recipe has them, without secrets
