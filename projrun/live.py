@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from projrun.choice import Choice, Options
 from projrun.concealing import Secret, secrets_of, values
@@ -42,8 +44,7 @@ def scratch_for(options: Options, secrets: Sequence[str]) -> Scratch | None:
     return scratch.make(scratch.folder_in(options.cache))
 
 
-@dataclass(frozen=True)
-class Live:
+class Live(Struct, frozen=True):
     """A run that has a directory and has not ended. ``created`` is in seconds since the epoch."""
 
     options: Options

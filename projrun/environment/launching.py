@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from projrun.core.engine.model import LOCK_LABEL, RUN_LABEL
 from projrun.core.paths import is_below
@@ -15,8 +16,7 @@ from projrun.environment.model import HOME, PROJECT, RUN, SCRATCH, BuiltImage, C
 from projrun.spec.model import DockerSpec, EnvironmentSpec
 
 
-@dataclass(frozen=True)
-class Places:
+class Places(Struct, frozen=True):
     """The directories of a run: the project's, the run's own, and with secrets one outside the store."""
 
     project: Path
@@ -29,8 +29,7 @@ class Places:
         return self.scratch or self.run
 
 
-@dataclass(frozen=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """What is to be started, and where: ``places`` are those of this machine.
 
     ``offered`` are projrun's own variables; ``start_up`` is the folder, as the program sees it, that its Python
@@ -49,8 +48,7 @@ class Wish:
     cache: Path = field(default_factory=Path)
 
 
-@dataclass(frozen=True)
-class Launch:
+class Launch(Struct, frozen=True):
     """What a request takes from its environment; all paths are as the program sees them."""
 
     cwd: str

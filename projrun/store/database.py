@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from msgspec.structs import asdict
+
 from projrun.core.files import shared_mode
 from projrun.core.locks import exclusive
 from projrun.store import abilities
@@ -202,7 +204,7 @@ def _stored(text: str | None) -> str | bytes | None:
 
 def _row_text(row: RunRow) -> str:
     """The row as JSON that SQLite reads too: a number that only Python's JSON knows is its text."""
-    text = json.dumps(vars(row))
+    text = json.dumps(asdict(row))
     return (
         text if "NaN" not in text and "Infinity" not in text else json.dumps(json.loads(text, parse_constant=str))
     )
