@@ -17,7 +17,7 @@ from projrun.core.labels import Labels
 from projrun.core.userinfo import passwords_in
 from projrun.data.model import Fingerprint
 from projrun.execution.model import Request
-from projrun.spec import command
+from projrun.spec import command, secret_values
 from projrun.spec.model import BoundParameter
 
 SHORT = 4  # characters below which a secret is likely to occur in text that is none
@@ -82,6 +82,15 @@ def declared(choice: Choice) -> Iterator[Secret]:
     for name, bound in choice.parameters.items():
         if bound.parameter.secret:
             yield Secret(f"parameter {name}", str(bound.value.raw))
+
+
+def variables_of(choice: Choice) -> Iterator[str]:
+    """The caller's variables that are for the program alone."""
+    environment = choice.environment
+    yield from (*environment.secrets, *(environment.docker.secrets if environment.docker else ()))
+    for name, bound in choice.parameters.items():
+        if bound.parameter.secret:
+            yield secret_values.variable_again(name, bound.origin)
 
 
 def values(secrets: Iterable[Secret]) -> tuple[str, ...]:

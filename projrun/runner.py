@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from projrun import concealing
 from projrun.choice import Options, builtins, declared_inputs
 from projrun.closing import closed, gave_up, told
+from projrun.core import process
 from projrun.core.errors import StoreError
 from projrun.core.locks import Held
 from projrun.core.report import Reporter
@@ -79,7 +80,8 @@ def run(options: Options, screen: Reporter) -> Result:
 def run_settled(options: Options, ready: Settled, screen: Reporter) -> Result:
     """Runs what is settled already. Raises as :func:`run`."""
     variables.require_secrets(ready.choice.environment)
-    return _recorded(options, ready, screen)
+    with process.withholding(concealing.variables_of(ready.choice)):
+        return _recorded(options, ready, screen)
 
 
 def _recorded(options: Options, ready: Settled, screen: Reporter) -> Result:

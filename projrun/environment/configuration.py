@@ -39,6 +39,7 @@ def of_uv() -> Settings:
         extra=tuple(map(_uv_index, extra)) or told.extra,
         links=tuple(map(_place, links)) or told.links,
         no_index=told.no_index or environ.get("UV_NO_INDEX", "").lower() in _TRUE,
+        keyring=environ.get("UV_KEYRING_PROVIDER") or told.keyring,
         certificate=_file(environ.get("SSL_CERT_FILE") or environ.get("SSL_CERT_DIR", "")),
         trusted=tuple(_words(environ.get("UV_INSECURE_HOST"))) or told.trusted,
         proxy=told.proxy,
@@ -58,6 +59,7 @@ def of_pip() -> Settings:
         certificate=_file(certificate),
         trusted=tuple(_words(told.get("trusted-host"))),
         proxy=told.get("proxy", ""),
+        keyring=told.get("keyring-provider", ""),
     )
 
 
@@ -133,6 +135,7 @@ def _uv_files() -> Settings:
         links=(*flat, *map(_place, map(str, _list(merged.get("find-links"))))),
         no_index=bool(merged.get("no-index")),
         trusted=tuple(map(str, _list(merged.get("allow-insecure-host")))),
+        keyring=str(merged.get("keyring-provider", "")),
         proxy=str(merged.get("https-proxy") or merged.get("http-proxy") or ""),
     )
 

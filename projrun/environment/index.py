@@ -28,6 +28,7 @@ class Settings(Struct, frozen=True):
 
     ``links`` are folders of archives, or pages that link to some; ``trusted`` are hosts whose certificate is not
     checked; ``certificate`` is a file or folder of those that are trusted. Folders are ``file:`` addresses.
+    ``keyring`` is how the tool asks for passwords, and is the tool's own.
     """
 
     index: str = ""
@@ -37,6 +38,7 @@ class Settings(Struct, frozen=True):
     certificate: str = ""
     trusted: tuple[str, ...] = ()
     proxy: str = ""
+    keyring: str = ""
 
     @property
     def names_places(self) -> bool:
