@@ -22,6 +22,7 @@ from typing import Any
 
 import docker
 from msgspec import Struct
+from msgspec.structs import asdict
 
 ENGINE_GROUP = 64999
 PREFIX = "projrun-engine-"
@@ -104,7 +105,7 @@ def keep(folder: Path, controller: int) -> None:
         _sweep()
         try:
             with bridge(os.getpid()) as name, running(folder, name) as engine:
-                _write(folder / "ready.json", json.dumps(vars(engine)))
+                _write(folder / "ready.json", json.dumps(asdict(engine)))
                 select.select([told, watched], [], [])
         except Exception as error:
             folder.mkdir(exist_ok=True)
