@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from projrun.choice import Choice, Options
-from projrun.concealing import Secret, secrets_of, values
+from projrun.concealing import Secret, values
 from projrun.core.labels import Labels
 from projrun.core.locks import Held
 from projrun.environment.model import Means
@@ -32,12 +32,12 @@ def _ticks() -> float:
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
-def scratch_for(options: Options, secrets: Sequence[str]) -> Scratch | None:
+def scratch_for(options: Options, secrets: Iterable[Secret]) -> Scratch | None:
     """Where a program that knows secrets has in clear what may not be in the store, not even for a while.
 
     Raises StoreError.
     """
-    if not any(secrets):
+    if not any(values(secrets)):
         return None
     from projrun.store import scratch  # most runs have no secret
 
@@ -45,7 +45,10 @@ def scratch_for(options: Options, secrets: Sequence[str]) -> Scratch | None:
 
 
 class Live(Struct, frozen=True):
-    """A run that has a directory and has not ended. ``created`` is in seconds since the epoch."""
+    """A run that has a directory and has not ended. ``created`` is in seconds since the epoch.
+
+    ``secrets`` are what must not be kept.
+    """
 
     options: Options
     settled: Settled
@@ -53,6 +56,7 @@ class Live(Struct, frozen=True):
     directory: RunDirectory
     recording: Recording
     created: float
+    secrets: tuple[Secret, ...]
     began: float = field(default_factory=_ticks)
 
     @property
@@ -69,11 +73,6 @@ class Live(Struct, frozen=True):
     def means(self) -> Means:
         """What may be used to have the environment; a run for the record looks at every file of it."""
         return replace(self.options.means, thorough=is_strict(self.options, self.choice))
-
-    @property
-    def secrets(self) -> tuple[Secret, ...]:
-        """What must not be kept."""
-        return secrets_of(self.choice, self.options.source)
 
     @property
     def labels(self) -> Labels:

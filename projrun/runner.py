@@ -27,7 +27,7 @@ from projrun.execution.model import Outcome, Request
 from projrun.live import Live, scratch_for
 from projrun.recipe import document, redaction
 from projrun.recipe.host import host
-from projrun.recipe.model import KeptFile, RecipeParts, StartParts
+from projrun.recipe.model import RecipeParts, StartParts
 from projrun.recording import Recording
 from projrun.settling import Settled, settled
 from projrun.source import disclosure, inspect, snapshot
@@ -85,14 +85,15 @@ def run_settled(options: Options, ready: Settled, screen: Reporter) -> Result:
 
 
 def _recorded(options: Options, ready: Settled, screen: Reporter) -> Result:
-    secrets = concealing.values(concealing.secrets_of(ready.choice, options.source))
+    secrets = concealing.secrets_of(ready.choice, options.source)
     store = Store(options.store)
     directory = store.begin(scratch_for(options, secrets))
     try:
         naming = ready.place.naming
         terminals = options.terminals if ready.choice.environment.has_terminals else ()
-        with Recording(directory.path, screen, secrets=secrets, terminals=terminals, naming=naming) as recording:
-            live = Live(options, ready, store, directory, recording, time.time())
+        known = concealing.values(secrets)
+        with Recording(directory.path, screen, secrets=known, terminals=terminals, naming=naming) as recording:
+            live = Live(options, ready, store, directory, recording, time.time(), secrets)
             try:
                 return _carry_out(live)
             except BaseException as error:
@@ -247,6 +248,8 @@ def _write_recipe(
     request: Request,
 ) -> dict[str, Any]:
     """From here on the recipe is complete and stays as it is."""
+    from projrun.keeping import keep_build_log
+
     choice = live.choice
     parts = RecipeParts(
         run=live.directory.id,
@@ -259,7 +262,7 @@ def _write_recipe(
         request=request,
         source=source,
         environment=environment,
-        build_log=_kept_log(live, environment),
+        build_log=keep_build_log(environment, live.store.objects),
         inputs=inputs,
         host=host(),
         flags=(
@@ -277,17 +280,6 @@ def _write_recipe(
     recipe: dict[str, Any] = redaction.redacted(document.recipe_document(parts), live.recording.text)
     live.directory.write_recipe(recipe)
     return recipe
-
-
-def _kept_log(live: Live, environment: Environment) -> KeptFile | None:
-    """What the image's builder said goes where it lasts longer than the image."""
-    log = environment.image.build_log if environment.image else None
-    if log is None:
-        return None
-    try:
-        return KeptFile(live.store.objects.put_file(log), log.stat().st_size)
-    except OSError:  # somebody cleaned up the cache: the run can do without
-        return None
 
 
 def _execute(live: Live, request: Request, used: tuple[Held, ...]) -> Outcome:

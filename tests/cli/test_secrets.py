@@ -127,3 +127,27 @@ def test_an_error_about_a_parameter_does_not_tell_a_secret(
         done = workspace.projrun("run", "-P", word)
         assert done.code == 2
         assert SECRET not in done.err
+
+
+@pytest.mark.parametrize("place", ["pip.conf", "uv.toml", ".netrc"])
+def test_what_the_files_of_the_tools_hold_is_a_secret_of_the_run_too(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    password = "idx-pa55word-9"
+    text = {
+        "pip.conf": f"[global]\nextra-index-url = https://me:{password}@index.example/simple\n",
+        "uv.toml": f'[[index]]\nname = "x"\nurl = "https://me:{password}@index.example/simple"\nexplicit = true\n',
+        ".netrc": f"machine index.example\nlogin me\npassword {password}\n",
+    }[place]
+    folder = {"pip.conf": ".config/pip", "uv.toml": ".config/uv", ".netrc": ""}[place]
+    monkeypatch.delenv("PIP_CONFIG_FILE", raising=False)
+    (workspace.home / folder).mkdir(parents=True, exist_ok=True)
+    (workspace.home / folder / place).write_text(text)
+    script = "import os, sys; print(open(os.path.expanduser(sys.argv[1])).read())"
+    workspace.entry_point(json.dumps(["python", "-c", script, str(workspace.home / folder / place)]))
+    done = workspace.projrun("run")
+    assert done.code == 0, done.err
+    assert "***" in done.out
+    assert password not in done.out + done.err
+    (workspace.home / folder / place).unlink()
+    assert files_with(workspace.home, password) == []
