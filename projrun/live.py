@@ -15,7 +15,7 @@ from projrun.concealing import Secret, values
 from projrun.core.labels import Labels
 from projrun.core.locks import Held
 from projrun.environment.model import Means
-from projrun.recipe import document, redaction
+from projrun.recipe import document
 from projrun.recipe.model import OutcomeParts
 from projrun.recording import Recording
 from projrun.settling import Settled
@@ -104,6 +104,6 @@ class Live(Struct, frozen=True):
 
     def write_outcome(self, parts: OutcomeParts) -> dict[str, Any]:
         """Writes what happened, without secrets, and gives the document. Raises StoreError."""
-        outcome: dict[str, Any] = redaction.redacted(document.outcome_document(parts), self.recording.text)
+        outcome: dict[str, Any] = self.recording.document(document.outcome_document(parts))
         self.directory.write_outcome(outcome)
         return outcome

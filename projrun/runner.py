@@ -25,7 +25,7 @@ from projrun.environment.model import Environment
 from projrun.execution import local
 from projrun.execution.model import Outcome, Request
 from projrun.live import Live, scratch_for
-from projrun.recipe import document, redaction
+from projrun.recipe import document
 from projrun.recipe.host import host
 from projrun.recipe.model import RecipeParts, StartParts
 from projrun.recording import Recording
@@ -138,7 +138,7 @@ def _write_start(live: Live) -> None:
         entry_point=choice.entry_point.name,
         labels=live.labels,
     )
-    live.directory.write_start(redaction.redacted(document.start_document(parts), live.recording.text))
+    live.directory.write_start(live.recording.document(document.start_document(parts)))
     live.recording.phase("begin", f"{choice.spec.name} {choice.entry_point.name}, run {live.directory.id}")
 
 
@@ -277,7 +277,7 @@ def _write_recipe(
         labels=live.labels,
         reproduces=live.settled.again.link if live.settled.again else None,
     )
-    recipe: dict[str, Any] = redaction.redacted(document.recipe_document(parts), live.recording.text)
+    recipe: dict[str, Any] = live.recording.document(document.recipe_document(parts))
     live.directory.write_recipe(recipe)
     return recipe
 
