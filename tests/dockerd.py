@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import docker
-from msgspec import Struct
-from msgspec.structs import asdict
+
+from projrun.core.values import Struct, asdict
 
 ENGINE_GROUP = 64999
 PREFIX = "projrun-engine-"
@@ -40,7 +40,7 @@ exec "$@"
 """
 
 
-class Engine(Struct, frozen=True, dict=True):
+class Engine(Struct, frozen=True):
     """A running engine: where it listens, how it stores, and the folder it lives in (none when it was given)."""
 
     host: str

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from projrun.core.errors import UsageError
+
 # Bytes of a JSON document: that of a project of 100,000 changed files is a third of it.
 LARGEST_DOCUMENT = 64 << 20
 _DEEPEST = 800  # levels; from a thousand on Python writes it no more
@@ -37,8 +39,6 @@ def irregular(path: Path) -> str:
 
 def check_free(place: Path) -> None:
     """Raises UsageError unless nothing is at ``place`` but perhaps an empty directory: nothing is written over."""
-    from projrun.core.errors import UsageError  # the process that tends a container does without
-
     what = irregular(place)
     try:
         if not what and not os.path.lexists(place):
@@ -61,8 +61,6 @@ def check_free(place: Path) -> None:
 def check_absent(place: Path) -> None:
     """Raises UsageError when something is at ``place``, a dead link too: nothing is written over."""
     if os.path.lexists(place):
-        from projrun.core.errors import UsageError
-
         raise UsageError(
             f"{place} is there already",
             why="nothing is overwritten",

@@ -17,8 +17,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from projrun.core import process
 from projrun.core.engine import address, http
 from projrun.core.engine.model import LOCK_LABEL
@@ -39,10 +37,9 @@ _KEPT_BACK = (
     *(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2),
     *(signal.SIGTSTP, signal.SIGCONT),
 )
-# Without site, which takes longer than all else; the package is where it is, installed or not, and the one that it
-# is made with, which is taken only to tell of failures, may be elsewhere.
-_MAIN = "import sys; sys.path[:0] = sys.argv[1:]; from projrun.execution.tender import main; main()"
-_PLACES = tuple(str(Path(file).resolve().parents[up]) for file, up in ((__file__, 2), (msgspec.__file__, 1)))
+# Without site, which takes longer than all else; the package is where it is, installed or not.
+_MAIN = "import sys; sys.path.insert(0, sys.argv[1]); from projrun.execution.tender import main; main()"
+_ROOT = str(Path(__file__).resolve().parents[2])
 _REMOVAL_SECONDS = 30.0
 # A container may yet come to be after the process that asked for it has died.
 _REMOVALS, _BETWEEN_SECONDS = 5, 0.2
@@ -258,7 +255,7 @@ def _started(request: Request, channels: Channels, report: int, kept: Sequence[H
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _KEPT_BACK)
     try:
         child = process.start(
-            [sys.executable, "-I", "-S", "-c", _MAIN, *_PLACES],
+            [sys.executable, "-I", "-S", "-c", _MAIN, _ROOT],
             cwd="/",
             env=process.tool_environment(secrets),
             stdin=process.PIPE,
