@@ -37,8 +37,8 @@ class Scratch:
 
 
 def folder_in(cache: Path) -> Path:
-    """Where the directories are."""
-    return cache / "scratch"
+    """Where the user's directories are: a cache may be used by several users, and these are for nobody else."""
+    return cache / f"scratch-{os.getuid()}"
 
 
 def make(folder: Path) -> Scratch:
@@ -46,7 +46,8 @@ def make(folder: Path) -> Scratch:
     name = os.urandom(8).hex()
     aside = folder / f".{name}"
     try:
-        make_private(folder, parents=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        make_private(folder)
         sweep(folder)
         # Locked before it has its name: whoever sees it sees whether it is used.
         aside.mkdir(mode=0o700)

@@ -193,10 +193,10 @@ def test_a_killed_run_in_a_container_leaves_no_secret(
     until(lambda: run_of(workspace), process)
     run = workspace.store / "runs" / str(run_of(workspace))
     until(lambda: (run / "metrics.jsonl").exists() and (run / "metrics.jsonl").read_text(), process)
-    assert len(list((workspace.home / "cache" / "scratch").iterdir())) == 1
+    assert len(list((workspace.home / "cache").glob("scratch-*/*"))) == 1
     process.kill()
     process.communicate(timeout=60)
     until(lambda: engine.containers(f"projrun.run={run.name}") == [])
-    until(lambda: not list((workspace.home / "cache" / "scratch").iterdir()))
+    until(lambda: not list((workspace.home / "cache").glob("scratch-*/*")))
     assert (run / "metrics.jsonl").read_text() == '{"name": "loss ***", "value": 1}\n'
     assert [path for path, data in contents(workspace.home) if token.encode() in data] == []

@@ -76,7 +76,7 @@ def bytes_that_tell(top: Path) -> list[str]:
 
 
 def scratch(workspace: Workspace) -> list[Path]:
-    return list((workspace.home / "cache" / "scratch").glob("*"))
+    return list((workspace.home / "cache").glob("scratch-*/*"))
 
 
 def copied(workspace: Workspace, run: Path) -> Any:
