@@ -15,14 +15,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct
-
 from projrun.api_given import label, parameter_text, valid_seed, valid_tags
 from projrun.api_run import Run
 from projrun.api_runs import Runs
 from projrun.core.errors import UsageError
 from projrun.core.paths import absolute, cache_directory, store_directory
 from projrun.core.report import STDERR, STDOUT, Reporter, Silent
+from projrun.core.values import Struct
 from projrun.stopping import Interrupted
 from projrun.store import store as kept
 from projrun.store.failures import check_kept

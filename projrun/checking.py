@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from msgspec import Struct
-from msgspec.structs import replace
-
 from projrun.core.errors import Problem
+from projrun.core.values import Struct, replace
 from projrun.environment.check import check as check_environment
 from projrun.spec.check import check as check_spec
 from projrun.spec.place import find_project

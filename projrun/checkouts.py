@@ -11,12 +11,11 @@ import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from msgspec.structs import replace
-
 from projrun.core.errors import ProjrunError, SourceError, SpecError, system_reason
 from projrun.core.locks import Held, exclusive, is_held, take
 from projrun.core.paths import escape_reason
 from projrun.core.report import FETCH, Reporter
+from projrun.core.values import replace
 from projrun.finding import Found, find, find_head
 from projrun.options import Options
 from projrun.placing import Naming, Place

@@ -8,12 +8,10 @@ import posixpath
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from msgspec import Struct
-from msgspec.structs import replace
-
 from projrun.core.errors import SpecError, UsageError
 from projrun.core.nearest import nearest
 from projrun.core.paths import is_below
+from projrun.core.values import Struct, replace
 from projrun.options import Options
 from projrun.recipe.redaction import Redactor
 from projrun.spec import command, load, parameters

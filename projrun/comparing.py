@@ -8,10 +8,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct
-
 from projrun.core.errors import ProjrunError
 from projrun.core.report import Reporter
+from projrun.core.values import Struct
 from projrun.recipe import comparison
 from projrun.recipe.comparison import DIFFERS, SAME, UNKNOWN, Change, Layer
 from projrun.recipe.facts import Documents

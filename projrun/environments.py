@@ -8,13 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
-from msgspec.structs import replace
-
 from projrun.choice import built_as_asked, environment_named
 from projrun.core.errors import EnvironmentFailure, UsageError
 from projrun.core.nearest import nearest
 from projrun.core.report import Reporter, Silent
+from projrun.core.values import Struct, replace
 from projrun.environment import build, built, comparison, inventory, manifest, verification
 from projrun.environment.model import Environment, EnvironmentPlan, Means
 from projrun.environment.plan import plan

@@ -7,13 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from msgspec import Struct
-from msgspec.structs import replace
-
 from projrun.choice import environment_named
 from projrun.core.errors import EnvironmentFailure
 from projrun.core.hashing import sha256_bytes
 from projrun.core.report import Reporter
+from projrun.core.values import Struct, replace
 from projrun.environment import built, exported, installed, locked, plan, platforms, verification
 from projrun.environment.exported import Contents
 from projrun.environment.locked import Target

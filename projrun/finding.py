@@ -6,10 +6,9 @@ import contextlib
 import os
 from pathlib import Path
 
-from msgspec import Struct
-
 from projrun.core.errors import SourceError, SpecError, UsageError
 from projrun.core.report import Reporter
+from projrun.core.values import Struct
 from projrun.options import Options
 from projrun.source import address as addresses
 from projrun.source import git, local, remote

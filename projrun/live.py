@@ -5,12 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from msgspec import Struct, field
-from msgspec.structs import replace
-
 from projrun.choice import Choice
 from projrun.concealing import Secret, secrets_of
 from projrun.core.labels import Labels
+from projrun.core.values import Struct, field, replace
 from projrun.environment.model import Means
 from projrun.options import Options
 from projrun.recipe import document, redaction

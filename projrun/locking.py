@@ -6,14 +6,12 @@ import os
 import shlex
 from pathlib import Path
 
-from msgspec import Struct
-from msgspec.structs import replace
-
 from projrun.choice import built_as_asked, environment_named
 from projrun.core.errors import EnvironmentFailure, Problem, UsageError
 from projrun.core.files import write_atomic
 from projrun.core.nearest import did_you_mean
 from projrun.core.report import Reporter, Silent
+from projrun.core.values import Struct, replace
 from projrun.environment import compiled, interpreters, lock, locked, platforms, requirements, resolution
 from projrun.environment.compiled import Change
 from projrun.environment.lock import LockLine

@@ -6,13 +6,12 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from msgspec import Struct
-
 from projrun.core.errors import DataError, SpecError, UsageError
 from projrun.core.files import written_aside
 from projrun.core.nearest import nearest
 from projrun.core.paths import is_below
 from projrun.core.report import Reporter
+from projrun.core.values import Struct
 from projrun.data.status import WRONG, Status, statuses
 from projrun.spec import check, load
 from projrun.spec.model import SPEC_NAME, DataEntry, ProjectSpec

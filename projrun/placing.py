@@ -5,11 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
-from msgspec.structs import replace
-
 from projrun.core.errors import ProjrunError, SpecError, StrictRefusal
 from projrun.core.flags import Flag
+from projrun.core.values import Struct, replace
 from projrun.source import inspect
 from projrun.source.model import Source
 

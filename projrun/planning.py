@@ -6,14 +6,12 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from msgspec import Struct
-from msgspec.structs import replace
-
 from projrun.choice import Choice, builtins
 from projrun.concealing import secrets_of, wanted
 from projrun.core.errors import EnvironmentFailure, SourceError, as_flag
 from projrun.core.flags import Flag
 from projrun.core.report import Reporter
+from projrun.core.values import Struct, replace
 from projrun.environment import variables
 from projrun.examining import Examined, examine
 from projrun.options import Options

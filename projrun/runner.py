@@ -8,15 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
-from msgspec.structs import replace
-
 from projrun import concealing
 from projrun.choice import builtins, declared_inputs
 from projrun.closing import closed, gave_up, told
 from projrun.core.errors import StoreError
 from projrun.core.locks import Held
 from projrun.core.report import Reporter
+from projrun.core.values import Struct, replace
 from projrun.data import declared, fingerprint
 from projrun.data.model import Fingerprint
 from projrun.environment import build, launching, plan, seeding, uses, variables

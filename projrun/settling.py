@@ -7,12 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
-from msgspec.structs import replace
-
 from projrun.choice import Choice, choose
 from projrun.core.flags import Flag
 from projrun.core.report import Reporter
+from projrun.core.values import Struct, replace
 from projrun.options import Options
 from projrun.placing import Place
 from projrun.source import inspect

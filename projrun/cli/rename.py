@@ -37,7 +37,7 @@ def rename(run: str, name: str | None, clear: bool, as_json: bool, store: Path |
     wanted = clean(name, "the name") if name is not None else None
 
     def change(labels: Labels) -> Labels:
-        from msgspec.structs import replace
+        from projrun.core.values import replace
 
         return replace(labels, name=wanted)
 

@@ -9,11 +9,10 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from msgspec import Struct
-
 from projrun.cli.terminal import echo, styled
 from projrun.core.errors import ProjrunError
 from projrun.core.files import encode_json
+from projrun.core.values import Struct
 
 _GAP = "  "
 _LEAST = 12  # characters of an elastic column that are still worth showing

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from msgspec import Struct
 
 from projrun.cli.options import json_option, single, store_option
 from projrun.cli.render import print_bytes, printable
 from projrun.cli.screen import Screen
 from projrun.core.errors import UsageError
 from projrun.core.files import write_atomic
-from projrun.core.values import as_dict
+from projrun.core.values import Struct, as_dict
 
 if TYPE_CHECKING:
     from projrun.api_runs import Runs

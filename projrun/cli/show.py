@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from msgspec.structs import asdict
 
 from projrun.cli.options import json_option, store_option
 from projrun.cli.render import label, local_time, number, print_document, printable, status, value_text
 from projrun.cli.summary import flag_line
 from projrun.cli.verdict import verdict_lines
 from projrun.core.amounts import duration, size
+from projrun.core.values import asdict
 from projrun.spec.model import DEFAULT_ENVIRONMENT
 from projrun.store.labels import labels_of
 from projrun.store.run import LABELS, VERDICT, read_verdict

@@ -60,7 +60,7 @@ def tag(
     seen: set[str] = set()
 
     def change(labels: Labels) -> Labels:
-        from msgspec.structs import replace
+        from projrun.core.values import replace
 
         gone.update(unwanted & labels.tags.keys())
         seen.update(labels.tags)

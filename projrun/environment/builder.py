@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from msgspec import Struct
-
+from projrun.core.values import Struct
 from projrun.environment import lock
 from projrun.environment.asked import Asked
 from projrun.environment.lock import LockLine

@@ -10,13 +10,11 @@ import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from msgspec import Struct
-from msgspec.structs import replace
-
 from projrun.core import process
 from projrun.core.errors import EnvironmentFailure
 from projrun.core.flags import Flag
 from projrun.core.report import BUILD, Reporter
+from projrun.core.values import Struct, replace
 from projrun.environment import built, contents, damage, installed, lock, locked, manifest, records, uses
 from projrun.environment.builder import BuildRequest, Made
 from projrun.environment.builders import builder_named

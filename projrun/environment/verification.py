@@ -6,11 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
-
 from projrun.core.errors import EnvironmentFailure
 from projrun.core.hashing import sha256_bytes
 from projrun.core.report import Reporter
+from projrun.core.values import Struct
 from projrun.environment import built, bytecode, contents, installed, locked, manifest, records
 from projrun.environment.damage import shown
 from projrun.environment.key import key_of

@@ -9,8 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from msgspec.structs import replace
-
+from projrun.core.values import replace
 from projrun.source.git import Repository
 from projrun.source.index_file import special_entries
 from projrun.source.listing import File, check_nested, list_files, lstat

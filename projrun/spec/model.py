@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct, field
+from projrun.core.values import Struct, field
 
 SPEC_NAME = "ProjectSpec.yaml"
 

@@ -13,10 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from msgspec import Struct
-
 from projrun.core.errors import StoreError
 from projrun.core.report import Reporter, Silent
+from projrun.core.values import Struct
 from projrun.store.failures import ANOTHER_STORE, writing
 from projrun.store.ids import is_id, names_in
 from projrun.store.row import RunRow, row_of

@@ -9,11 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
-
 from projrun.core.errors import StoreError
 from projrun.core.files import create, is_directory, read_json, write_atomic, write_json
 from projrun.core.locks import Held, is_held
+from projrun.core.values import Struct
 from projrun.store.failures import writing
 
 DOCUMENTS = ("start", "recipe", "outcome")

@@ -14,13 +14,13 @@ import threading
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
 import projrun
 from projrun.cli.env import build as env_build
 from projrun.cli.lock import lock as lock_verb
 from projrun.cli.run import run
 from projrun.core.errors import EnvironmentFailure
+from projrun.core.values import replace
 from projrun.environment import installed, lock
 from projrun.environment.asked import Asked
 from projrun.environment.builder import Builder, BuildRequest, ResolutionRequest
