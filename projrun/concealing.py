@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from projrun.choice import Choice
 from projrun.core.errors import system_reason
 from projrun.core.flags import Flag
 from projrun.core.labels import Labels
+from projrun.core.regex import regex
 from projrun.core.userinfo import passwords_in
 from projrun.core.values import Struct, replace
 from projrun.data.model import Fingerprint
@@ -22,8 +22,8 @@ from projrun.spec.model import BoundParameter
 SHORT = 4  # characters below which a secret is likely to occur in text that is none
 # Bytes from which on a file is searched for a secret: shorter ones occur by chance in files.
 _SEARCHED = 8
-_OF_INDEXES = re.compile(r"(?:UV|PIP)_\w+|(?:HTTPS?|ALL)_PROXY|(?:https?|all)_proxy")
-_OF_INDEX = re.compile(r"UV_INDEX_\w+_PASSWORD")
+_OF_INDEXES = regex(r"(?:UV|PIP)_\w+|(?:HTTPS?|ALL)_PROXY|(?:https?|all)_proxy")
+_OF_INDEX = regex(r"UV_INDEX_\w+_PASSWORD")
 _DECLARE = "declare it: environment.secrets for a variable, secret: true for a parameter"
 
 

@@ -215,7 +215,7 @@ def test_asking_for_help_imports_nothing_heavy(words: str) -> None:
     code = f"""
 import sys
 sys.argv = ["projrun", {words!r}]
-from projrun.__main__ import main
+from projrun.cli.main import main
 try:
     main()
 finally:

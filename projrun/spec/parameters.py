@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from projrun.core.errors import SpecError, UsageError
 from projrun.core.nearest import did_you_mean
 from projrun.core.paths import escape_reason
+from projrun.core.regex import regex
 from projrun.core.values import replace
 from projrun.spec import secret_values
 from projrun.spec.argument import shown
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["bind", "file_text", "from_document", "is_name", "read_native", "read_text", "to_document"]
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_NAME = regex(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
 class _Setting(NamedTuple):

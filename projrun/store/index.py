@@ -88,8 +88,10 @@ class Index:
         except (sqlite3.Error, OSError):
             return
 
-    def is_there(self) -> bool:
-        """Whether there is an index yet."""
+    def is_ready(self) -> bool:
+        """Whether there is an index to be written to; loads what that takes."""
+        from projrun.store import database, lingering  # noqa: F401
+
         return os.path.lexists(self._path)
 
     def forget(self, run: str) -> None:

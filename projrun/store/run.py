@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from projrun.core.errors import StoreError
-from projrun.core.files import create, is_directory, read_json, write_atomic, write_json
+from projrun.core.files import create, is_directory, read_json, remove_tree, write_atomic, write_json
 from projrun.core.locks import Held, is_held
 from projrun.core.values import Struct
 from projrun.store.failures import writing
@@ -112,7 +111,7 @@ class RunDirectory:
 
     def drop_bytecode(self) -> None:
         """Removes what Python kept in :attr:`bytecode`."""
-        shutil.rmtree(self.bytecode, ignore_errors=True)
+        remove_tree(self.bytecode)
 
     @property
     def start_up(self) -> Path:
@@ -127,7 +126,7 @@ class RunDirectory:
 
     def drop_start_up(self) -> None:
         """Removes it: the recipe says what was seeded."""
-        shutil.rmtree(self.start_up, ignore_errors=True)
+        remove_tree(self.start_up)
 
     def close(self) -> None:
         """Lets go of the run. Without an outcome it is LOST from now on."""
