@@ -120,6 +120,18 @@ def test_a_metric_that_no_run_has_is_answered_with_the_nearest(store: Store) -> 
     assert "depth" in caught.value.hint
 
 
+def test_a_tag_that_is_nearly_that_of_a_run_is_told_and_no_mistake(store: Store) -> None:
+    run = whole_run(store)
+    store.relabel(run, lambda labels: replace(labels, tags={"draft": ""}))
+    for query in ("tag.drft", "tag.drft = 'x' and not tag.drft", "tag.nothing", "not tag.other", "tag.draft"):
+        store.list_runs(RunQuery(where=query))
+    store.list_runs(RunQuery(sort=("tag.drafts",)))
+    assert list(dict.fromkeys(store.index.notices)) == [
+        "no run has tag.drft: did you mean tag.draft?",
+        "no run has tag.drafts: did you mean tag.draft?",
+    ]
+
+
 def _delete(path: Path) -> None:
     path.unlink()
 
@@ -221,7 +233,7 @@ def test_an_index_that_cannot_be_kept_gives_the_same_listing(store: Store) -> No
 
 
 def test_a_busy_index_gives_the_same_listing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("projrun.store.database._BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("projrun.store.opening._BUSY_SECONDS", 0.05)
     whole_run(store)
     expected = store.list_runs(RunQuery())
     added = whole_run(store, created=parts.CREATED + 1)
