@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from projrun.choice import Choice
 from projrun.core.errors import DataError
@@ -17,8 +19,7 @@ from projrun.recipe.model import Reproduces
 from projrun.spec.model import EnvironmentSpec
 
 
-@dataclass(frozen=True)
-class RecordedLock:
+class RecordedLock(Struct, frozen=True):
     """A lock as a recipe has it, and what it was built with. ``python`` is the exact version."""
 
     text: str
@@ -42,8 +43,7 @@ class RecordedLock:
         )
 
 
-@dataclass(frozen=True)
-class Again:
+class Again(Struct, frozen=True):
     """What is recorded of the run done again. ``lock`` is None where it had none; ``inputs`` are by path.
 
     ``key`` is that of its environment, ``bases`` are the images that this was made from.

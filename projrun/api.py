@@ -12,9 +12,10 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from projrun.api_given import label, parameter_text, valid_seed, valid_tags
 from projrun.api_run import Run
@@ -146,8 +147,7 @@ def run(  # noqa: PLR0913 - one parameter for each option of `projrun run`
         return _recorded(options, runner.run(options, _reporter(echo=echo)))
 
 
-@dataclass(frozen=True)
-class Reproduction:
+class Reproduction(Struct, frozen=True):
     """What came of doing a run again: the new ``run``, and the ``verdict`` about it as ``verdict.json`` has it."""
 
     run: Run

@@ -6,10 +6,11 @@ import datetime as dt
 import io
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+
+from msgspec import Struct
 
 from projrun.core.errors import UsageError
 from projrun.core.nearest import did_you_mean
@@ -171,8 +172,7 @@ class Metrics(Mapping[str, Any]):
         return f"Metrics({self._values!r})"
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Series:
+class Series(Struct, frozen=True, eq=False):
     """The points of a metric in the order in which they came.
 
     ``steps`` and ``values`` are arrays where one kind of number will do, else lists. ``times`` are seconds since

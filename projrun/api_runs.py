@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
+
+from msgspec.structs import replace
 
 from projrun.api_run import Run
 from projrun.store.columns import check_known

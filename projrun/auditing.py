@@ -6,9 +6,11 @@ import contextlib
 import json
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from projrun.core.errors import ProjrunError, StoreError, system_reason
 from projrun.core.files import read_json
@@ -29,8 +31,7 @@ _TOLD_EVERY = 1000
 _RUNS_TOLD = 3  # of those that name an object
 
 
-@dataclass(frozen=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """Something that is not as it was kept, and what to type next.
 
     ``kind`` is ``record``, ``object``, ``snapshot`` or ``index``; ``of`` is the run, digest or commit.
@@ -42,8 +43,7 @@ class Fault:
     hint: str
 
 
-@dataclass(frozen=True)
-class Audit:
+class Audit(Struct, frozen=True):
     """What was looked at, and what is wrong. ``unnamed`` and ``left_behind`` are no faults: gc removes them."""
 
     runs: int
@@ -55,8 +55,7 @@ class Audit:
     faults: tuple[Fault, ...]
 
 
-@dataclass(frozen=True)
-class _Read:
+class _Read(Struct, frozen=True):
     """What the records came to: who names what, and what is wrong with them."""
 
     runs: int
@@ -216,7 +215,7 @@ def _index(store: Store, read: _Read) -> Iterator[Fault]:
     wrong = [
         run
         for run, row in read.rows.items()
-        if run not in known or json.dumps(vars(known[run])) != json.dumps(vars(row))
+        if run not in known or json.dumps(asdict(known[run])) != json.dumps(asdict(row))
     ]
     if wrong:
         which = ", ".join(wrong[:_RUNS_TOLD]) + (

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from projrun.core.errors import Problem
 from projrun.environment.check import check as check_environment
@@ -12,8 +14,7 @@ from projrun.spec.load import find_project
 from projrun.spec.text import shown_name
 
 
-@dataclass(frozen=True)
-class Checked:
+class Checked(Struct, frozen=True):
     """A specification that was checked, as it is shown, and all its problems by place."""
 
     spec: str

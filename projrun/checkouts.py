@@ -9,8 +9,9 @@ import re
 import secrets
 import shlex
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from projrun.choice import Options
 from projrun.core.errors import ProjrunError, SourceError, SpecError, system_reason

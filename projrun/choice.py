@@ -6,8 +6,10 @@ import contextlib
 import os
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from projrun.core.errors import SpecError, UsageError
 from projrun.core.nearest import nearest
@@ -33,8 +35,7 @@ SNAPSHOT_LIMIT = 100_000_000  # bytes of new untracked content that a snapshot t
 OUTPUTS_LIMIT = 100_000_000  # bytes of outputs that the store takes in of a run in place without being told
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(Struct, frozen=True):
     """What the user asked for.
 
     ``source`` is an address or a directory in the project, as typed; ``version`` the ref of it, ``subdirectory``
@@ -86,8 +87,7 @@ def _seen_by_git(directory: Path) -> Iterator[str]:
     return (found.path for found in listing.list_files(directory, repository=repository))
 
 
-@dataclass(frozen=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """What the options come to: the spec, the entry point, its environment, its parameters and the seed."""
 
     spec: ProjectSpec

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from projrun.concealing import seen_flags, without_secrets, written_to
 from projrun.core.errors import ProjrunError
@@ -26,8 +28,7 @@ if TYPE_CHECKING:
     from projrun.measuring import Measured
 
 
-@dataclass(frozen=True)
-class _Found:
+class _Found(Struct, frozen=True):
     """What a run left behind."""
 
     inputs: tuple[ChangedInput, ...] = ()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from projrun.core.errors import StoreError, UsageError
 from projrun.core.locks import Held, take
@@ -20,8 +21,7 @@ DAY = 86400.0
 _TOLD_EVERY = 5000  # records
 
 
-@dataclass(frozen=True)
-class Collected:
+class Collected(Struct, frozen=True):
     """What goes, or would; sizes in bytes.
 
     ``young`` is what nothing names and was touched too recently. Of a record that is ``unreadable`` it is not

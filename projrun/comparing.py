@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from projrun.core.errors import ProjrunError
 from projrun.core.report import Reporter
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
     from projrun.verdict.model import OutputFinding
 
 
-@dataclass(frozen=True)
-class Places:
+class Places(Struct, frozen=True):
     """Where runs and commits are looked for, and the directory whose last runs ``last`` means."""
 
     store: Path
@@ -34,8 +34,7 @@ class Places:
     start: Path = Path()
 
 
-@dataclass(frozen=True)
-class Code:
+class Code(Struct, frozen=True):
     """What differs between the files of two runs. ``why`` says what keeps them from being compared.
 
     ``before`` and ``after`` are what the recipes say of the source, None where there is no recipe. ``stat`` is
@@ -57,8 +56,7 @@ class Code:
         return DIFFERS if self.files else SAME
 
 
-@dataclass(frozen=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """Two runs, and what differs, layer by layer. ``took`` is how long they took, which is never the same.
 
     ``contents`` are the outputs that both wrote in other bytes, by what these hold where both are at hand.
@@ -94,8 +92,7 @@ class Difference:
         return any(change.what == "name" for change in project.changes)
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """How much of the code is told: git's list of files, ``columns`` wide (None: not), the whole difference."""
 
     columns: int | None = 80

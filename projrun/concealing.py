@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from projrun.choice import Choice
 from projrun.core.errors import system_reason
@@ -26,8 +28,7 @@ _OF_INDEX = re.compile(r"UV_INDEX_\w+_PASSWORD")
 _DECLARE = "declare it: environment.secrets for a variable, secret: true for a parameter"
 
 
-@dataclass(frozen=True)
-class Secret:
+class Secret(Struct, frozen=True):
     """A value that is never kept. ``name`` says whose it is: ``variable TOKEN``, ``parameter token``.
 
     ``declared``: somebody said that it is one. Of others, such as the password in the address of a database on

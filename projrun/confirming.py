@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from projrun.choice import Options
 from projrun.core.errors import SourceError
@@ -16,8 +18,7 @@ from projrun.source.model import Address, Source, Submodule
 from projrun.source.publication import Publication, published
 
 
-@dataclass(frozen=True)
-class Confirmed:
+class Confirmed(Struct, frozen=True):
     """What was asked of a source's remotes and told by them.
 
     ``lost`` are the paths of what they no longer have, or could not be asked about: of submodules, and "" for the

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from projrun.collecting import progress
 from projrun.core.errors import ProjrunError, StoreError
@@ -28,8 +29,7 @@ _AFTER = b'"spec": {'
 _HEAD = 8192  # bytes that have both, unless the note is long
 
 
-@dataclass(frozen=True)
-class Going:
+class Going(Struct, frozen=True):
     """A run that may go. ``size`` is that of its directory, in bytes; ``done_again`` are runs that did it anew."""
 
     row: RunRow
@@ -37,8 +37,7 @@ class Going:
     done_again: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Removal:
+class Removal(Struct, frozen=True):
     """What would go: runs, and with them what no other run names, which ``projrun gc`` removes later.
 
     ``alive`` go on, and stay. ``unreadable`` are other records of which it is not known what they name: as long as

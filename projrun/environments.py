@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from projrun.choice import built_as_asked, environment_named, means_with
 from projrun.core.errors import EnvironmentFailure, UsageError
@@ -27,8 +29,7 @@ _SHOWN = 8
 SHORT = 12  # characters of a key that people see
 
 
-@dataclass(frozen=True)
-class Places:
+class Places(Struct, frozen=True):
     """Where environments, runs and the project around the user are found; which of its environments is meant."""
 
     cache: Path
@@ -37,8 +38,7 @@ class Places:
     environment: str | None = None
 
 
-@dataclass(frozen=True)
-class Meant:
+class Meant(Struct, frozen=True):
     """The environment that a word stands for. ``recipe`` is that of the run, ``plan`` that of the project now."""
 
     key: str
@@ -54,8 +54,7 @@ class Meant:
         return self.plan is not None and self.plan.kind == "system"
 
 
-@dataclass(frozen=True)
-class Verified:
+class Verified(Struct, frozen=True):
     """What came of looking at every file of an environment. ``unusable``: the next run builds it again.
 
     Of an image not files are looked at, but ``packages``: Python's distributions and those of its system.
@@ -69,16 +68,14 @@ class Verified:
     packages: int | None = None
 
 
-@dataclass(frozen=True)
-class Listed:
+class Listed(Struct, frozen=True):
     """An environment with the number of runs of the store that used it."""
 
     kept: inventory.Kept
     runs: int
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """An environment to be built: that of the project around ``directory``, of that name, with that builder."""
 
     directory: Path

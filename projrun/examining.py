@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from projrun.choice import Choice, declared_inputs
 from projrun.core.errors import DataError, as_flag
@@ -15,8 +15,7 @@ from projrun.environment.model import EnvironmentPlan, Means
 from projrun.telling import input_flags
 
 
-@dataclass(frozen=True)
-class Examined:
+class Examined(Struct, frozen=True):
     """What was found. ``environment`` is None when it cannot be had; an input that cannot be is not among them."""
 
     environment: EnvironmentPlan | None

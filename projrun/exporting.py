@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from projrun.choice import environment_named
 from projrun.core.errors import EnvironmentFailure
@@ -24,8 +26,7 @@ FORMATS = ("requirements", "pylock", "cyclonedx", "dockerfile")
 _Told = TypeVar("_Told")
 
 
-@dataclass(frozen=True)
-class ExportOptions:
+class ExportOptions(Struct, frozen=True):
     """What the user asked for. ``run`` None: the lock of the project around ``start``, of its ``environment``."""
 
     start: Path

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from projrun.choice import Options
 from projrun.core.errors import SourceError, SpecError, UsageError
@@ -19,8 +20,7 @@ from projrun.source.resolving import resolve
 from projrun.spec.load import find_project
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(Struct, frozen=True):
     """A commit and all that is known of it.
 
     ``objects`` is a git directory that has it, ``base`` where relative addresses of submodules start from,
@@ -77,8 +77,7 @@ def find_head(project: Path, options: Options, report: Reporter) -> Found:
     return _Own(addresses.parse(str(project)), project, options, report).find(None)
 
 
-@dataclass(frozen=True)
-class _Own:
+class _Own(Struct, frozen=True):
     """The repository around the user's own ``project``. It is only ever read."""
 
     address: Address

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from projrun.again import again_of, interpreter_of, lock_of
 from projrun.choice import Choice, Options
 from projrun.core.errors import DataError, EnvironmentFailure, ProjrunError, SourceError
 from projrun.core.report import Reporter
+from projrun.core.values import as_dict
 from projrun.environment import interpreters
 from projrun.environment.model import EnvironmentPlan
 from projrun.matching import Side, why_not_held
@@ -26,8 +29,7 @@ from projrun.stopping import ended_by_signals
 HERE, MISSING, UNKNOWN = "here", "missing", "unknown"
 
 
-@dataclass(frozen=True)
-class Need:
+class Need(Struct, frozen=True):
     """One thing that is needed. ``exit_code`` is that of the stage that would lack it; ``hint`` what to do."""
 
     what: str
@@ -37,8 +39,7 @@ class Need:
     hint: str = ""
 
 
-@dataclass(frozen=True)
-class Foreseen:
+class Foreseen(Struct, frozen=True):
     """What is needed to do a run again, in the order of the stages."""
 
     run: str
@@ -51,7 +52,7 @@ class Foreseen:
 
     def document(self) -> dict[str, Any]:
         """The same as data."""
-        return {"run": self.run, "exit_code": self.exit_code, "needs": [asdict(need) for need in self.needs]}
+        return {"run": self.run, "exit_code": self.exit_code, "needs": [as_dict(need) for need in self.needs]}
 
 
 def foresee(asked: Asked, report: Reporter) -> Foreseen:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from projrun.choice import Choice, Options
 from projrun.concealing import Secret, secrets_of
@@ -24,8 +26,7 @@ def _ticks() -> float:
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
-@dataclass(frozen=True)
-class Live:
+class Live(Struct, frozen=True):
     """A run that has a directory and has not ended. ``created`` is in seconds since the epoch."""
 
     options: Options

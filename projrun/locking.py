@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shlex
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from projrun.choice import built_as_asked, environment_named
 from projrun.core.errors import EnvironmentFailure, Problem, UsageError
@@ -33,8 +35,7 @@ _FOR_AN_IMAGE = (
 _DEFAULT = "requirements.lock"  # of the default environment; that of another is called as it is
 
 
-@dataclass(frozen=True)
-class LockOptions:
+class LockOptions(Struct, frozen=True):
     """What the user asked for.
 
     ``start`` is a directory in the project, ``environment`` the name of one of its environments.
@@ -53,8 +54,7 @@ class LockOptions:
     builder: str | None = None
 
 
-@dataclass(frozen=True)
-class Compiled:
+class Compiled(Struct, frozen=True):
     """What came of it. ``file`` is the lock as the user would name it from here.
 
     ``problems``: where a lock that was only checked is out of step. ``to_add``: the line that the spec does not
@@ -69,8 +69,7 @@ class Compiled:
     untold: str = ""
 
 
-@dataclass(frozen=True)
-class _Task:
+class _Task(Struct, frozen=True):
     """A lock to be compiled: from what, into what, and what is there now (None: nothing)."""
 
     unlocked: Unlocked

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from msgspec import Struct
 
 from projrun.again import local_project
 from projrun.core.errors import ProjrunError, StoreError
@@ -35,8 +36,7 @@ class _Content(NamedTuple):
     executable: bool = False
 
 
-@dataclass(frozen=True)
-class Side:
+class Side(Struct, frozen=True):
     """One of two runs: its outputs, the objects that may hold them, and its recipe's ``source``."""
 
     outputs: Sequence[_Output]

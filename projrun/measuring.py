@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+
+from msgspec import Struct
 
 from projrun.core.amounts import size
 from projrun.core.files import create, written_aside
@@ -25,8 +26,7 @@ _TOLD_FROM = 16 << 20  # bytes of metrics that take long enough to be worth a li
 _NAMES_TOLD = 5
 
 
-@dataclass(frozen=True)
-class Measured:
+class Measured(Struct, frozen=True):
     """The metrics of a run, and what is wrong: with its metrics files (``file_flags``), and with the rest."""
 
     metrics: tuple[Metric, ...] = ()

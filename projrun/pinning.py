@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from projrun.core.errors import DataError, SpecError, UsageError
 from projrun.core.files import written_aside
@@ -20,8 +21,7 @@ from projrun.spec.text import decode, shown_name
 _BOM = b"\xef\xbb\xbf"
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """What somebody wants to know of: a project, the names of its data (none: all), where to look and tell.
 
     Without ``cache`` nothing that is remembered counts.
@@ -34,8 +34,7 @@ class Asked:
     anew: bool = False
 
 
-@dataclass(frozen=True)
-class Pinned:
+class Pinned(Struct, frozen=True):
     """``pinned`` were written, or would be; ``refused`` are those that need a word or are not there."""
 
     file: str

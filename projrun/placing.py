@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from projrun.core.errors import ProjrunError, SpecError, StrictRefusal
 from projrun.core.flags import Flag
@@ -15,8 +17,7 @@ if TYPE_CHECKING:
     from projrun.source.mirror import Mirror
 
 
-@dataclass(frozen=True)
-class Naming:
+class Naming(Struct, frozen=True):
     """What projrun calls the files of a private checkout: who reads it later finds no checkout any more.
 
     ``places`` are the paths of the checkout, ``name`` the repository and commit that stand for them. Without
@@ -46,8 +47,7 @@ class Naming:
             error.reasons = tuple(map(self.flag, error.reasons))
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where the project is looked for (``start``), and whose it is.
 
     ``local`` is the user's own project directory, None when the source is an address. Of a private checkout:

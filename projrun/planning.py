@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from projrun.choice import Choice, Options, builtins
 from projrun.concealing import secrets_of, wanted
@@ -22,8 +24,7 @@ from projrun.store.store import Store
 from projrun.telling import choice_flags, source_flags
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """What a run would do; ``reasons`` are those it would be refused for. ``project`` is what it is known by."""
 
     project: str

@@ -6,9 +6,10 @@ import contextlib
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from projrun.again import again_of, lock_of
 from projrun.checkouts import checked_out_again

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from projrun.again import again_of
 from projrun.core.errors import StoreError, UsageError, system_reason
@@ -27,8 +29,7 @@ GOES_ON = "it has not ended yet"
 _LARGEST = 256 << 20  # bytes of a recipe
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(Struct, frozen=True):
     """A recipe, and its outcome where there is one. ``store`` is the one that holds the run, if one does.
 
     ``link`` names the run and its recipe; ``unended`` says why there is no outcome.

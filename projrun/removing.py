@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from projrun.core.errors import EngineFailure, EnvironmentFailure
 from projrun.core.removal import size_of
@@ -18,16 +19,14 @@ if TYPE_CHECKING:
     from projrun.environment.docker.strays import Stray
 
 
-@dataclass(frozen=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """Which environments are to go: not used for so many seconds, and (``unused``) by no run of the store."""
 
     older_than: float | None = None
     unused: bool = False
 
 
-@dataclass(frozen=True)
-class Pruned:
+class Pruned(Struct, frozen=True):
     """What goes, or would: environments, what was left behind, and what was with the container engine.
 
     ``held`` are in use, and stay; ``failed`` could not be removed, key and reason. ``unasked`` says why the

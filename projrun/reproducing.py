@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from projrun import runner
 from projrun.choice import Options
@@ -31,8 +32,7 @@ from projrun.verdict.model import REPRODUCED
 DIFFERENT = 10  # the exit code
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """What the user asked for. ``run`` is the RUN or file as typed; ``tolerances`` go before those of the spec."""
 
     run: str
@@ -56,8 +56,7 @@ class Asked:
         )
 
 
-@dataclass(frozen=True)
-class Reproduced:
+class Reproduced(Struct, frozen=True):
     """The new run with the verdict, which is None when it was stopped. ``exit_code`` is projrun's."""
 
     result: Result

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from projrun.core.errors import SourceError, system_reason
 from projrun.core.files import check_free
@@ -58,8 +59,7 @@ def held_source(store: Path, cache: Path, run: str, report: Reporter) -> Held:
     return Held(directory, found.commit)
 
 
-@dataclass(frozen=True)
-class _Recorded:
+class _Recorded(Struct, frozen=True):
     """What a recipe says of its source: the commit, the snapshot ("": none), where the commit may be."""
 
     commit: str
@@ -92,8 +92,7 @@ def _places(source: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(place for place in (*own, source.get("address"), source["remote"]) if place)
 
 
-@dataclass(frozen=True)
-class _Finder:
+class _Finder(Struct, frozen=True):
     """Finds a commit at one of ``places``: directories, which may be gone by now, and addresses."""
 
     cache: Path

@@ -6,9 +6,10 @@ import contextlib
 import posixpath
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from msgspec import Struct
 
 from projrun.core.copying import make_parents
 from projrun.core.errors import DataError, UsageError, system_reason
@@ -51,8 +52,7 @@ def restore_outputs(store: Path, run: str, destination: Path) -> tuple[str, ...]
     return tuple(str(output["path"]) for output in kept)
 
 
-@dataclass(frozen=True)
-class Output:
+class Output(Struct, frozen=True):
     """A declared output as a run left it.
 
     ``where``: ``kept`` in the store, ``moved`` to the run's directory, or empty: neither. ``size`` is in bytes, of

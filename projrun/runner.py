@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from projrun import concealing
 from projrun.choice import Options, builtins, declared_inputs
@@ -44,8 +46,7 @@ from projrun.telling import (
 )
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(Struct, frozen=True):
     """A run that has ended, with its documents as they were written."""
 
     id: str

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from projrun.choice import Choice, Options, choose
 from projrun.core.flags import Flag
@@ -31,8 +33,7 @@ if TYPE_CHECKING:
     from projrun.examining import Examined
 
 
-@dataclass(frozen=True)
-class Settled:
+class Settled(Struct, frozen=True):
     """``carried`` are the inputs that came to a private checkout from the user's own directory; ``flags`` tell
     what was not found out beforehand. ``again`` is what a run that is done after another one is held to.
     """
@@ -44,8 +45,7 @@ class Settled:
     again: Again | None = None
 
 
-@dataclass(frozen=True)
-class Judged:
+class Judged(Struct, frozen=True):
     """What the options come to, and what the run is refused for. ``examined`` is None when nobody looked."""
 
     settled: Settled

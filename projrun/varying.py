@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from projrun.choice import environment_named
 from projrun.core.errors import ProjrunError, UsageError
@@ -23,8 +25,7 @@ from projrun.settling import Settled
 _VERSION = re.compile(r"\d+\.\d+(\.\d+)?((a|b|rc)\d+)?")
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(Struct, frozen=True):
     """What came of it in one environment: the new run with its verdict, or why it could not be done."""
 
     name: str
@@ -42,8 +43,7 @@ class Cell:
         return self.done.verdict if self.done else None
 
 
-@dataclass(frozen=True)
-class Matrix:
+class Matrix(Struct, frozen=True):
     """One cell for each environment, in the order that was asked for. ``run`` is the one that was done again."""
 
     run: str

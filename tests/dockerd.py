@@ -17,11 +17,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import docker
+from msgspec import Struct
 
 ENGINE_GROUP = 64999
 PREFIX = "projrun-engine-"
@@ -39,8 +39,7 @@ exec "$@"
 """
 
 
-@dataclass(frozen=True)
-class Engine:
+class Engine(Struct, frozen=True, dict=True):
     """A running engine: where it listens, how it stores, and the folder it lives in (none when it was given)."""
 
     host: str
@@ -60,8 +59,7 @@ class Engine:
         return [container["Id"] for container in found]
 
 
-@dataclass(frozen=True)
-class Odd:
+class Odd(Struct, frozen=True):
     """What is special about an engine.
 
     ``remote`` is a port of loopback on which it listens too, and then it is one of another machine for all that it
@@ -70,6 +68,9 @@ class Odd:
 
     remote: int = 0
     room: str = ""
+
+
+_AS_USUAL = Odd()
 
 
 def find_dockerd() -> str | None:
@@ -128,7 +129,7 @@ def _sweep() -> None:
 
 
 @contextlib.contextmanager
-def running(folder: Path, network: str, odd: Odd = Odd()) -> Iterator[Engine]:
+def running(folder: Path, network: str, odd: Odd = _AS_USUAL) -> Iterator[Engine]:
     """dockerd in ``folder`` for the block, on the first storage driver that works. Removes the folder."""
     try:
         for storage in ("overlay2", "vfs"):

@@ -15,12 +15,12 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from msgspec import Struct
 
 from tests.lfs_server import answer
 
@@ -195,8 +195,7 @@ def make_certificate(folder: Path) -> Path:
     return file
 
 
-@dataclass(frozen=True)
-class SshServer:
+class SshServer(Struct, frozen=True):
     """A running sshd that lets the key ``key`` in as the current user.
 
     ``alias`` is a host that its commands know it by. ``command`` is an ssh that knows the key and the host;

@@ -27,11 +27,11 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import Struct
 
 from tests.engine import Engine
 
@@ -57,8 +57,7 @@ _CALLER = dict(os.environ)
 _EPOCH = 315532800  # 1980
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One thing in a layer: a copy of ``source``, ``content``, a link, or (nothing of these) a directory."""
 
     source: Path | None = None

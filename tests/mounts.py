@@ -10,18 +10,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from msgspec import Struct
 
 # Read before a test gets an environment of its own.
 REQUIRED = "mount" in os.environ.get("PROJRUN_TEST_REQUIRE", "").split(",")
 ROOT = Path(__file__).resolve().parent.parent
 
 
-@dataclass(frozen=True)
-class Small:
+class Small(Struct, frozen=True):
     """A file system in memory of a size that can be changed while it is used."""
 
     path: Path

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 CONFIG = """\
 [user]
@@ -16,8 +17,7 @@ CONFIG = """\
 """
 
 
-@dataclass(frozen=True)
-class Repository:
+class Repository(Struct, frozen=True):
     """A work tree with git's own commands a call away."""
 
     path: Path

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import io
 import tarfile
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from projrun.core.engine.client import connect
 from projrun.core.engine.model import ImageRequest

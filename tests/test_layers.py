@@ -5,10 +5,10 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from msgspec import Struct
 
 import projrun
 
@@ -24,8 +24,7 @@ LATE = (
 SLOW_TO_START = ("difflib", "asyncio", "concurrent.futures", "urllib.request", "http", "email", "ssl")
 
 
-@dataclass(frozen=True)
-class Import:
+class Import(Struct, frozen=True):
     """One imported name. ``runtime`` is False below ``if TYPE_CHECKING``; ``late`` means inside a function."""
 
     importer: str

@@ -7,11 +7,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import Struct, field
 
 from projrun.core.errors import EnvironmentFailure, ProjrunError, UsageError
 from projrun.environment import lock, platforms
@@ -26,8 +26,7 @@ REPOSITORY = Path(__file__).parent.parent
 HERE = f"cp{sys.version_info[0]}{sys.version_info[1]}"
 
 
-@dataclass
-class Told:
+class Told(Struct):
     """A reporter that keeps what it is told."""
 
     text: str = ""
@@ -39,8 +38,7 @@ class Told:
         self.text += data.decode()
 
 
-@dataclass(frozen=True)
-class Shelf:
+class Shelf(Struct, frozen=True):
     """A project to be locked, and an index with wheels made by hand."""
 
     root: Path

@@ -9,10 +9,10 @@ import subprocess
 import sys
 import sysconfig
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from msgspec import Struct
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from uv import find_uv_bin
@@ -26,8 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SCHEMAS = sorted(path.name for path in (ROOT / "schemas").glob("*.json"))
 
 
-@dataclass(frozen=True)
-class Built:
+class Built(Struct, frozen=True):
     """Two wheels of one checkout: straight from it, and by way of the sdist."""
 
     direct: Path

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shutil
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ import click
 
 from projrun.cli.options import json_option, store_option
 from projrun.cli.render import print_document
+from projrun.core.values import as_dict
 
 if TYPE_CHECKING:
     from projrun.comparing import Code, Difference
@@ -114,7 +114,7 @@ def _code(code: Code) -> dict[str, Any]:
         "why": code.why,
         "before": _source(code.before),
         "after": _source(code.after),
-        "files": [dataclasses.asdict(file) for file in code.files],
+        "files": [as_dict(file) for file in code.files],
         "patch": code.patch.decode(errors="surrogateescape") if code.patch else None,
     }
 
@@ -126,4 +126,4 @@ def _source(source: Any) -> dict[str, Any] | None:
 
 
 def _change(change: Change) -> dict[str, Any]:
-    return {"kind": change.kind, **dataclasses.asdict(change)}
+    return {"kind": change.kind, **as_dict(change)}

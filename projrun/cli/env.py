@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -25,6 +24,7 @@ from projrun.cli.options import (
 from projrun.cli.render import Column, label, print_document, printable, table
 from projrun.cli.screen import Screen
 from projrun.core.amounts import size
+from projrun.core.values import as_dict
 
 if TYPE_CHECKING:
     from projrun.core.errors import EnvironmentFailure
@@ -137,7 +137,7 @@ def build(
     with ended_by_signals():
         name, ready = built_now(wanted, may, _screen(as_json))
     if as_json:
-        flags = [dataclasses.asdict(flag) for flag in (*ready.plan.flags, *ready.flags)]
+        flags = [as_dict(flag) for flag in (*ready.plan.flags, *ready.flags)]
         told = {
             "key": ready.plan.key,
             "directory": str(ready.plan.directory),
@@ -166,7 +166,7 @@ def explain(before: str, after: str | None, environment: str | None, as_json: bo
     first, second = meant(before, places), meant(after, places)
     changes = explained(first, second, places.cache)
     if as_json:
-        told = [dataclasses.asdict(change) for change in changes]
+        told = [as_dict(change) for change in changes]
         print_document({"before": first.key, "after": second.key, "changes": told})
         return
     click.echo(f"{first.key[:SHORT]} -> {second.key[:SHORT]}" if changes else f"both are {first.key[:SHORT]}")

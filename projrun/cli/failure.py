@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,6 +11,7 @@ import click
 from projrun.cli.render import print_document, printable, styled
 from projrun.core.errors import Problem, ProjrunError, SpecError, StrictRefusal
 from projrun.core.flags import Flag
+from projrun.core.values import as_dict
 
 
 def fail(error: ProjrunError, *, as_json: bool) -> int:
@@ -38,13 +38,13 @@ def error_document(error: ProjrunError) -> dict[str, Any]:
     if isinstance(error, SpecError):
         document["problems"] = problem_documents(error.problems)
     if isinstance(error, StrictRefusal):
-        document["reasons"] = [dataclasses.asdict(reason) for reason in error.reasons]
+        document["reasons"] = [as_dict(reason) for reason in error.reasons]
     return document
 
 
 def problem_documents(problems: Iterable[Problem]) -> list[dict[str, Any]]:
     """Problems as data."""
-    return [dataclasses.asdict(problem) for problem in problems]
+    return [as_dict(problem) for problem in problems]
 
 
 def mend(flag: Flag) -> str:

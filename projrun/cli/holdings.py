@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec.structs import asdict
 
 from projrun.cli.render import label, local_time, printable, styled
 from projrun.core.amounts import size
+from projrun.core.values import as_dict
 
 if TYPE_CHECKING:
     from projrun.auditing import Audit
@@ -22,9 +23,9 @@ _FAULTS_SHOWN = 20
 def info_document(counted: Census, sizes: Sizes) -> dict[str, Any]:
     """What a store holds as data."""
     return {
-        **{key: value for key, value in vars(counted).items() if key != "path"},
+        **{key: value for key, value in asdict(counted).items() if key != "path"},
         "path": str(counted.path),
-        "sizes": dataclasses.asdict(sizes),
+        "sizes": as_dict(sizes),
     }
 
 
@@ -59,7 +60,7 @@ def _info(counted: Census, sizes: Sizes) -> Iterator[tuple[str, str]]:
 
 def audit_document(found: Audit) -> dict[str, Any]:
     """What came of a check as data."""
-    return {**dataclasses.asdict(found), "ok": not found.faults}
+    return {**as_dict(found), "ok": not found.faults}
 
 
 def print_audit(found: Audit, *, quick: bool) -> None:

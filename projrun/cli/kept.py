@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import click
 
 from projrun.cli.render import label, print_document, printable, styled
 from projrun.core.amounts import size
+from projrun.core.values import as_dict
 
 if TYPE_CHECKING:
     from projrun.core.errors import EnvironmentFailure
@@ -40,10 +40,10 @@ def document(one: Listed) -> dict[str, Any]:
         "image": image and _image_document(image),
         "inputs": _either(told and told.inputs, image and image.inputs),
         "installed": _either(
-            told and [dataclasses.asdict(found) for found in told.installed],
-            image and [dataclasses.asdict(found) for found in image.distributions],
+            told and [as_dict(found) for found in told.installed],
+            image and [as_dict(found) for found in image.distributions],
         ),
-        "flags": told and [dataclasses.asdict(flag) for flag in told.flags],
+        "flags": told and [as_dict(flag) for flag in told.flags],
     }
 
 
@@ -53,7 +53,7 @@ def _image_document(image: Marked) -> dict[str, Any]:
         "platform": image.image.platform,
         "engine": image.engine,
         "python": image.python,
-        "packages": [dataclasses.asdict(package) for package in image.packages],
+        "packages": [as_dict(package) for package in image.packages],
     }
 
 
@@ -118,7 +118,7 @@ def print_findings(found: Verified, *, as_json: bool) -> None:
     """What came of verifying one: for people the first differences, as data all of them."""
     findings = found.findings
     if as_json:
-        told = [dataclasses.asdict(finding) for finding in findings]
+        told = [as_dict(finding) for finding in findings]
         print_document(
             {
                 "key": found.key,
@@ -149,7 +149,7 @@ def pruned_document(found: Pruned) -> dict[str, Any]:
     return {
         "removed": [{"key": one.kept.key, "size": one.kept.size} for one in found.removed],
         "leftovers": [{"path": str(path), "size": count} for path, count in found.leftovers],
-        "strays": [dataclasses.asdict(stray) for stray in found.strays],
+        "strays": [as_dict(stray) for stray in found.strays],
         "in_use": list(found.held),
         "failed": [failed_document(key, failure) for key, failure in found.failed],
     }

@@ -10,7 +10,6 @@ import sys
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict
 from itertools import islice, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ import click
 from projrun.cli.options import json_option, store_option
 from projrun.cli.render import Column, number, print_document, printable, table
 from projrun.core.errors import UsageError
+from projrun.core.values import as_dict
 
 if TYPE_CHECKING:
     from projrun.core.metrics.lines import Point
@@ -80,7 +80,7 @@ def metrics(  # noqa: PLR0913, PLR0917 - one parameter for each option of the co
         if series:
             _print_series(found, wanted, points, as_json=as_json)
         elif as_json:
-            print_document({"run": directory.name, "metrics": [asdict(one) for one in wanted]})
+            print_document({"run": directory.name, "metrics": [as_dict(one) for one in wanted]})
         elif as_csv:
             _print_csv(_SUMMARY, ([_cell(getattr(one, key)) for key in _SUMMARY] for one in wanted))
         elif wanted:
@@ -146,7 +146,7 @@ def _print_series(found: RunMetrics, wanted: Sequence[Summary], points: int | No
             series = found.series(one.name, points)
             times = None if series.times is None else [_time(time) for time in series.times]
             columns = {"steps": list(series.steps), "values": list(series.values), "times": times}
-            listed.append({**asdict(one), **columns})
+            listed.append({**as_dict(one), **columns})
         print_document({"run": found.run.name, "metrics": listed}, indent=None)
         return
     _print_csv(_POINT, _rows(found, wanted, points))

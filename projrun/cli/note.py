@@ -56,7 +56,7 @@ def note(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comma
     text = _text(texts[0]) if texts else None
 
     def change(labels: Labels) -> Labels:
-        from dataclasses import replace
+        from msgspec.structs import replace
 
         before = f"{labels.note}\n" if append and labels.note else ""
         return replace(labels, note=before + text if text is not None else None)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from projrun.cli.options import json_option, single, store_option
 from projrun.cli.render import Column, print_document, printable, table
 from projrun.core.amounts import size
 from projrun.core.errors import UsageError
+from projrun.core.values import as_dict
 
 if TYPE_CHECKING:
     from projrun.returning import Output
@@ -66,7 +66,7 @@ def outputs(run: str, paths: tuple[str, ...], directory: Path | None, as_json: b
         return
     facts = [one.facts for one in found.outputs.values()]
     if as_json:
-        print_document({"run": found.id, "outputs": [dataclasses.asdict(one) for one in facts]})
+        print_document({"run": found.id, "outputs": [as_dict(one) for one in facts]})
     elif facts:
         table(_COLUMNS, [_cells(one) for one in facts])
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from typing import Any
 
@@ -12,6 +11,7 @@ from projrun.choice import Options
 from projrun.cli.render import label, print_document, printable, value_text
 from projrun.cli.screen import Screen
 from projrun.concealing import secrets_of, values
+from projrun.core.values import as_dict
 from projrun.planning import Plan, planned
 from projrun.recipe.redaction import Redactor, redacted
 from projrun.spec.parameters import to_document
@@ -50,7 +50,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
             "remote": source.remote,
             "remote_branch": source.remote_branch,
             "dirty": source.dirty,
-            "changes": [dataclasses.asdict(change) for change in source.changes],
+            "changes": [as_dict(change) for change in source.changes],
             "snapshot_needed": source.needs_snapshot,
         },
         "environment": environment
@@ -65,15 +65,15 @@ def plan_document(plan: Plan) -> dict[str, Any]:
             "image": environment.image
             and {
                 "reference": environment.image.reference,
-                "bases": [dataclasses.asdict(base) for base in environment.image.bases],
+                "bases": [as_dict(base) for base in environment.image.bases],
             },
             "lock": environment.lock_path,
         },
-        "inputs": [dataclasses.asdict(found) for found in plan.examined.inputs],
+        "inputs": [as_dict(found) for found in plan.examined.inputs],
         "outputs": list(choice.entry_point.outputs),
         "metrics": list(choice.entry_point.metrics),
-        "flags": [dataclasses.asdict(flag) for flag in plan.flags],
-        "refused": [dataclasses.asdict(reason) for reason in plan.reasons],
+        "flags": [as_dict(flag) for flag in plan.flags],
+        "refused": [as_dict(reason) for reason in plan.reasons],
     }
 
 

@@ -36,7 +36,7 @@ def rename(run: str, name: str | None, clear: bool, as_json: bool, store: Path |
     wanted = clean(name, "the name") if name is not None else None
 
     def change(labels: Labels) -> Labels:
-        from dataclasses import replace
+        from msgspec.structs import replace
 
         return replace(labels, name=wanted)
 

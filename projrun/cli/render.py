@@ -9,10 +9,10 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import click
+from msgspec import Struct
 
 from projrun.core.errors import ProjrunError
 from projrun.core.files import encode_json
@@ -74,8 +74,7 @@ def label(text: str) -> str:
     return styled(f"{text:<12}", bold=True)
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(Struct, frozen=True):
     """A column of a table. The highest ``rank`` gives way first when a terminal is narrow; 0 never does.
 
     An ``elastic`` one is cut to what the others leave. ``paint`` colours a cell that has its width already.

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from msgspec import Struct
 
 from projrun.cli.options import json_option, single, store_option
 from projrun.cli.render import print_bytes, printable
 from projrun.cli.screen import Screen
 from projrun.core.errors import UsageError
 from projrun.core.files import write_atomic
+from projrun.core.values import as_dict
 
 if TYPE_CHECKING:
     from projrun.api_runs import Runs
@@ -25,8 +26,7 @@ _FORMATS = ("table", "json", "csv", "parquet", "markdown")
 _ALL = "all"
 
 
-@dataclasses.dataclass(frozen=True)
-class _Wish:
+class _Wish(Struct, frozen=True):
     """How the runs are to be shown. ``place`` is the file to write, None for standard output."""
 
     columns: tuple[str, ...]
@@ -162,7 +162,7 @@ def _show_runs(found: Runs, wish: _Wish) -> None:
     elif wish.format == "json" and not wish.columns:
         from projrun.core.files import encode_json
 
-        _write(encode_json([dataclasses.asdict(row) for row in found.rows]), wish)
+        _write(encode_json([as_dict(row) for row in found.rows]), wish)
     else:
         fields = _fields(found, wish)
         columns = columns_of(found.rows, fields)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec.structs import asdict
 
 from projrun.cli.options import json_option, store_option
 from projrun.cli.render import label, local_time, number, print_document, printable, status, value_text
@@ -72,7 +73,7 @@ def lines(record: RunRecord) -> Iterator[Line]:
     if record.why_incomplete:
         yield "incomplete", record.why_incomplete
     parts = [(_head, head, "start.json"), (_begun, record.start, "start.json")] if head else []
-    parts = [*parts[:1], (_labels, vars(labels), LABELS), *parts[1:]]
+    parts = [*parts[:1], (_labels, asdict(labels), LABELS), *parts[1:]]
     parts += [(_recipe, record.recipe, "recipe.json"), (_outcome, record.outcome, "outcome.json")]
     parts += [(_flags, record.recipe, "recipe.json"), (_flags, record.outcome, "outcome.json")]
     parts += [(_verdict, read_verdict(record.path), VERDICT)]

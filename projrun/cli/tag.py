@@ -59,7 +59,7 @@ def tag(
     seen: set[str] = set()
 
     def change(labels: Labels) -> Labels:
-        from dataclasses import replace
+        from msgspec.structs import replace
 
         gone.update(unwanted & labels.tags.keys())
         seen.update(labels.tags)

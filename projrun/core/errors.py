@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
+
+from msgspec import Struct
 
 from projrun.core.flags import Flag
 
 
-@dataclass(frozen=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """One thing that is wrong in a file the user wrote.
 
     ``file`` is as the user would name it; ``line`` and ``column`` count from 1 and are 0 when the problem

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 OF_SOURCE = ("no-repository", "no-commit", "unpushed", "dirty")
 # Of the flags of an environment: that packages may be built from source is nothing the project can always mend.
@@ -15,8 +15,7 @@ _OF_INPUTS = ("input-undeclared", "input-unpinned")
 REASONS = (*OF_SOURCE, *_OF_ENVIRONMENT, *_OF_INPUTS)
 
 
-@dataclass(frozen=True)
-class Flag:
+class Flag(Struct, frozen=True):
     """One such reason. ``code`` is stable and kebab-case; ``mend`` is what to type or change."""
 
     code: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from projrun.core.errors import UsageError
 
@@ -13,8 +14,7 @@ LONGEST_NOTE = 1_000_000
 MOST_TAGS = 1000
 
 
-@dataclass(frozen=True)
-class Labels:
+class Labels(Struct, frozen=True):
     """What the user called the run. A tag that was given without a value has the empty text."""
 
     name: str | None = None

@@ -8,9 +8,10 @@ import stat
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from shlex import quote
+
+from msgspec.structs import replace
 
 from projrun.core.errors import DataError
 from projrun.core.flags import Flag

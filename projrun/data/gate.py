@@ -6,10 +6,11 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from shlex import quote
 from typing import Any
+
+from msgspec.structs import replace
 
 from projrun import __version__
 from projrun.core.cache import keep, recall

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import Any, BinaryIO, Protocol
+
+from msgspec import Struct, field
 
 from projrun.core.flags import Flag
 from projrun.core.metrics import yaml_values
@@ -36,8 +37,7 @@ class _Unusable(Exception):
     """Why a metrics file gives no metrics."""
 
 
-@dataclass
-class _Found:
+class _Found(Struct):
     """The metrics of one file so far, with what was wrong in it."""
 
     values: dict[str, Value] = field(default_factory=dict)
@@ -79,8 +79,7 @@ def read_metrics(
     return tuple(metrics.values()), tuple(flags)
 
 
-@dataclass(frozen=True)
-class _Except:
+class _Except(Struct, frozen=True):
     """Keeps the points of metrics that no earlier file has."""
 
     taken: frozenset[str]

@@ -10,8 +10,9 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import BinaryIO
+
+from msgspec import Struct
 
 from projrun.core.metrics.lines import Point, Step, Unfit, blocks, points_of, whole_step
 from projrun.core.metrics.numbers import unfit_name, written
@@ -20,8 +21,7 @@ DELIMITERS: Mapping[str, str] = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 LINES = (".jsonl", ".ndjson")
 
 
-@dataclass(frozen=True)
-class Fault:
+class Fault(Struct, frozen=True):
     """What is wrong in a line of a table; ``last``: nothing is read after it."""
 
     line: int

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True)
-class SchemaFile:
+class SchemaFile(Struct, frozen=True):
     """A JSON Schema that data was found to keep to: its path in the project and its digest."""
 
     path: str
     sha256: str
 
 
-@dataclass(frozen=True)
-class Fingerprint:
+class Fingerprint(Struct, frozen=True):
     """A file or directory as it was found.
 
     ``path`` is as declared; ``kind`` is ``file``, ``directory``, ``glob`` (the files that a pattern names),
@@ -46,8 +44,7 @@ class Fingerprint:
     url: str | None = None
 
 
-@dataclass(frozen=True)
-class ChangedInput:
+class ChangedInput(Struct, frozen=True):
     """An input that a run left behind other than it was ``before``; ``kind`` and ``sha256`` are what it is now.
 
     ``kind`` may be ``missing`` or ``unreadable`` here; ``detail`` says for people what changed.
@@ -60,8 +57,7 @@ class ChangedInput:
     size: int = 0
 
 
-@dataclass(frozen=True)
-class Metric:
+class Metric(Struct, frozen=True):
     """A number or truth value the run reported, by its dotted name.
 
     ``value`` is text where JSON or a double could not hold the number: ``NaN``, ``Infinity``, ``-Infinity``,

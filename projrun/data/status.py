@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from projrun.core.errors import DataError
 from projrun.core.report import Reporter
@@ -17,8 +18,7 @@ from projrun.spec.model import DataEntry
 WRONG = ("differs", "missing", "unreadable")
 
 
-@dataclass(frozen=True)
-class Status:
+class Status(Struct, frozen=True):
     """An entry as it is. ``state``: ``pinned`` (and as its pin says), ``unpinned``, ``remote`` (to be fetched by a
     run that needs it), or one of :data:`WRONG`.
 

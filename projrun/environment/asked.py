@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from projrun.environment import lock
 from projrun.environment.requirements import RequirementLine
@@ -20,8 +21,7 @@ _PART = "projrun-asked-{}.in"
 _IN_COMMENT = re.compile(r"(?:(-[rc]) )?(?:[^\s'\"`(]*/)?projrun-asked(?:-(\d+))?\.in")
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """Requirements as they were read. ``file`` is how the user knows them.
 
     ``project`` is the name of the project whose pyproject.toml they come from, for comments. ``pre``: pre-releases

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from projrun.environment import lock
 from projrun.environment.asked import Asked
@@ -13,8 +14,7 @@ from projrun.environment.lock import LockLine
 from projrun.environment.model import Interpreter
 
 
-@dataclass(frozen=True)
-class BuildRequest:
+class BuildRequest(Struct, frozen=True):
     """An environment to be made in ``folder``, which is empty and ours alone.
 
     ``lines`` are those of ``lock_text``; ``lock_file`` is how the user knows it and ``compile_command`` what
@@ -34,8 +34,7 @@ class BuildRequest:
     fresh: bool = False
 
 
-@dataclass(frozen=True)
-class Made:
+class Made(Struct, frozen=True):
     """An environment that a builder made in ``directory``.
 
     ``archives``: normalised distribution name to the SHA-256 (hex) of the archive it was installed from; "" or
@@ -46,8 +45,7 @@ class Made:
     archives: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class ResolutionRequest:
+class ResolutionRequest(Struct, frozen=True):
     """Requirements to be resolved. ``folder`` is empty and ours alone.
 
     ``previous`` is the text of a lock whose versions are kept, but for ``upgrade`` (``NAME`` or ``NAME==V``) and
@@ -74,8 +72,7 @@ class ResolutionRequest:
         return self.asked.as_named(text, self.folder)
 
 
-@dataclass(frozen=True)
-class LookupRequest:
+class LookupRequest(Struct, frozen=True):
     """Locked lines whose files are to be looked up on the package index, for an interpreter of a platform.
 
     ``platform`` is its name. ``folder`` is empty and ours alone. The interpreter need not be on this machine.

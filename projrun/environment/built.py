@@ -6,13 +6,15 @@ import os
 import stat
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from projrun.core.errors import EnvironmentFailure
 from projrun.core.files import read_json, write_json
 from projrun.core.flags import Flag
+from projrun.core.values import as_dict
 from projrun.environment import damage
 from projrun.environment.model import Distribution, Means
 from projrun.environment.probe import identity_of
@@ -27,8 +29,7 @@ _FORMAT = 2
 Depth = Literal["not", "quick", "thorough"]
 
 
-@dataclass(frozen=True)
-class Built:
+class Built(Struct, frozen=True):
     """What the marker tells. ``interpreter`` is the base interpreter that the environment's links lead to.
 
     ``library`` is the libpython that this loads, None without one; ``in_process`` the version that the
@@ -61,7 +62,7 @@ def write_marker(directory: Path, built: Built) -> None:
     """Declares the environment in ``directory`` whole, at this place and with this interpreter."""
     document = {
         "format": _FORMAT,
-        **asdict(built),
+        **as_dict(built),
         "interpreter": {"path": str(built.interpreter), "identity": identity_of(built.interpreter)},
         "library": built.library and {"path": str(built.library), "identity": identity_of(built.library)},
         "place": os.path.realpath(directory),

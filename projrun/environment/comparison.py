@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from projrun.core.errors import EnvironmentFailure
 from projrun.environment import locked
 from projrun.environment.lock import LockLine
 
 
-@dataclass(frozen=True)
-class Side:
+class Side(Struct, frozen=True):
     """One of two environments: the inputs of its key, and its lock where it has one and it is known."""
 
     key: str
@@ -20,8 +20,7 @@ class Side:
     lock_text: str | None
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(Struct, frozen=True):
     """An input (``interpreter.version``), or a package of the lock (``lock: NAME``), before and after."""
 
     what: str

@@ -8,8 +8,10 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from projrun.core import process
 from projrun.core.errors import EnvironmentFailure
@@ -34,8 +36,7 @@ _PYTHON = re.compile(r"python(3(\.\d+)?)?")  # python3-config and its like may b
 _SHOWN = 10  # files named in an error
 
 
-@dataclass(frozen=True)
-class Checked:
+class Checked(Struct, frozen=True):
     """An environment that was made and checked, in ``directory``, with all of its marker but the list of files."""
 
     directory: Path

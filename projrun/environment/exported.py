@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from projrun.core.errors import EnvironmentFailure
 from projrun.environment import lock, platforms
@@ -18,8 +19,7 @@ _LONGEST_COMMAND = 100_000
 _ARCHITECTURES = {"linux-x86_64": "linux/amd64", "linux-aarch64": "linux/arm64"}
 
 
-@dataclass(frozen=True)
-class Contents:
+class Contents(Struct, frozen=True):
     """What is exported. ``lines`` are all of a project's lock; of a ``run`` those that applied, without markers.
 
     ``interpreter`` is what they are for, ``key`` the environment's, ``directory`` the built environment when it is

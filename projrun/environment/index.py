@@ -10,7 +10,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from projrun.core.userinfo import USERINFO
 
@@ -21,8 +23,7 @@ _PROXIES = tuple(form for name in ("HTTPS_PROXY", "ALL_PROXY", "HTTP_PROXY") for
 _PASSWORD, _TOKEN = 4, 16  # characters; shorter ones are masked in addresses, as elsewhere they occur by chance
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """Where archives are looked for, and how to get there. Addresses may hold a user name and a password.
 
     ``links`` are folders of archives, or pages that link to some; ``trusted`` are hosts whose certificate is not

@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import importlib.metadata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from projrun.core.errors import EnvironmentFailure
 from projrun.core.hashing import sha256_bytes, sha256_value
@@ -19,8 +20,7 @@ _INSTALLERS = ("INSTALLER", "REQUESTED", "RECORD", "direct_url.json", "uv_cache.
 _READ = ("METADATA", "PKG-INFO", "RECORD", "requires.txt")
 
 
-@dataclass(frozen=True)
-class Metadata:
+class Metadata(Struct, frozen=True):
     """What an installed distribution says of itself; ``name`` is normalised, ``record`` the text of its RECORD."""
 
     name: str

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from projrun.core.errors import EnvironmentFailure
 from projrun.environment import places
@@ -22,8 +23,7 @@ _EXACT = re.compile(r"\d+\.\d+\.\d+((a|b|rc)\d+)?")
 _FINAL = re.compile(r"\d+\.\d+\.\d+")
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(Struct, frozen=True, dict=True):
     """Which versions will do: a series ("3.11"), one version ("3.11.7"), or a range (">=3.10,<3.14")."""
 
     text: str

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from projrun.core import locks
 from projrun.core.errors import EnvironmentFailure
@@ -27,8 +28,7 @@ class InUse(EnvironmentFailure):
     """A live run uses the environment."""
 
 
-@dataclass(frozen=True)
-class Kept:
+class Kept(Struct, frozen=True):
     """An environment in the cache.
 
     ``reason`` says why it cannot be used, None when it can; ``told`` is what its marker tells, None when that

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from projrun.core.engine.model import LOCK_LABEL, RUN_LABEL
 from projrun.core.paths import is_below
@@ -15,16 +16,14 @@ from projrun.environment.model import HOME, PROJECT, RUN, BuiltImage, Container,
 from projrun.spec.model import DockerSpec, EnvironmentSpec
 
 
-@dataclass(frozen=True)
-class Places:
+class Places(Struct, frozen=True):
     """The directories of a run: the project's, and the run's own."""
 
     project: Path
     run: Path
 
 
-@dataclass(frozen=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """What is to be started, and where: ``places`` are those of this machine.
 
     ``offered`` are projrun's own variables; ``start_up`` is the folder, as the program sees it, that its Python
@@ -43,8 +42,7 @@ class Wish:
     cache: Path = field(default_factory=Path)
 
 
-@dataclass(frozen=True)
-class Launch:
+class Launch(Struct, frozen=True):
     """What a request takes from its environment; all paths are as the program sees them."""
 
     cwd: str

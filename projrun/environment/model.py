@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from projrun.core.engine.model import Image
 from projrun.core.flags import Flag
@@ -24,8 +25,7 @@ def _all_files(directory: Path) -> Iterable[str]:
 REFUSED = "environment-refused"
 
 
-@dataclass(frozen=True)
-class Interpreter:
+class Interpreter(Struct, frozen=True):
     """A Python found on this machine, described by itself.
 
     ``path`` is the base interpreter (never a virtual environment's); ``markers`` is its PEP 508 environment;
@@ -42,8 +42,7 @@ class Interpreter:
     library: Path | None = None
 
 
-@dataclass(frozen=True)
-class Means:
+class Means(Struct, frozen=True):
     """What may be used to have an environment.
 
     ``cache`` is where environments, and whatever saves time, are kept. ``offline``: nothing asks the network; what
@@ -59,8 +58,7 @@ class Means:
     tree: Callable[[Path], Iterable[str]] = _all_files
 
 
-@dataclass(frozen=True)
-class Distribution:
+class Distribution(Struct, frozen=True):
     """An installed distribution. ``sha256`` is the digest of its RECORD without what the installer added.
 
     ``archive`` is the SHA-256 of the archive it was installed from, "" when that is not known.
@@ -72,8 +70,7 @@ class Distribution:
     archive: str = ""
 
 
-@dataclass(frozen=True)
-class Base:
+class Base(Struct, frozen=True):
     """An image that a Dockerfile names. ``line`` counts from 1.
 
     ``reference`` is as written, its arguments filled in. ``digest`` (``sha256:...``) is what pins it: that of the
@@ -86,8 +83,7 @@ class Base:
     pinned: bool
 
 
-@dataclass(frozen=True)
-class ImagePlan:
+class ImagePlan(Struct, frozen=True):
     """What image an environment is. ``reference`` is that of an image that exists already, None when it is built.
 
     ``bases`` are the images it is made from (the image itself when it exists); ``context`` is the digest of the
@@ -105,8 +101,7 @@ class ImagePlan:
     root: Path = Path()
 
 
-@dataclass(frozen=True)
-class Package:
+class Package(Struct, frozen=True):
     """A package of an image's operating system. ``manager``: ``dpkg``, ``rpm`` or ``apk``."""
 
     name: str
@@ -115,8 +110,7 @@ class Package:
     manager: str
 
 
-@dataclass(frozen=True)
-class BuiltImage:
+class BuiltImage(Struct, frozen=True):
     """An image that is there, what is inside, and how it came to be.
 
     ``engine`` is the engine's name and version. ``python`` is the version of the image's own Python, None when it
@@ -132,8 +126,7 @@ class BuiltImage:
     build_log: Path | None = None
 
 
-@dataclass(frozen=True)
-class EnvironmentPlan:
+class EnvironmentPlan(Struct, frozen=True):
     """An environment that is known but perhaps not built.
 
     ``kind``: ``lock``, ``system`` or ``docker``. ``key`` is the digest of all that goes into it; ``inputs`` is
@@ -174,8 +167,7 @@ class EnvironmentPlan:
 PROJECT, RUN, HOME = "/project", "/projrun/run", "/projrun/home"
 
 
-@dataclass(frozen=True)
-class Mount:
+class Mount(Struct, frozen=True):
     """A file or directory of this machine (``source``) that a container sees at ``target``. Both are absolute."""
 
     source: str
@@ -183,8 +175,7 @@ class Mount:
     writable: bool = False
 
 
-@dataclass(frozen=True)
-class Container:
+class Container(Struct, frozen=True):
     """What a program runs in when it is not this machine itself. Plain data.
 
     ``image`` is an image's id; ``entrypoint`` is what it puts before the program's argv. ``user`` is ``uid:gid``
@@ -210,8 +201,7 @@ class Container:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Environment:
+class Environment(Struct, frozen=True):
     """A ready environment. ``reused`` tells whether it was there.
 
     ``programs`` is the folder that comes first on the child's PATH; of an ``image``, in which programs run, None.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec.structs import asdict, replace
 
 from projrun.core.cache import keep, recall
 from projrun.core.errors import EnvironmentFailure, Problem
@@ -190,7 +191,7 @@ def _drift(
     lines = locked.parse(text, name, locked.target_for(spec, markers), command)
     asked = requirements.lines_of(files, spec)
     found = requirements.out_of_step(lines, name, asked, markers, command)
-    keep(file, [vars(problem) for problem in found])
+    keep(file, [asdict(problem) for problem in found])
     return found
 
 

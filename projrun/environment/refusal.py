@@ -5,7 +5,8 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from projrun.core.errors import EnvironmentFailure
 from projrun.environment.builder import BuildRequest, ResolutionRequest
@@ -29,8 +30,7 @@ class Cause(enum.Enum):
     OTHER = "something else"
 
 
-@dataclass(frozen=True)
-class Diagnosis:
+class Diagnosis(Struct, frozen=True):
     """``reason`` is the tool's own, in plain lines; ``culprits`` the lock's lines it speaks of.
 
     ``offline_hint`` is what to type when what was downloaded before will not do. ``computed`` is the hash that an

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from projrun.core.cache import keep, recall
 from projrun.core.hashing import sha256_value
@@ -21,8 +22,7 @@ _FOLDER = "resolutions"  # of the cache
 _ASIDE = ".resolving-"
 
 
-@dataclass(frozen=True)
-class Unlocked:
+class Unlocked(Struct, frozen=True):
     """Requirements to be resolved for an interpreter. ``files`` begins with the one the ``spec`` names."""
 
     root: Path

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from projrun.core import process
 from projrun.environment.index import masked
@@ -15,8 +16,7 @@ _LONGEST = 65536  # bytes of a line that are waited for
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
-@dataclass(frozen=True)
-class Tool:
+class Tool(Struct, frozen=True):
     """How a tool is called: where, with which variables, and who is told what it writes."""
 
     folder: Path
@@ -55,8 +55,7 @@ class Tool:
         return masked(_COLOURS.sub("", data.decode(errors="replace")), self.secrets)
 
 
-@dataclass(frozen=True)
-class Ended:
+class Ended(Struct, frozen=True):
     """A call that is over: its exit code, and the end of what the tool wrote."""
 
     code: int

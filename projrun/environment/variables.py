@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from projrun.core.errors import EnvironmentFailure
 from projrun.environment.model import HOME, BuiltImage, Environment
@@ -24,8 +26,7 @@ _ALLOWED_PREFIX = "LC_"
 _ALLOWED_IN_CONTAINER = frozenset({"USER", "LOGNAME", "TERM", "COLORTERM", "NO_COLOR", "FORCE_COLOR"})
 
 
-@dataclass(frozen=True)
-class ChildVariables:
+class ChildVariables(Struct, frozen=True):
     """``set`` are all variables but the ``secrets``, of which only the names are here."""
 
     set: Mapping[str, str]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from projrun.core.errors import EnvironmentFailure
 from projrun.core.hashing import sha256_bytes
@@ -21,8 +22,7 @@ _SETTINGS = "pyvenv.cfg"
 _Tree = tuple[Path, Mapping[str, Entry]]  # a directory with what is in it
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """Something that is not as it was. ``path`` is relative to the environment, empty when it is no file.
 
     ``kind``: altered, missing, extra, record (it does not fit its RECORD), distribution, bytecode, archive, marker

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from projrun.environment.model import Container
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(Struct, frozen=True):
     """One process to run.
 
     ``variables`` is its whole environment but for ``secrets``: names whose values the executor takes from
@@ -27,8 +27,7 @@ class Request:
     container: Container | None = None
 
 
-@dataclass(frozen=True)
-class Usage:
+class Usage(Struct, frozen=True):
     """What the process and its waited-for descendants used. Seconds and bytes.
 
     ``peak_memory`` is the largest resident set of any one of them (getrusage's ru_maxrss).
@@ -45,8 +44,7 @@ class Usage:
     peak_memory: int
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """How it ended.
 
     ``status``: ``finished`` (exit code 0), ``failed`` (any other end of its own, or a signal not ours),

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from projrun.recipe import facts
 from projrun.recipe.facts import Documents, Facts
@@ -17,8 +18,7 @@ from projrun.recipe.facts import Documents, Facts
 SAME, DIFFERS, UNKNOWN = "same", "differs", "unknown"
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(Struct, frozen=True):
     """One fact before and after, as JSON values; None: it is not there.
 
     ``absolute`` is how much a number grew, ``relative`` the same as a part of what it was: 0.5 is half as much
@@ -39,8 +39,7 @@ class Change:
         return "removed" if self.after is None else "changed"
 
 
-@dataclass(frozen=True)
-class Layer:
+class Layer(Struct, frozen=True):
     """What differs in one layer. ``why`` says what keeps it from being compared."""
 
     name: str
@@ -55,8 +54,7 @@ class Layer:
         return DIFFERS if self.changes else SAME
 
 
-@dataclass(frozen=True)
-class _Reading:
+class _Reading(Struct, frozen=True):
     """How a layer is read, and when two of its values are the same."""
 
     name: str

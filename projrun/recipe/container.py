@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
+from projrun.core.values import as_dict
 from projrun.environment.model import BuiltImage, Container, EnvironmentPlan, ImagePlan
 from projrun.recipe.model import RecipeParts
 from projrun.spec.model import DockerSpec
@@ -21,9 +21,9 @@ def container(parts: RecipeParts) -> dict[str, Any] | None:
         "engine": built.engine,
         "image": _image(built, plan.image),
         "build": _build(parts, plan, declared),
-        "bases": [asdict(base) for base in plan.image.bases],
+        "bases": [as_dict(base) for base in plan.image.bases],
         "python": built.python,
-        "packages": [asdict(package) for package in built.packages],
+        "packages": [as_dict(package) for package in built.packages],
         "configuration": _configuration(parts.request.container, declared),
     }
 
@@ -53,7 +53,7 @@ def _build(parts: RecipeParts, plan: EnvironmentPlan, declared: DockerSpec) -> d
         "arguments": dict(image.arguments),
         "secrets": list(declared.secrets),
         "network": declared.build_network,
-        "log": asdict(parts.build_log) if parts.build_log else None,
+        "log": as_dict(parts.build_log) if parts.build_log else None,
     }
 
 
@@ -68,5 +68,5 @@ def _configuration(container: Container, declared: DockerSpec) -> Mapping[str, A
         "shm_size": container.shm_size,
         "gpus": list(gpus) if isinstance(gpus, tuple) else gpus,
         "platform": container.platform,
-        "mounts": [asdict(mount) for mount in declared.mounts],
+        "mounts": [as_dict(mount) for mount in declared.mounts],
     }

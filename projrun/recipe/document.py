@@ -10,7 +10,6 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from projrun import __version__
@@ -18,6 +17,7 @@ from projrun.core.flags import Flag
 from projrun.core.hashing import sha256_bytes
 from projrun.core.labels import Labels
 from projrun.core.userinfo import without_userinfo
+from projrun.core.values import as_dict
 from projrun.data.model import ChangedInput, Fingerprint
 from projrun.environment.model import PROJECT, Environment, EnvironmentPlan, Interpreter
 from projrun.execution.model import Outcome, Request
@@ -52,7 +52,7 @@ def recipe_document(parts: RecipeParts) -> dict[str, Any]:
     return {
         **head("recipe", parts.run, parts.created),
         **_labels(parts.labels),
-        "reproduces": asdict(parts.reproduces) if parts.reproduces else None,
+        "reproduces": as_dict(parts.reproduces) if parts.reproduces else None,
         "spec": _spec(parts.spec, parts.source),
         "entry_point": _entry_point(parts.entry_point),
         "parameters": [dict(parameter) for parameter in parts.parameters],

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 Facts = Mapping[str, Any]
 
@@ -23,8 +24,7 @@ _OF_EACH_RUN = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class Documents:
+class Documents(Struct, frozen=True):
     """What can be read of a run. ``missing`` says why a document is None, by its name."""
 
     run: str

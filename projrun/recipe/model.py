@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from projrun.core.errors import ProjrunError
 from projrun.core.flags import Flag
@@ -17,8 +18,7 @@ from projrun.source.model import Source
 from projrun.spec.model import EntryPoint, EnvironmentSpec, ProjectSpec
 
 
-@dataclass(frozen=True)
-class StartParts:
+class StartParts(Struct, frozen=True):
     """A run that begins. ``created`` is in seconds since the epoch; ``entry_point`` None: not chosen yet.
 
     ``root`` is the project's directory, or the address it came from.
@@ -32,24 +32,21 @@ class StartParts:
     labels: Labels = field(default_factory=Labels)
 
 
-@dataclass(frozen=True)
-class KeptFile:
+class KeptFile(Struct, frozen=True):
     """A file that the store keeps as an object. ``size`` is in bytes."""
 
     sha256: str
     size: int
 
 
-@dataclass(frozen=True)
-class Reproduces:
+class Reproduces(Struct, frozen=True):
     """The run that is done again. ``sha256`` is that of its recipe.json."""
 
     run: str
     sha256: str
 
 
-@dataclass(frozen=True)
-class RecipeParts:
+class RecipeParts(Struct, frozen=True):
     """All it takes to do the run again.
 
     ``declared`` is the environment as the spec has it, ``environment`` what it came to;
@@ -76,8 +73,7 @@ class RecipeParts:
     reproduces: Reproduces | None = None
 
 
-@dataclass(frozen=True)
-class Phase:
+class Phase(Struct, frozen=True):
     """A finished phase: its name, when it began (seconds since the epoch) and how long it took (seconds)."""
 
     name: str
@@ -85,8 +81,7 @@ class Phase:
     seconds: float
 
 
-@dataclass(frozen=True)
-class OutcomeParts:
+class OutcomeParts(Struct, frozen=True):
     """What happened. Times are seconds since the epoch and span the whole run, not only its process.
 
     ``status`` and ``exit_code`` are as in :class:`projrun.execution.model.Outcome`; ``process`` is that

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import posixpath
 import re
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from projrun.core.errors import SourceError
 from projrun.source import git

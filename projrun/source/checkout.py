@@ -11,8 +11,9 @@ import errno
 import re
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from projrun.core.errors import SourceError, system_reason
 from projrun.core.removal import remove_tree
@@ -26,8 +27,7 @@ _DEEPEST = 16
 _PLACE = "make room or get the right to write there, or choose another folder: PROJRUN_CACHE=DIR"
 
 
-@dataclass(frozen=True)
-class _Task:
+class _Task(Struct, frozen=True):
     """What stays the same for a repository and its submodules, to the deepest."""
 
     root: Path

@@ -11,8 +11,9 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct
 
 from projrun.core.errors import SourceError
 from projrun.core.process import Completed
@@ -35,16 +36,14 @@ _OPTIONS = ("--no-ext-diff", "--no-textconv", "--no-color", "--find-renames", "-
 _STATUSES = {"A": "added", "D": "deleted", "M": "modified", "R": "renamed", "C": "copied", "T": "type-changed"}
 
 
-@dataclass(frozen=True)
-class Held:
+class Held(Struct, frozen=True):
     """A commit, and a git directory that has it."""
 
     directory: Path
     commit: str
 
 
-@dataclass(frozen=True)
-class FileChange:
+class FileChange(Struct, frozen=True):
     """A file that differs. ``status``: added, deleted, modified, renamed, type-changed.
 
     ``added`` and ``removed`` count lines, None in a file that is not text. ``old_path`` is where it was.
@@ -57,14 +56,16 @@ class FileChange:
     old_path: str | None = None
 
 
-@dataclass(frozen=True)
-class Pair:
+class Pair(Struct, frozen=True):
     """Two commits, or trees, in a repository that is there for the block alone."""
 
     before: str
     after: str
     place: Path
-    variables: Mapping[str, str] = field(repr=False)
+    variables: Mapping[str, str]
+
+    def __repr__(self) -> str:  # the variables may hold anything of the caller's
+        return f"Pair({self.before!r}, {self.after!r})"
 
     def files(self) -> tuple[FileChange, ...]:
         """Every file that differs, by path. Raises SourceError when something cannot be read."""

@@ -9,8 +9,9 @@ import contextlib
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from projrun.core.errors import SourceError
 from projrun.core.hashing import sha256_file
@@ -41,8 +42,7 @@ _FETCHING = (("lfs.storage", "lfs"), ("lfs.fetchRecentAlways", "false"), ("lfs.f
 _ALL_HERE = ("filter.lfs.required=true", "lfs.url=file:///dev/null", "lfs.fetchInclude=", "lfs.fetchExclude=")
 
 
-@dataclass(frozen=True)
-class Pointer:
+class Pointer(Struct, frozen=True):
     """What stands for a file of Git LFS: that file's path, the SHA-256 of its content, and its size in bytes."""
 
     path: str

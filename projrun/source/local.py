@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shlex
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from projrun.core.errors import SourceError
 from projrun.source import fetching
@@ -15,8 +17,7 @@ from projrun.source.refs import Found, Listing, Wanted, ambiguous_hash, lead_to_
 from projrun.source.worktree import common
 
 
-@dataclass(frozen=True)
-class Elsewhere:
+class Elsewhere(Struct, frozen=True):
     """A ref that the repository cannot give the commit of, or not all of its files.
 
     ``ask`` is what another repository may be asked for in its place. ``found`` is the ref when it is here, and

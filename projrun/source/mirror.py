@@ -6,8 +6,9 @@ import contextlib
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from projrun.core.errors import SourceError
 from projrun.core.files import write_atomic
@@ -28,8 +29,7 @@ _SHA256 = 64  # hex digits
 _MAKE = {"GIT_DEFAULT_HASH": "sha1", "GIT_DEFAULT_REF_FORMAT": "files"}
 
 
-@dataclass(frozen=True)
-class Mirror:
+class Mirror(Struct, frozen=True):
     """The bare repository at ``path``, which mirrors ``address``."""
 
     path: Path

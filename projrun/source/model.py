@@ -5,16 +5,16 @@ Paths are text relative to the work tree, with forward slashes; bytes that are n
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from projrun.source.git import Repository
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(Struct, frozen=True):
     """One path that differs from the commit.
 
     ``kind``: added, modified, deleted, renamed, type-changed, mode-changed, untracked, submodule, conflicted.
@@ -27,8 +27,7 @@ class Change:
     old_path: str | None = None
 
 
-@dataclass(frozen=True)
-class Submodule:
+class Submodule(Struct, frozen=True):
     """A submodule: its path, the commit that is checked out, whether its own tree is dirty, and whether a
     remote branch of its own holds that commit.
     """
@@ -39,16 +38,14 @@ class Submodule:
     pushed: bool = True
 
 
-@dataclass(frozen=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """A path that was not as committed, and a mark that changes whenever the file does (its stat values)."""
 
     path: str
     mark: str
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(Struct, frozen=True):
     """A directory as one look found it.
 
     ``directory`` is the project, ``worktree`` the root of the git work tree (the project itself when there
@@ -74,7 +71,7 @@ class Source:
     submodules: tuple[Submodule, ...]
     snapshot: str | None = None
     seen: tuple[Seen, ...] = ()
-    opened: Repository | None = field(default=None, repr=False, compare=False)
+    opened: Repository | None = None
     origin: Origin | None = None
     head: str | None = None
 
@@ -93,8 +90,7 @@ class Source:
         return self.dirty or self.commit is None or not self.pushed
 
 
-@dataclass(frozen=True)
-class Address:
+class Address(Struct, frozen=True):
     """Where a repository is.
 
     ``kind``: ssh, https, http, file, path (a directory of this machine). ``url`` is what git gets, without any
@@ -107,12 +103,14 @@ class Address:
     url: str
     shown: str
     subdirectory: str = ""
-    username: str | None = field(default=None, repr=False)
-    password: str | None = field(default=None, repr=False)
+    username: str | None = None
+    password: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Address({self.shown!r})"
 
 
-@dataclass(frozen=True)
-class Resolution:
+class Resolution(Struct, frozen=True):
     """What a ref came to.
 
     ``ref`` is as it was asked for (None: the HEAD of the remote). ``kind``: branch, tag, commit, expression,
@@ -125,8 +123,7 @@ class Resolution:
     branch: str | None = None
 
 
-@dataclass(frozen=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """Where the commit of a private checkout came from.
 
     ``address`` is the repository's as it may be shown, None for one of the user's own. ``repository`` and

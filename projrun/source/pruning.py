@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from projrun.core.errors import StoreError, system_reason
 from projrun.core.locks import exclusive
@@ -25,8 +26,7 @@ _NAMES = re.compile(r"\b[0-9a-f]{40}\b|\b[0-9a-f]{64}\b")
 _MANY_LOOSE = 2000
 
 
-@dataclass(frozen=True)
-class Snapshots:
+class Snapshots(Struct, frozen=True):
     """The snapshots of a store: those that no record names and that may go, and how many there are in all."""
 
     going: tuple[str, ...]

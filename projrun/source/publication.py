@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from projrun.core.errors import SourceError
 from projrun.core.report import Reporter
@@ -19,8 +20,7 @@ from projrun.source.worktree import borrow
 _USUAL = ("refs/heads/", "refs/tags/")
 
 
-@dataclass(frozen=True)
-class Publication:
+class Publication(Struct, frozen=True):
     """Whether a commit can be had from a remote: ``held`` is None when the remote could not be asked.
 
     ``where`` is the remote's address as it may be shown, "" without one. ``why`` says why ``held`` is not True.

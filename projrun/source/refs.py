@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from projrun.core.errors import SourceError
 from projrun.source.remote import without_credentials
@@ -22,8 +23,7 @@ _PLACES = ("", "refs/", "refs/tags/", "refs/heads/", "refs/remotes/")
 _KINDS = {"refs/tags/": "tag", "refs/heads/": "branch", "refs/remotes/": "branch"}
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """A ref as it was asked for: a ``base`` (a name, a hash or HEAD) and a ``suffix`` such as ``~2``."""
 
     ref: str | None
@@ -39,8 +39,7 @@ class Wanted:
         return bool(_SHORT.fullmatch(self.base.lower())) and not self.full_hash
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(Struct, frozen=True):
     """A ref of the repository: its full ``name``, its ``commit`` (tags peeled), ``kind`` and ``branch``."""
 
     name: str
@@ -49,8 +48,7 @@ class Found:
     branch: str | None
 
 
-@dataclass(frozen=True)
-class Listing:
+class Listing(Struct, frozen=True):
     """Every ref by its full name, with its commit, and the branch that HEAD stands for (None: detached)."""
 
     refs: Mapping[str, str]

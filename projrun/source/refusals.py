@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from projrun.core.errors import SourceError
 from projrun.core.process import Completed
@@ -16,8 +17,7 @@ from projrun.source.model import Address
 _PROGRESS = re.compile(r"^(?:remote: )?[A-Z][\w ]+: +\d+|, done\.$")
 
 
-@dataclass(frozen=True)
-class _Reason:
+class _Reason(Struct, frozen=True):
     """``said`` is what git says; ``what`` and ``hint`` may name {shown}, {place}, {ssh}, {host} and {mirror}."""
 
     said: re.Pattern[str]

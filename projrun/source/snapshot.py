@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from projrun.core.errors import SourceError, StoreError
 from projrun.core.files import make_private, write_atomic, written_aside

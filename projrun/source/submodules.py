@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from projrun.core.errors import SourceError
 from projrun.source import address
@@ -16,8 +18,7 @@ _LOCAL = ("file", "path")
 _SERVER = re.compile(r"[a-z+]+://[^/]*", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """A submodule to check out: its path in the work tree, its commit, its address."""
 
     path: str

@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from projrun.core import process
 from projrun.core.errors import SourceError
@@ -39,8 +40,7 @@ _ISOLATED = {
 }
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A file of the commit: its mode in git's octal digits, its blob (or a submodule's commit), its path."""
 
     mode: str
@@ -56,8 +56,7 @@ class Entry:
         return self.mode == "160000"
 
 
-@dataclass(frozen=True)
-class WorkTree:
+class WorkTree(Struct, frozen=True):
     """The work tree at ``path`` for ``commit``, whose objects are those of the git directory ``objects``.
 
     ``raw``: the commit is a snapshot, which holds the bytes as they were on disk, so nothing is converted.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from projrun.core.errors import Problem, SpecError
 from projrun.spec import document, findings, schema, validate
@@ -18,8 +19,7 @@ from projrun.spec.text import read_text, shown_name
 _REFERRED: Mapping[Any, Any] = {"data": ".", "environments": {}}
 
 
-@dataclass(frozen=True)
-class Examined:
+class Examined(Struct, frozen=True):
     """A specification that was looked through.
 
     ``problems`` are in the order of their places; ``refusing`` are those that make every run meaningless (all

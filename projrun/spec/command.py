@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from projrun.core.errors import UsageError
 from projrun.core.nearest import did_you_mean
@@ -22,8 +23,7 @@ _WHOLESALE = ("params", "params_file")
 _BRACE = re.compile(r"\{\{|\}\}|\{(?P<name>[A-Za-z_][A-Za-z0-9_-]*)\}|(?P<odd>\{[^{}]*\}?|\})")
 
 
-@dataclass(frozen=True)
-class Builtins:
+class Builtins(Struct, frozen=True):
     """What projrun fills in itself, as the program is given it: the seed, and two paths."""
 
     seed: str

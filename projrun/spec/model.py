@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 SPEC_NAME = "ProjectSpec.yaml"
 
@@ -19,8 +20,7 @@ DATA_PREFIX = "data:"
 BUILTIN_PLACEHOLDERS = ("params", "seed", "params_file", "run_dir")
 
 
-@dataclass(frozen=True)
-class Value:
+class Value(Struct, frozen=True):
     """A value of a declared type: the text the program gets, and what the text means.
 
     ``raw`` is the exact text (for a list: one text for each item); ``value`` is a JSON value: a number for
@@ -31,8 +31,7 @@ class Value:
     value: Any
 
 
-@dataclass(frozen=True)
-class Parameter:
+class Parameter(Struct, frozen=True):
     """A declared parameter. ``default`` None means required. ``constraints`` are JSON Schema's own words.
 
     The value of a ``secret`` one is kept nowhere.
@@ -48,8 +47,7 @@ class Parameter:
     secret: bool = False
 
 
-@dataclass(frozen=True)
-class BoundParameter:
+class BoundParameter(Struct, frozen=True):
     """A parameter with its value for one run. ``origin``: ``default``, ``command line``, ``file: NAME`` or
     ``variable: NAME``.
 
@@ -62,8 +60,7 @@ class BoundParameter:
     data: str | None = None
 
 
-@dataclass(frozen=True)
-class Command:
+class Command(Struct, frozen=True):
     """A command template: the words of argv, or one text for the shell, with placeholders not yet filled."""
 
     words: tuple[str, ...]
@@ -71,8 +68,7 @@ class Command:
     shell: bool = False
 
 
-@dataclass(frozen=True)
-class Tolerance:
+class Tolerance(Struct, frozen=True):
     """How far two numbers may be apart and still count as the same: keeping one of the two bounds will do.
 
     ``relative`` is a part of the first number.
@@ -82,8 +78,7 @@ class Tolerance:
     relative: float = 0.0
 
 
-@dataclass(frozen=True)
-class EntryPoint:
+class EntryPoint(Struct, frozen=True):
     """What can be run. ``timeout`` is in seconds; paths are relative to the project with forward slashes.
 
     ``environment`` is the name of the one it asks for; ``tolerance`` is by the dotted names of metrics.
@@ -108,8 +103,7 @@ class EntryPoint:
         return (*self.outputs, *self.metrics)
 
 
-@dataclass(frozen=True)
-class DockerMount:
+class DockerMount(Struct, frozen=True):
     """A file or directory from outside: ``source`` (relative ones to the project) is seen at ``target``."""
 
     source: str
@@ -117,8 +111,7 @@ class DockerMount:
     writable: bool = False
 
 
-@dataclass(frozen=True)
-class DockerSpec:
+class DockerSpec(Struct, frozen=True):
     """A declared container: of an image that is built from ``file``, or of ``image``. One of them is None.
 
     ``file`` and ``context`` are paths relative to the project. ``secrets`` names variables of the caller that the
@@ -145,8 +138,7 @@ class DockerSpec:
     products: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class EnvironmentSpec:
+class EnvironmentSpec(Struct, frozen=True):
     """A declared environment: a lock (or requirements), a Dockerfile or image, or the caller's interpreter.
 
     ``python`` is a series ("3.11"), an exact version ("3.11.7") or a range (">=3.10"). ``lock`` and
@@ -190,8 +182,7 @@ class EnvironmentSpec:
         )
 
 
-@dataclass(frozen=True)
-class DataEntry:
+class DataEntry(Struct, frozen=True):
     """Declared data. ``sha256`` is the pin (lower-case hex), None when it is not pinned.
 
     ``keep``: every run that uses it keeps its bytes in the store. ``schema`` is the path of a JSON Schema.
@@ -206,8 +197,7 @@ class DataEntry:
     url: str | None = None
 
 
-@dataclass(frozen=True)
-class ProjectSpec:
+class ProjectSpec(Struct, frozen=True):
     """A whole specification. ``root`` is the project's directory, ``text`` the file as it was read.
 
     ``environments`` are by name; the one under ``environment`` is called ``default``. ``strict``: every run is one

@@ -7,10 +7,11 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec.structs import replace
 
 from projrun.core.errors import SpecError, UsageError
 from projrun.core.nearest import did_you_mean

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+
+from msgspec import Struct, field
 
 from projrun.core.errors import Problem
 from projrun.spec.fault import Fault, Mark, Path
@@ -12,8 +13,7 @@ from projrun.spec.fault import Fault, Mark, Path
 DEEPEST = 100
 
 
-@dataclass(frozen=True)
-class Document:
+class Document(Struct, frozen=True):
     """What a file says.
 
     ``value`` is plain JSON-like data. ``texts`` holds the exact source text of every scalar that was written
@@ -75,8 +75,7 @@ class Event(NamedTuple):
     refusal: str = ""
 
 
-@dataclass
-class _Open:
+class _Open(Struct):
     """A mapping or list that is being filled. What is not ``kept`` is read and dropped."""
 
     value: dict[str, Any] | list[Any]
@@ -90,8 +89,7 @@ class _Open:
         return isinstance(self.value, dict) and self.key is None
 
 
-@dataclass
-class _Assembly:
+class _Assembly(Struct):
     """The state of :func:`assemble`."""
 
     file: str

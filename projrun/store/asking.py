@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from projrun.store.catalog import KeptFacts
 from projrun.store.database import from_text, root_key
@@ -21,8 +22,7 @@ from projrun.store.query.sql import Sql, bound
 from projrun.store.row import RunRow
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """Which runs: read once, whatever becomes of the index meanwhile. ``tell`` gets what is odd about it."""
 
     text: str

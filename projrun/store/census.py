@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from projrun.core.files import is_shared
 from projrun.core.removal import size_of
@@ -20,8 +21,7 @@ _LOGS = (LOG_NAME, INDEX_NAME)
 _MANY = 10_000  # runs: looking at each takes half a second then
 
 
-@dataclass(frozen=True)
-class Census:
+class Census(Struct, frozen=True):
     """What a store holds. ``statuses`` and ``projects`` are numbers of runs; times are ISO 8601 in UTC."""
 
     path: Path
@@ -36,8 +36,7 @@ class Census:
     snapshots: int
 
 
-@dataclass(frozen=True)
-class Sizes:
+class Sizes(Struct, frozen=True):
     """Bytes. ``runs`` is of what lies with the runs, without their ``logs``; both None where that takes long."""
 
     objects: int

@@ -14,9 +14,10 @@ import os
 import re
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
+
+from msgspec import Struct
 
 from projrun.core.clocks import now_in
 from projrun.core.errors import StoreError
@@ -35,8 +36,7 @@ _HEAD = 64  # bytes in which a list says that it is one
 _ASIDE = ".collected"
 
 
-@dataclass(frozen=True)
-class Object:
+class Object(Struct, frozen=True):
     """An object as it lies in the store. ``size`` is in bytes, ``touched`` in seconds since the epoch."""
 
     sha256: str
@@ -44,8 +44,7 @@ class Object:
     touched: float
 
 
-@dataclass(frozen=True)
-class Unnamed:
+class Unnamed(Struct, frozen=True):
     """What no record names: ``going`` may be removed, ``young`` is not old enough, or listed by what is not."""
 
     lists: tuple[Object, ...]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from projrun.core.errors import UsageError
 from projrun.core.nearest import nearest
@@ -28,8 +30,7 @@ _ATTRIBUTES = {PARAMS: "parameters", METRICS: "metrics", TAG: "tags", INPUT: "in
 KINDS = {"started": TIME, "ended": TIME, "duration": FLOAT, "exit_code": INT, "dirty": BOOL}
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(Struct, frozen=True, dict=True):
     """A column of a table. ``values`` are as the records have them, a nested one as JSON text; None is nothing.
 
     ``kind`` is ``text``, ``int`` (64 bits), ``float`` (a double, where none loses digits by that), ``bool``,
@@ -87,8 +88,7 @@ def facts_of(rows: Sequence[RunRow], group: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for row in rows for name in getattr(row, _ATTRIBUTES[group])))
 
 
-@dataclass(frozen=True)
-class Compared:
+class Compared(Struct, frozen=True):
     """Runs of one entry point: the parameters that differ between them, and the values of those that do not."""
 
     entry_point: str | None

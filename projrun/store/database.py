@@ -6,6 +6,8 @@ import json
 import sqlite3
 from collections.abc import Iterable
 
+from msgspec.structs import asdict
+
 from projrun.store.facts import facts_of, stored_text
 from projrun.store.query import numbers
 from projrun.store.row import RunRow
@@ -172,7 +174,7 @@ def _stored(text: str | None) -> str | bytes | None:
 
 def _row_text(row: RunRow) -> str:
     """The row as JSON that SQLite reads too: a number that only Python's JSON knows is its text."""
-    text = json.dumps(vars(row))
+    text = json.dumps(asdict(row))
     return (
         text if "NaN" not in text and "Infinity" not in text else json.dumps(json.loads(text, parse_constant=str))
     )

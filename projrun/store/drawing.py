@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 # A line longer than this is given before it ends.
 _LINE_BYTES = 64 * 1024
 
 
-@dataclass
-class DrawnLine:
+class DrawnLine(Struct):
     """The last line of a terminal's output, as far as it has come.
 
     ``redrawn`` tells whether it has been drawn over (``\\r``): it is progress then. Other ways to draw again,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from projrun.core.errors import UsageError
 from projrun.core.nearest import nearest
@@ -15,8 +16,7 @@ from projrun.store.query.model import DURATION, FIELDS, NUMBER, TRUTH, Field, Ke
 from projrun.store.query.parser import parse_fields
 
 
-@dataclass(frozen=True)
-class Group:
+class Group(Struct, frozen=True):
     """Runs that are alike: values of the fields that they are grouped by, and of the aggregates, as asked for."""
 
     keys: tuple[Any, ...]
@@ -26,8 +26,7 @@ class Group:
 _MEANS = ("avg", "average", "avrg")  # as other query languages call it
 
 
-@dataclass(frozen=True)
-class Aggregate:
+class Aggregate(Struct, frozen=True):
     """A function of a group's values of one field; ``count`` without a field counts its runs."""
 
     function: str

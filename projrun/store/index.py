@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+
+from msgspec import Struct
 
 from projrun.core.errors import StoreError
 from projrun.core.report import Reporter, Silent
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 
-@dataclass(frozen=True)
-class RunQuery:
+class RunQuery(Struct, frozen=True):
     """Which runs, in which order.
 
     ``root`` is a project's directory (None: all projects). ``where`` is a query (docs/reference/query.md; empty:
@@ -45,8 +45,10 @@ class RunQuery:
     skip: int = 0
 
 
-@dataclass(frozen=True)
-class KnownFacts:
+_EVERY_RUN = RunQuery()
+
+
+class KnownFacts(Struct, frozen=True):
     """The names of what runs have, in order."""
 
     parameters: tuple[str, ...]
@@ -121,7 +123,7 @@ class Index:
                     raise error
         raise AssertionError("the second attempt returns or raises")
 
-    def runs(self, query: RunQuery = RunQuery()) -> tuple[RunRow, ...]:
+    def runs(self, query: RunQuery = _EVERY_RUN) -> tuple[RunRow, ...]:
         """The runs of a query. Raises UsageError for a mistake in it, with the place."""
         from projrun.store import asking
 
@@ -129,7 +131,7 @@ class Index:
         sort = asking.order(query.sort)
         return self._fresh(lambda connection: asking.rows(connection, asked, sort, query.limit, query.skip))
 
-    def count(self, query: RunQuery = RunQuery()) -> int:
+    def count(self, query: RunQuery = _EVERY_RUN) -> int:
         """How many runs there are of a query, whatever its limit. Raises UsageError for a mistake in it."""
         from projrun.store import asking
 

@@ -10,10 +10,11 @@ import json
 import os
 import time
 from collections.abc import Callable, Container, Iterable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, NamedTuple
+
+from msgspec import Struct, field
 
 from projrun.core.errors import StoreError
 from projrun.core.files import open_plain, share_file
@@ -197,8 +198,7 @@ class _Mark(NamedTuple):
     stream: str = ""
 
 
-@dataclass
-class _Reader:
+class _Reader(Struct):
     """Reads a log that may still grow."""
 
     directory: Path

@@ -13,9 +13,10 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
+
+from msgspec import Struct
 
 from projrun.core.errors import StoreError, UsageError
 from projrun.core.files import create, written_aside
@@ -216,8 +217,7 @@ def _fits(run: Path, file: BinaryIO, found: SeriesFile) -> bool:
     return True
 
 
-@dataclass(frozen=True)
-class Ingested:
+class Ingested(Struct, frozen=True):
     """What a run's lines came to. ``elsewhere`` are names that the first file has already, and the file that
     repeats them; ``cut`` are files that were too large to be read whole; ``failure`` is why there is no
     ``metrics.series``.

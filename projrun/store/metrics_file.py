@@ -15,11 +15,13 @@ import math
 import sys
 from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 from typing import Any, BinaryIO, NamedTuple
+
+from msgspec import Struct, field
 
 from projrun.core.metrics.lines import Step
 from projrun.core.metrics.numbers import Value
+from projrun.core.values import as_dict
 
 FILE = "metrics.series"
 _MAGIC = f"projrun metrics.series 1 {sys.byteorder}\n".encode()
@@ -34,8 +36,7 @@ class Damaged(Exception):
     """The file is not what it should be."""
 
 
-@dataclass
-class Summary:
+class Summary(Struct):
     """A metric of a run in short: steps and values as they were given, ``last`` the one that came last.
 
     ``min`` and ``max`` are None where every value is NaN. ``origin`` is ``PROJRUN_METRICS`` or a metrics file.
@@ -61,8 +62,7 @@ class Piece(NamedTuple):
     size: int
 
 
-@dataclass
-class Column:
+class Column(Struct):
     """A metric, and where its points are: rows of pieces one after the other, there may be many."""
 
     summary: Summary
@@ -72,8 +72,7 @@ class Column:
         return _pieces(self.rows)
 
 
-@dataclass(frozen=True)
-class Series:
+class Series(Struct, frozen=True):
     """The points of a metric in the order in which they came; the three are of one length.
 
     ``steps`` and ``values`` are arrays (``array.array``) where one kind of number will do, else lists: of int,
@@ -113,7 +112,7 @@ class Pieces:
         table: array[int] = array("Q")
         listed = []
         for column in columns.values():
-            listed.append([asdict(column.summary), len(table) // _ROW, len(column.rows) // _ROW])
+            listed.append([as_dict(column.summary), len(table) // _ROW, len(column.rows) // _ROW])
             table.extend(column.rows)
         at = self._at
         self._put(table.tobytes())

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from projrun.core.errors import StoreError
 from projrun.store.ids import is_id, names_in
@@ -26,8 +27,7 @@ from projrun.store.run import ALIVE, RUNNING, RunRecord, read_run
 _SHA256 = re.compile("[0-9a-f]{64}")
 
 
-@dataclass(frozen=True)
-class Names:
+class Names(Struct, frozen=True):
     """What one record names. ``lists`` are objects that list the entries of a directory, which are objects too.
 
     ``required`` are those of all of these that were kept for this run: they must be there.
@@ -39,16 +39,14 @@ class Names:
     required: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True)
-class Unreadable:
+class Unreadable(Struct, frozen=True):
     """A record, or a list that one names, that cannot be read: what else it names is not known."""
 
     run: str
     why: str
 
 
-@dataclass(frozen=True)
-class Named:
+class Named(Struct, frozen=True):
     """What all records name together. ``since`` is when the oldest run that goes on now began (seconds since the
     epoch): of what was put after that, some may be named yet."""
 

@@ -6,8 +6,9 @@ import sqlite3
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from projrun.core.report import FETCH, Reporter
 from projrun.store.database import drop, put, put_in_order
@@ -24,8 +25,7 @@ _FEW = 500  # runs that are looked up one by one
 _LIST = "INSERT OR REPLACE INTO listed SELECT 1, group_concat(id, ' ') FROM runs HAVING count(*)"
 
 
-@dataclass(frozen=True)
-class Lacking:
+class Lacking(Struct, frozen=True):
     """What an index lacks: the runs that are ``to_read``, and those that are ``gone``, by their ids.
 
     ``stamp`` is of the directory that was ``compared`` with it; ``list_anew``: the list of what is in the table

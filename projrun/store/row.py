@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from projrun.store.labels import labels_of
 from projrun.store.run import RunRecord
 
 
-@dataclass(frozen=True)
-class RunRow:
+class RunRow(Struct, frozen=True):
     """What a listing shows. ``started`` and ``ended`` are ISO 8601 in UTC, ``duration`` is in seconds.
 
     ``root`` is the project's directory; ``parameters`` and ``metrics`` are values by name, nested ones as

@@ -6,9 +6,10 @@ import contextlib
 import os
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from projrun.core.errors import StoreError
 from projrun.core.files import create, is_directory, read_json, write_atomic, write_json
@@ -125,8 +126,7 @@ class RunDirectory:
             write_json(path, document, mode=0o600)
 
 
-@dataclass(frozen=True)
-class RunRecord:
+class RunRecord(Struct, frozen=True):
     """A run as it can be read now.
 
     ``status`` is the outcome's, ``running`` while its process lives, or ``lost``: it left no outcome and

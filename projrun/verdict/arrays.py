@@ -13,9 +13,10 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+
+from msgspec import Struct
 
 from projrun.verdict.distance import Apart, apart_floats, is_nan
 from projrun.verdict.tally import Incomparable, Tally
@@ -45,8 +46,7 @@ _COMPLEX = {"c8": "f", "c16": "d"}
 _TEXTS = ("S", "U", "V", "a")
 
 
-@dataclass(frozen=True)
-class _Header:
+class _Header(Struct, frozen=True):
     """What stands before the items. ``letter`` None: they are texts, and are compared as bytes."""
 
     descr: str

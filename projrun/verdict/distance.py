@@ -5,8 +5,9 @@ from __future__ import annotations
 import decimal
 import math
 import re
-from dataclasses import dataclass
 from decimal import Decimal
+
+from msgspec import Struct
 
 from projrun.spec.model import Tolerance
 
@@ -17,8 +18,7 @@ _NAMED = {"nan": "NaN", "inf": "Infinity", "infinity": "Infinity"}
 _LONGEST = 400  # characters of a text that is read as a number
 
 
-@dataclass(frozen=True)
-class Apart:
+class Apart(Struct, frozen=True):
     """``absolute`` difference, and ``relative`` to the first number (infinite when that is 0)."""
 
     absolute: float

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
+from projrun.core.values import as_dict
 from projrun.verdict.model import Compared, MetricFinding, OutputFinding, Verdict
 
 
@@ -23,7 +23,7 @@ def verdict_document(verdict: Verdict, head: Mapping[str, Any], exit_code: int) 
                 "name": layer.name,
                 "state": layer.state,
                 "summary": layer.summary,
-                "findings": [asdict(finding) for finding in layer.findings],
+                "findings": [as_dict(finding) for finding in layer.findings],
             }
             for layer in verdict.layers
         ],
@@ -34,12 +34,12 @@ def verdict_document(verdict: Verdict, head: Mapping[str, Any], exit_code: int) 
 
 def output_document(finding: OutputFinding) -> dict[str, Any]:
     """What was found of one output."""
-    return {**asdict(finding), "compared": _compared(finding.compared) if finding.compared else None}
+    return {**as_dict(finding), "compared": _compared(finding.compared) if finding.compared else None}
 
 
 def _compared(compared: Compared) -> dict[str, Any]:
     return {
-        **asdict(compared),
+        **as_dict(compared),
         "equal": compared.equal,
         "largest_absolute": _number(compared.largest_absolute),
         "largest_relative": _number(compared.largest_relative),
@@ -48,7 +48,7 @@ def _compared(compared: Compared) -> dict[str, Any]:
 
 def _metric(finding: MetricFinding) -> dict[str, Any]:
     differences = {"absolute": _number(finding.absolute), "relative": _number(finding.relative)}
-    return {**asdict(finding), **differences}
+    return {**as_dict(finding), **differences}
 
 
 def _number(value: float | None) -> float | str | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from projrun.spec.model import Tolerance
 
@@ -17,8 +18,7 @@ CAUSES = ("code", "environment", "data", "parameters", "host")
 RESULTS = ("exit code", "outputs", "metrics")
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One thing that was compared.
 
     ``message`` says how it differs, or why it cannot be checked, or what is the same. ``before`` is of the run
@@ -32,8 +32,7 @@ class Finding:
     after: str | None = None
 
 
-@dataclass(frozen=True)
-class Layer:
+class Layer(Struct, frozen=True):
     """What was compared of one layer. ``summary`` says in a line what all of it is.
 
     ``declared``: there was something to compare by the spec.
@@ -57,8 +56,7 @@ class Layer:
         return (self.summary,) if self.state == VERIFIED else found
 
 
-@dataclass(frozen=True)
-class Compared:
+class Compared(Struct, frozen=True):
     """Two contents of one format, value by value.
 
     ``values`` were compared and ``differing`` of them are not equal. The largest differences are None where no
@@ -79,8 +77,7 @@ class Compared:
         return not self.differing and not self.shape
 
 
-@dataclass(frozen=True)
-class OutputFinding:
+class OutputFinding(Struct, frozen=True):
     """One declared output, or one file of a directory that is one.
 
     ``how`` it was compared: ``sha256``, ``content``, ``metrics`` (as those) or None when it was not. ``compared``
@@ -96,8 +93,7 @@ class OutputFinding:
     compared: Compared | None = None
 
 
-@dataclass(frozen=True)
-class MetricFinding:
+class MetricFinding(Struct, frozen=True):
     """One metric. The differences are None when the two are no numbers; ``tolerance`` None: it must be equal."""
 
     name: str
@@ -110,8 +106,7 @@ class MetricFinding:
     tolerance: Tolerance | None = None
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """What a reproduction found.
 
     ``layers`` has all of them, outputs and metrics too. ``candidates`` are the layers that a difference may come

@@ -15,9 +15,10 @@ import random
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from projrun.core.hashing import sha256_bytes
 from projrun.recipe.document import outcome_document, recipe_document, start_document

@@ -9,11 +9,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import Struct
 
 from projrun.environment import built, manifest
 from tests.index_server import Index, serving
@@ -63,8 +63,7 @@ NOTHING = "entry_points:\n  main:\n    command: python -c pass\n"
 SEARCHED = f"{sys.base_prefix}/bin:/usr/bin:/bin"
 
 
-@dataclass(frozen=True)
-class Done:
+class Done(Struct, frozen=True):
     """A finished projrun process."""
 
     code: int
@@ -77,8 +76,7 @@ class Done:
         return json.loads(self.out)
 
 
-@dataclass(frozen=True)
-class Workspace:
+class Workspace(Struct, frozen=True):
     """The project, and projrun as a command to type in it."""
 
     repository: Repository

@@ -7,11 +7,11 @@ import os
 import pty
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from projrun.store.row import row_of
 from projrun.store.store import Store

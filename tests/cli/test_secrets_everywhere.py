@@ -10,11 +10,11 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from msgspec import Struct
 
 from tests.cli.conftest import LOCKED, Done, Workspace
 
@@ -86,8 +86,7 @@ def contents(top: Path) -> Iterator[tuple[Path, bytes]]:
             yield path, zlib.decompress(data)
 
 
-@dataclass(frozen=True)
-class Told:
+class Told(Struct, frozen=True):
     """A run that told everything, and what was started for it."""
 
     workspace: Workspace

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from msgspec import Struct, field
 
-@dataclass
-class FileServer:
+
+class FileServer(Struct):
     """What is served, how, and what was asked. ``cut`` is after how many bytes the next answers break off.
 
     ``answers`` are status codes that come first; ``login`` is the Authorization that is asked for.

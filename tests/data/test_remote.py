@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import asdict
 
 from projrun.core.errors import DataError
 from projrun.core.report import Silent
@@ -35,9 +36,8 @@ def shared_server() -> Iterator[FileServer]:
 
 @pytest.fixture
 def server(shared_server: FileServer) -> FileServer:
-    url = shared_server.url
-    shared_server.__init__(CONTENT)  # type: ignore[misc]  # as new
-    shared_server.url = url
+    for name, value in asdict(FileServer(CONTENT, url=shared_server.url)).items():  # as new
+        setattr(shared_server, name, value)
     return shared_server
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from projrun.environment.build import ensure
 from projrun.environment.builder import Builder
@@ -21,8 +22,7 @@ from tests.wheels import lock_of
 THIS_PYTHON = ".".join(map(str, sys.version_info[:3]))
 
 
-@dataclass
-class Recorded:
+class Recorded(Struct):
     """A reporter that keeps what it is told."""
 
     phases: list[str] = field(default_factory=list)
@@ -35,8 +35,7 @@ class Recorded:
         self.output += data
 
 
-@dataclass(frozen=True)
-class Project:
+class Project(Struct, frozen=True):
     """A project whose environment is planned and built as a run does it."""
 
     root: Path
@@ -62,7 +61,7 @@ class Project:
 
     def having(self, **changes: object) -> Project:
         """The same project with another spec."""
-        return replace(self, spec=replace(self.spec, **changes))  # type: ignore[arg-type]
+        return replace(self, spec=replace(self.spec, **changes))
 
     def plan(self) -> EnvironmentPlan:
         return plan(self.spec, self.root, self.means, self.report)

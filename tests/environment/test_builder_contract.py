@@ -11,10 +11,10 @@ import shutil
 import subprocess
 import sys
 import threading
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 import projrun
 from projrun.cli.env import build as env_build

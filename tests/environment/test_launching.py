@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from projrun.core.errors import EnvironmentFailure
 from projrun.environment.launching import Launch, Places, Wish, launch, seen
@@ -18,7 +18,7 @@ IN_A_CONTAINER = parts.container_parts().environment
 def wish(root: Path, **changes: object) -> Wish:
     (root / "run").mkdir(exist_ok=True)
     (root / "project").mkdir(exist_ok=True)
-    return replace(Wish("abc", Places(root / "project", root / "run"), {}, cache=root / "cache"), **changes)  # type: ignore[arg-type]
+    return replace(Wish("abc", Places(root / "project", root / "run"), {}, cache=root / "cache"), **changes)
 
 
 def started(root: Path, docker: DockerSpec | None = None, **changes: object) -> Launch:

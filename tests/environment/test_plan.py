@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import sys
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from projrun.core.errors import EnvironmentFailure
 from projrun.core.locks import exclusive
@@ -35,11 +35,11 @@ def test_the_key_changes_with_all_that_goes_into_an_environment(project: Project
         *(
             key_of(inputs_of_lock(other, "a", "uv", ()))
             for other in (
-                dataclasses.replace(interpreter, version="3.99.0"),
-                dataclasses.replace(interpreter, implementation="pypy"),
-                dataclasses.replace(interpreter, soabi="other"),
-                dataclasses.replace(interpreter, platform="other"),
-                dataclasses.replace(interpreter, markers=machine),
+                replace(interpreter, version="3.99.0"),
+                replace(interpreter, implementation="pypy"),
+                replace(interpreter, soabi="other"),
+                replace(interpreter, platform="other"),
+                replace(interpreter, markers=machine),
             )
         ),
     ]
@@ -49,7 +49,7 @@ def test_the_key_changes_with_all_that_goes_into_an_environment(project: Project
 def test_the_key_does_not_depend_on_where_things_are(project: Project) -> None:
     project.lock(text="")
     interpreter = project.plan().interpreter
-    elsewhere = dataclasses.replace(interpreter, path=Path("/elsewhere/python"))
+    elsewhere = replace(interpreter, path=Path("/elsewhere/python"))
     assert inputs_of_lock(interpreter, "a", "uv", ("b", "a")) == inputs_of_lock(elsewhere, "a", "uv", ("a", "b"))
 
 
@@ -287,7 +287,7 @@ def test_the_packages_of_an_active_virtual_environment_are_the_systems(
     environment = project.having(python=None, lock=None, system=True).ensure()
     assert environment.bin == active.bin
     assert ("alpha", "1.0") in [(one.name, one.version) for one in environment.installed]
-    assert environment.installed == tuple(dataclasses.replace(one, archive="") for one in active.installed)
+    assert environment.installed == tuple(replace(one, archive="") for one in active.installed)
     assert environment.plan.interpreter.path == active.plan.interpreter.path
 
 

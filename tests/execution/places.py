@@ -9,9 +9,11 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from projrun.core.engine.model import RUN_LABEL
 from projrun.environment.model import Container, Mount
@@ -41,8 +43,7 @@ class Place(Protocol):
         """What is left of the requests that were executed there."""
 
 
-@dataclass(frozen=True)
-class Here:
+class Here(Struct, frozen=True):
     """This machine."""
 
     folder: Path
@@ -58,8 +59,7 @@ class Here:
         return []
 
 
-@dataclass(frozen=True)
-class Inside:
+class Inside(Struct, frozen=True):
     """A container of an image with Python, as the user who runs the tests, that sees a folder of ours."""
 
     engine: Engine

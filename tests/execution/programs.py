@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct, field
+
 import projrun
+from projrun.core.values import as_dict
 from projrun.execution.model import Request
 
 ROOT = Path(projrun.__file__).parents[1]
 
 
-@dataclass
-class Recorded:
+class Recorded(Struct):
     """A sink that keeps everything."""
 
     pieces: list[tuple[str, bytes]] = field(default_factory=list)
@@ -45,7 +45,7 @@ def runner(
 
     ``within`` is a command that becomes it.
     """
-    document = {**dataclasses.asdict(request), "graces": graces or {}}
+    document = {**as_dict(request), "graces": graces or {}}
     argv = [*within, sys.executable, "-m", "tests.execution.runner_process", json.dumps(document)]
     streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
     with subprocess.Popen(argv, cwd=ROOT, **streams) as process:
@@ -55,8 +55,7 @@ def runner(
             process.kill()
 
 
-@dataclass
-class Runner:
+class Runner(Struct):
     """A running runner."""
 
     process: subprocess.Popen[bytes]

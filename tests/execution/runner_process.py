@@ -8,7 +8,6 @@ name; the outcome, with our own peak memory in bytes, is the last line of stderr
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import resource
@@ -16,6 +15,7 @@ import signal
 import sys
 from pathlib import Path
 
+from projrun.core.values import as_dict
 from projrun.environment.model import Container, Mount
 from projrun.execution import system
 from projrun.execution.ladder import Graces
@@ -32,7 +32,7 @@ def main() -> None:
         mounts = tuple(Mount(**mount) for mount in document["container"]["mounts"])
         document["container"] = Container(**{**document["container"], "mounts": mounts})
     outcome = execute(Request(**document), write, graces=graces)
-    record = {**dataclasses.asdict(outcome), "own_memory": own_memory()}
+    record = {**as_dict(outcome), "own_memory": own_memory()}
     os.write(2, b"\n" + json.dumps(record).encode() + b"\n")
 
 

@@ -3,12 +3,12 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from projrun.core.files import encode_json
 from projrun.core.hashing import sha256_bytes

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from projrun.recipe.host import boot_id, host
 from tests.recipe import parts
@@ -54,13 +55,12 @@ def test_the_files_of_a_machine_with_gpus_are_read(tmp_path: Path) -> None:
 
 @linux
 def test_a_machine_that_tells_nothing_is_valid_too(tmp_path: Path) -> None:
-    import dataclasses
 
     from projrun.recipe.document import recipe_document
 
     found = host(tmp_path)
     assert (found["cpu"], found["memory"], found["gpus"]) == (None, None, [])
-    assert problems(recipe_document(dataclasses.replace(parts.recipe_parts(), host=found))) == []
+    assert problems(recipe_document(replace(parts.recipe_parts(), host=found))) == []
 
 
 @linux

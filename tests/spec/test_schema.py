@@ -76,8 +76,8 @@ def test_each_type_of_parameter_says_which_keys_go_with_it() -> None:
 
 
 def test_the_environment_has_the_keys_of_the_model() -> None:
-    assert {"name", *SCHEMA["$defs"]["environment"]["properties"]} == set(EnvironmentSpec.__dataclass_fields__)
-    assert {"type", "items", "flag", "help", "default"} <= set(Parameter.__dataclass_fields__)
+    assert {"name", *SCHEMA["$defs"]["environment"]["properties"]} == set(EnvironmentSpec.__struct_fields__)
+    assert {"type", "items", "flag", "help", "default"} <= set(Parameter.__struct_fields__)
 
 
 def test_the_design_s_example_is_valid_for_any_validator() -> None:

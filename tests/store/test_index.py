@@ -4,10 +4,10 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from projrun.core.errors import StoreError, UsageError
 from projrun.data.model import Metric

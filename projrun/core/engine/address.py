@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from projrun.core.engine.http import Place
 from projrun.core.errors import EngineFailure
@@ -21,8 +22,7 @@ _SCHEMES = ("unix", "tcp", "ssh")
 _LIST = "docker context ls    (names the contexts that are there)"
 
 
-@dataclass(frozen=True)
-class Certificates:
+class Certificates(Struct, frozen=True):
     """The files of a connection by TLS; ``verify``: only an engine that ``authority`` signed will do."""
 
     authority: Path
@@ -31,8 +31,7 @@ class Certificates:
     verify: bool
 
 
-@dataclass(frozen=True)
-class Address:
+class Address(Struct, frozen=True):
     """An engine's address. ``place`` is the socket's path, else ``host:port`` (ssh: ``user@host:port``).
 
     ``origin`` says who named it: a variable, a context, or nobody.

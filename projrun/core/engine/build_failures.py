@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from projrun.core.engine import failures
 from projrun.core.engine.model import ImageRequest
@@ -40,8 +41,7 @@ _LONGEST_STEP = 160
 _NOT_FOUND, _OUT_OF_MEMORY = (126, 127), 137
 
 
-@dataclass(frozen=True)
-class Failed:
+class Failed(Struct, frozen=True):
     """A build that failed: the builder's ``message``, the step it was at, and the end of that step's output."""
 
     message: str

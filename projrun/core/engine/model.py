@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 # The labels of all that is ours: what made it a run's, an environment's, and what is locked while it is wanted.
 RUN_LABEL, KEY_LABEL, LOCK_LABEL = "projrun.run", "projrun.key", "projrun.lock"
 
 
-@dataclass(frozen=True)
-class About:
+class About(Struct, frozen=True):
     """An engine. ``address`` is where it is reached, without userinfo; ``platform`` such as ``linux/amd64``.
 
     ``is_local``: it sees the files of this machine. ``rootless``: its root is the user it runs for. ``buildkit``:
@@ -28,8 +28,7 @@ class About:
     buildkit: bool
 
 
-@dataclass(frozen=True)
-class Image:
+class Image(Struct, frozen=True):
     """An image that an engine has. ``id`` is ``sha256:...``, the digest of its configuration.
 
     ``digests`` are the names with digests by which registries know it (``name@sha256:...``), none for an image
@@ -49,8 +48,7 @@ class Image:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class ImageRequest:
+class ImageRequest(Struct, frozen=True):
     """An image to be built.
 
     ``context`` is a tar file with the Dockerfile at ``dockerfile`` in it. ``secrets``: id to value, for this call
@@ -70,8 +68,7 @@ class ImageRequest:
     fresh: bool = False
 
 
-@dataclass(frozen=True)
-class Completed:
+class Completed(Struct, frozen=True):
     """A short program in a container that has ended."""
 
     exit_code: int
@@ -79,8 +76,7 @@ class Completed:
     stderr: bytes
 
 
-@dataclass(frozen=True)
-class ContainerFound:
+class ContainerFound(Struct, frozen=True):
     """A container of an engine. ``created`` is in seconds since the epoch."""
 
     id: str

@@ -13,10 +13,11 @@ import threading
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
+
+from msgspec import Struct
 
 from projrun.core.engine import failures, wire
 
@@ -114,8 +115,7 @@ class Session:
             self._socket.shutdown(socket.SHUT_RDWR)
 
 
-@dataclass
-class _Call:
+class _Call(Struct):
     """One call: what came of its request, and what of the answer did not go yet."""
 
     path: str

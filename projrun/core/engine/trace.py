@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from projrun.core.engine import wire
 
@@ -25,8 +26,7 @@ _OF_CLASSIC = re.compile(r" ---> |Removing intermediate container [0-9a-f]+$|-->
 _CLASSIC_STEP = re.compile(r"(?:\[\d+/\d+\] )?(?:Step|STEP) (\d+/\d+) ?: (.+)")
 
 
-@dataclass(frozen=True)
-class Vertex:
+class Vertex(Struct, frozen=True):
     """One step. Times are in seconds since the epoch, None for what has not come."""
 
     digest: str
@@ -37,8 +37,7 @@ class Vertex:
     error: str = ""
 
 
-@dataclass(frozen=True)
-class Status:
+class Status(Struct, frozen=True):
     """How far a part of a step is, such as a layer that is pulled; ``total`` is 0 when nobody knows."""
 
     id: str
@@ -48,8 +47,7 @@ class Status:
     completed: float | None = None
 
 
-@dataclass(frozen=True)
-class Progress:
+class Progress(Struct, frozen=True):
     """One message. ``logs`` are output: the digest of its step, the stream (1 or 2), and what came there.
 
     ``warnings`` are those of the builder, by the digest of a step.
@@ -103,8 +101,7 @@ class _Fields:
         return stamp.number(1) + stamp.number(2) / 1e9
 
 
-@dataclass
-class _Step:
+class _Step(Struct):
     """What is known of a step that was told of."""
 
     number: int

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from projrun.core.engine.client import Engine
 from projrun.core.engine.model import Image
@@ -18,8 +19,7 @@ _ID = re.compile(r"(sha256:)?[0-9a-f]{64}")
 _PINNED = re.compile(r".+@sha256:[0-9a-f]{64}")
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(Struct, frozen=True):
     """An image that is named, and its digest: "" when it is not here and nothing else tells it.
 
     ``unpublished``: no registry knows it by that, which is its id.

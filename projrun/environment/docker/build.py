@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from projrun.core.engine.client import connect
 from projrun.core.engine.model import Image

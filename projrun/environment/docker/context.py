@@ -13,9 +13,10 @@ import stat
 import tarfile
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, NamedTuple
+
+from msgspec import Struct
 
 from projrun.core.errors import EnvironmentFailure
 from projrun.core.hashing import sha256_file, sha256_value
@@ -45,8 +46,7 @@ class Entry(NamedTuple):
     place: str
 
 
-@dataclass(frozen=True)
-class Context:
+class Context(Struct, frozen=True):
     """A build context. ``dockerfile`` is where the Dockerfile is in it; ``text`` is what that says.
 
     ``products`` are what entry points declare to write, as paths in it.

@@ -8,7 +8,8 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from projrun.core.errors import EnvironmentFailure
 from projrun.core.nearest import nearest
@@ -21,8 +22,7 @@ _REFERENCE = re.compile(r"[A-Za-z0-9][\w.:/@+-]*", re.ASCII)
 NOTHING = "scratch"  # the name of the image that has nothing in it
 
 
-@dataclass(frozen=True)
-class Named:
+class Named(Struct, frozen=True):
     """An image that a line of a Dockerfile names. ``written`` is all around it, with ``{}`` in its place.
 
     ``platform`` is the one that the line asks for.
@@ -34,8 +34,7 @@ class Named:
     platform: str | None = None
 
 
-@dataclass(frozen=True)
-class Build:
+class Build(Struct, frozen=True):
     """What is built of a Dockerfile: the stage ``target`` (None: the last) for ``platform`` on ``host``.
 
     Both are such as ``linux/amd64``. ``frontend``: the image that a ``# syntax=`` line names reads it.
@@ -48,8 +47,7 @@ class Build:
     frontend: bool = True
 
 
-@dataclass
-class _Stage:
+class _Stage(Struct):
     name: str
     line: int
     base: Named | int | None

@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import astuple, dataclass
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import astuple
 
 from projrun.core.engine.client import Engine
 from projrun.core.engine.model import LOCK_LABEL, Completed, Image
@@ -65,8 +67,7 @@ exit 0
 """
 
 
-@dataclass(frozen=True)
-class Contents:
+class Contents(Struct, frozen=True):
     """What was found. ``python`` is the version of the Python that comes first on the image's PATH."""
 
     python: str | None = None

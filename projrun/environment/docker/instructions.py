@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from projrun.environment.docker.expansion import Fault, words
 
@@ -20,8 +21,7 @@ KEYWORDS = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class Instruction:
+class Instruction(Struct, frozen=True):
     """``keyword`` in capitals, ``text`` what follows it in one line; ``line`` is its first, from 1."""
 
     keyword: str
@@ -29,8 +29,7 @@ class Instruction:
     line: int
 
 
-@dataclass(frozen=True)
-class Text:
+class Text(Struct, frozen=True):
     """All of them. ``syntax`` is the image that the first lines name as the reader, with its line."""
 
     instructions: tuple[Instruction, ...]

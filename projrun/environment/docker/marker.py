@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from projrun.core.engine.client import Engine
 from projrun.core.engine.model import Image
 from projrun.core.files import read_json, write_json
 from projrun.core.hashing import sha256_bytes
+from projrun.core.values import as_dict
 from projrun.environment import built
 from projrun.environment.model import BuiltImage, Distribution, Package
 
@@ -21,8 +23,7 @@ LOG = "build.log"  # all that the image's builder said
 _FORMAT = 1
 
 
-@dataclass(frozen=True)
-class Marked:
+class Marked(Struct, frozen=True):
     """What the marker tells. ``built``: the image was built for it, and the log is there."""
 
     key: str
@@ -62,7 +63,7 @@ def _of_cache(cache: Path) -> str:
 def write(directory: Path, marked: Marked) -> None:
     """Declares the environment in ``directory`` whole. Raises OSError."""
     place = os.path.realpath(directory)
-    document = {"format": _FORMAT, **asdict(marked), "place": place, "when": time.time()}
+    document = {"format": _FORMAT, **as_dict(marked), "place": place, "when": time.time()}
     write_json(directory / MARKER, document)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from projrun.core.engine import address as addresses
 from projrun.core.engine.client import Engine, connect
@@ -21,8 +23,7 @@ from projrun.environment.model import Base, EnvironmentPlan, ImagePlan, Means
 from projrun.spec.model import DockerSpec
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """Who may be asked for what is not here: ``pull``: all is fetched; ``digests``: a registry tells a digest."""
 
     pull: bool = False

@@ -11,8 +11,9 @@ import contextlib
 import os
 import time
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from projrun.core import locks
 from projrun.core.engine.client import Engine
@@ -24,8 +25,7 @@ from projrun.environment.docker import marker
 _SETTLED_SECONDS = 60
 
 
-@dataclass(frozen=True)
-class Stray:
+class Stray(Struct, frozen=True):
     """A ``container`` (of a ``run``, or of a build), ``image`` or ``lock`` that nobody wants.
 
     ``size`` is in bytes.

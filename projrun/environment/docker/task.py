@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from projrun.core.engine.client import Engine
 from projrun.core.report import Reporter
@@ -13,8 +14,7 @@ from projrun.environment.model import EnvironmentPlan, ImagePlan, Means
 from projrun.spec.model import DockerSpec
 
 
-@dataclass(frozen=True)
-class Task:
+class Task(Struct, frozen=True):
     """What is to be built, where, and with what. ``lock`` is what is locked for it, ``tag`` the name it gets."""
 
     plan: EnvironmentPlan

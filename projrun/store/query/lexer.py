@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from projrun.core.errors import UsageError
 from projrun.core.nearest import nearest
@@ -22,8 +23,7 @@ _QUOTED = {quote: re.compile(f"{quote}((?:[^{quote}]|{quote}{quote})*){quote}") 
 _OTHER_LANGUAGES = {"&": "and", "|": "or", "!": "not", "~": "like"}
 
 
-@dataclass(frozen=True)
-class Token:
+class Token(Struct, frozen=True):
     """A piece of a query: ``text`` as it is written, ``value`` without quotes, ``field`` of a name with a dot."""
 
     kind: str

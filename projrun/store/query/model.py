@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from dataclasses import field as dataclass_field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -37,8 +37,10 @@ FIELDS = {
 PLAIN_KEY = re.compile(r"\w[\w/-]*(?:\.\w[\w/-]*)*")
 
 
-@dataclass(frozen=True)
-class Field:
+_WRITTEN = frozenset({"at", "text", "source"})  # where and how it was written: no part of what it means
+
+
+class Field(Struct, frozen=True):
     """Something of a run that has a name. ``group`` is empty for those of :data:`FIELDS`."""
 
     group: str
@@ -55,23 +57,34 @@ class Field:
         return f'{self.group}."{doubled}"'
 
 
-@dataclass(frozen=True)
-class Key:
+class _Placed(Struct, frozen=True, eq=False):
+    """What stands somewhere in a text: two are equal that mean the same, wherever they stand."""
+
+    def _meaning(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, name) for name in self.__struct_fields__ if name not in _WRITTEN)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Placed) and type(other) is type(self) and other._meaning() == self._meaning()
+
+    def __hash__(self) -> int:
+        return hash(self._meaning())
+
+
+class Key(_Placed, frozen=True):
     """A field to sort or to group by. ``at`` is where it stands in ``text``."""
 
     field: Field
     descending: bool = False
-    text: str = dataclass_field(default="", compare=False)
-    at: int = dataclass_field(default=0, compare=False)
+    text: str = ""
+    at: int = 0
 
 
-@dataclass(frozen=True)
-class Value:
+class Value(_Placed, frozen=True):
     """A value of a query. ``at`` is where it stands in the text; ``source`` is how it was written."""
 
     value: int | float | Decimal | str | bool
-    at: int = dataclass_field(default=0, compare=False)
-    source: str = dataclass_field(default="", compare=False)
+    at: int = 0
+    source: str = ""
 
     @property
     def is_text(self) -> bool:
@@ -83,68 +96,60 @@ class Value:
         return TEXT if self.is_text else TRUTH if isinstance(self.value, bool) else NUMBER
 
 
-@dataclass(frozen=True)
-class Comparison:
+class Comparison(_Placed, frozen=True):
     """``operator`` is one of ``= != < <= > >=``."""
 
     field: Field
     operator: str
     value: Value
-    at: int = dataclass_field(default=0, compare=False)
+    at: int = 0
 
 
-@dataclass(frozen=True)
-class Like:
+class Like(_Placed, frozen=True):
     """Text of a pattern: ``%`` is any text, ``_`` any character. ``fold`` takes A-Z and a-z for the same."""
 
     field: Field
     pattern: Value
     fold: bool = False
-    at: int = dataclass_field(default=0, compare=False)
+    at: int = 0
 
 
-@dataclass(frozen=True)
-class In:
+class In(_Placed, frozen=True):
     """One of several values."""
 
     field: Field
     values: Sequence[Value]
-    at: int = dataclass_field(default=0, compare=False)
+    at: int = 0
 
 
-@dataclass(frozen=True)
-class Is:
+class Is(_Placed, frozen=True):
     """``what`` is ``null`` (there is none) or ``nan`` (a number that is none)."""
 
     field: Field
     what: str
-    at: int = dataclass_field(default=0, compare=False)
+    at: int = 0
 
 
-@dataclass(frozen=True)
-class Alone:
+class Alone(_Placed, frozen=True):
     """A field by itself: it is true, or the tag is there."""
 
     field: Field
-    at: int = dataclass_field(default=0, compare=False)
+    at: int = 0
 
 
-@dataclass(frozen=True)
-class Not:
+class Not(Struct, frozen=True):
     """All other runs."""
 
     term: Condition
 
 
-@dataclass(frozen=True)
-class And:
+class And(Struct, frozen=True):
     """All of them hold; none of them for an empty query."""
 
     terms: tuple[Condition, ...]
 
 
-@dataclass(frozen=True)
-class Or:
+class Or(Struct, frozen=True):
     """One of them holds."""
 
     terms: tuple[Condition, ...]

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 # Longer lists go through a table: SQLite binds 999 to 32,766 values of a statement.
 INLINE = 20
 
 
-@dataclass(frozen=True)
-class Sql:
+class Sql(Struct, frozen=True):
     """``text`` with ``?`` for each of ``values``. ``lists`` are what :func:`among` put aside."""
 
     text: str
@@ -44,8 +44,7 @@ def among(left: Sql, values: Sequence[Any]) -> Sql:
     return left + Sql(" IN (SELECT value FROM temp.wanted WHERE list = ?)", (marker,), (marker.values,))
 
 
-@dataclass(frozen=True)
-class _Wanted:
+class _Wanted(Struct, frozen=True):
     """Stands for the number of a list among the bound values."""
 
     values: tuple[Any, ...]

@@ -6,7 +6,6 @@ import contextlib
 import socket
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 import pytest
 from h2.config import H2Configuration
@@ -15,14 +14,14 @@ from h2.events import DataReceived, ResponseReceived, StreamEnded, TrailersRecei
 from h2.settings import SettingCodes
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import Struct, field
 
 from projrun.core.engine import session, wire
 
 BIG = "x" * 300_000  # more than HTTP/2 sends before it is asked for more
 
 
-@dataclass
-class Answer:
+class Answer(Struct):
     headers: dict[str, str] = field(default_factory=dict)
     data: bytes = b""
     ended: bool = False

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from msgspec import Struct
+from msgspec.structs import replace
 
 from projrun.environment.build import ensure
 from projrun.environment.faults import examine
@@ -39,8 +40,7 @@ print("reused" if environment.reused else "built")
 """
 
 
-@dataclass(frozen=True)
-class Project:
+class Project(Struct, frozen=True):
     """A project whose image is planned and built as a run does it."""
 
     root: Path
@@ -59,7 +59,7 @@ class Project:
 
     def having(self, **changes: object) -> Project:
         """The same project with another spec."""
-        return replace(self, spec=replace(self.spec, **changes))  # type: ignore[arg-type]
+        return replace(self, spec=replace(self.spec, **changes))
 
     def plan(self, *, resolve: bool = True) -> EnvironmentPlan:
         return plan(EnvironmentSpec(docker=self.spec), self.root, self.means, self.report, resolve=resolve)
