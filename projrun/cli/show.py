@@ -93,7 +93,7 @@ def lines(record: RunRecord) -> Iterator[Line]:
 
 def _measured(record: RunRecord) -> Iterator[Line]:
     """What a run without an outcome has told so far."""
-    from projrun.store.metrics import recent  # most runs that are shown have ended
+    from projrun.store.metrics_living import recent  # most runs that are shown have ended
 
     yield from (("metric", f"{name} = {number(value)}") for name, value in recent(record.path).items())
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sqlite3
@@ -42,6 +43,27 @@ def test_a_row_tells_what_the_documents_hold(store: Store) -> None:
     assert (row.commit, row.snapshot, row.dirty) == (parts.COMMIT, "b" * 40, True)
     assert row.environment == "c" * 64
     assert (row.parameters, row.metrics) == ({"depth": [1, "two"]}, {"rmse": 0.5, "big": "1e400"})
+
+
+def test_what_a_lost_run_measured_is_found_and_what_a_living_one_does_not_yet(store: Store) -> None:
+    lines = [{"name": "loss", "value": 9.0 / step, "step": step} for step in range(1, 10_000)]
+    odd = ["no metric at all", '{"name": "big", "value": 1e400}']
+    text = "\n".join([json.dumps({"name": "first", "value": 3}), *map(json.dumps, lines), *odd])
+    dead, living = begin_run(store, name="dead"), begin_run(store, name="living")
+    for run in (dead, living):
+        run.metrics.write_text(f"{text}\n")
+    dead.close()
+    begin_run(store, name="silent").close()
+    (row,) = store.list_runs(RunQuery(where="metrics.loss < 1 and metrics.big > 1e300"))
+    assert (row.id, row.status) == (dead.id, "lost")
+    assert row.metrics == {"first": 3, "loss": 9.0 / 9999, "big": "1e400"}
+    assert {row.name: len(row.metrics) for row in store.list_runs(RunQuery())} == {
+        "dead": 3,
+        "living": 0,
+        "silent": 0,
+    }
+    living.close()
+    assert store.index.count(RunQuery(where="metrics.first = 3")) == 2
 
 
 def test_the_runs_of_each_environment_are_counted(store: Store) -> None:
