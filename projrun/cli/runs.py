@@ -18,7 +18,7 @@ from projrun.core.files import write_atomic
 from projrun.core.values import as_dict
 
 if TYPE_CHECKING:
-    from projrun.api_runs import Runs
+    from projrun.api.runs import Runs
     from projrun.store.columns import Column
     from projrun.store.query.model import Field
 
@@ -105,7 +105,7 @@ def runs(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comma
     projrun runs --group-by params.depth --aggregate count,mean:metrics.rmse
     projrun runs --limit 0 --format csv -o runs.csv
     """
-    from projrun.api import Store
+    from projrun.api.store import Store
     from projrun.spec.load import project_around
 
     root = None if all_projects else project_around(Path())

@@ -37,7 +37,7 @@ def show(run: str, as_json: bool, store: Path | None) -> None:
     RUN is an id, the beginning of one, or last, last~1, ... of the project around here (default: last). With
     --json: its documents, start, recipe, outcome, verdict and labels, in the format of schemas/recipe.v1.json.
     """
-    from projrun.api import Store
+    from projrun.api.store import Store
     from projrun.spec.load import project_around
 
     record = Store(store).run(run, project=project_around(Path())).record

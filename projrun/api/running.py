@@ -1,8 +1,4 @@
-"""projrun as a library: the store and its runs, running, and doing a run again.
-
-Everything here raises :class:`projrun.ProjrunError` for what is wrong, prints nothing, and may be called from any
-thread. In the main thread Ctrl-C and signals end a program that runs, as they do on the command line.
-"""
+"""Running an entry point, and doing a run again, from a program."""
 
 from __future__ import annotations
 
@@ -11,87 +7,23 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from projrun.api_given import label, parameter_text, valid_seed, valid_tags
-from projrun.api_run import Run
-from projrun.api_runs import Runs
-from projrun.core.errors import UsageError
-from projrun.core.paths import absolute, cache_directory, store_directory
+from projrun.api.given import label, parameter_text, valid_seed, valid_tags
+from projrun.api.run import Run
+from projrun.api.store import PathLike, Store
+from projrun.core.paths import cache_directory
 from projrun.core.report import STDERR, STDOUT, Reporter, Silent
 from projrun.stopping import Interrupted
 from projrun.store import store as kept
-from projrun.store.failures import check_kept
-from projrun.store.index import RunQuery
-from projrun.store.query.parser import parse, parse_sort
 
 if TYPE_CHECKING:
     from projrun.choice import Options
     from projrun.runner import Result
-
-PathLike = str | os.PathLike[str]
-_NEWEST = ("-started",)
-
-
-class Store:
-    """The run store at a directory: ``path``, else ``PROJRUN_STORE``, else the user data folder.
-
-    Nothing is read, and nothing made, before it is asked for something. ``report`` hears how far a long look is.
-    """
-
-    def __init__(self, path: PathLike | None = None, *, report: Reporter | None = None) -> None:
-        self._asked = path is not None
-        self._store = kept.Store(store_directory(None if path is None else os.fspath(path)), report)
-
-    @property
-    def path(self) -> Path:
-        """Its directory."""
-        return self._store.path
-
-    @property
-    def notices(self) -> tuple[str, ...]:
-        """What is to be known of the answers so far: that the index could not be used, say. Usually nothing."""
-        return tuple(dict.fromkeys(self._store.index.notices))
-
-    def runs(
-        self,
-        query: str = "",
-        *,
-        sort: str | Sequence[str] = _NEWEST,
-        limit: int | None = None,
-        project: PathLike | None = None,
-    ) -> Runs:
-        """The runs of a query (``metrics.rmse < 1 and status = "finished"``), the newest first.
-
-        ``sort`` has the fields to sort by, with ``-`` before one for the largest first. ``project`` is a directory
-        in a project: its runs alone. The runs are asked for when they are needed; what is wrong with the query is
-        told at once. Raises UsageError.
-        """
-        if limit is not None and limit < 0:
-            raise UsageError(f"limit {limit}: there are no fewer runs than 0", hint="limit=None for all of them")
-        self._check_there()
-        keys = (sort,) if isinstance(sort, str) else tuple(sort)
-        parse(query), parse_sort(keys)
-        return Runs(self._store, RunQuery(root=_root(project), where=query, sort=keys, limit=limit))
-
-    def run(self, run: str = "last", *, project: PathLike | None = None) -> Run:
-        """One run: by its id, the beginning of one, or ``last``, ``last~1``, ...: of all, or of a ``project``.
-
-        Raises UsageError when there is none, or more than one begins so.
-        """
-        self._check_there()
-        return Run(self._store, self._store.read(self._store.resolve(run, _root(project))))
-
-    def _check_there(self) -> None:
-        if self._asked:
-            check_kept(self.path)
-
-    def __repr__(self) -> str:
-        return f"Store({str(self.path)!r})"
 
 
 def run(  # noqa: PLR0913 - one parameter for each option of `projrun run`
@@ -257,13 +189,3 @@ def _reporter(*, echo: bool) -> Reporter:
 
 def _path_of(store: Store | PathLike | None) -> Path:
     return store.path if isinstance(store, Store) else Store(store).path
-
-
-def _root(project: PathLike | None) -> Path | None:
-    """The directory of the project around a directory; that itself where no specification is (any more)."""
-    if project is None:
-        return None
-    from projrun.spec.load import project_around
-
-    place = Path(project)
-    return project_around(place) or absolute(place)

@@ -9,8 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from projrun.api_given import label, valid_tags
-from projrun.api_parts import Log, Metrics, Output
+from projrun.api.given import label, valid_tags
+from projrun.api.parts import Log, Metrics, Output
 from projrun.core.flags import Flag
 from projrun.core.labels import Labels
 from projrun.store.exact import parameter_value, utc

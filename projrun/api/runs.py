@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from msgspec.structs import replace
 
-from projrun.api_run import Run
+from projrun.api.run import Run
 from projrun.store.columns import check_known
 from projrun.store.index import RunQuery
 from projrun.store.row import RunRow
