@@ -39,10 +39,10 @@ class Options(Struct, frozen=True):
     """What the user asked for.
 
     ``source`` is an address or a directory in the project, as typed; ``version`` the ref of it, ``subdirectory``
-    the project's place in it. ``given`` are ``name=value`` texts. ``refused`` are codes of flags. ``offline``:
-    nothing may ask the network but the program. ``keep_outputs`` is how many bytes of outputs of a run in place
-    the store takes in. ``builder`` goes before the spec's. ``allow_download``: a Python that is missing may be
-    downloaded.
+    the project's place in it. ``given`` are ``name=value`` texts, ``given_by`` where they come from. ``refused``
+    are codes of flags. ``offline``: nothing may ask the network but the program. ``keep_outputs`` is how many
+    bytes of outputs of a run in place the store takes in. ``builder`` goes before the spec's. ``allow_download``:
+    a Python that is missing may be downloaded.
     """
 
     source: str
@@ -51,6 +51,7 @@ class Options(Struct, frozen=True):
     entry_point: str | None = None
     environment: str | None = None
     given: tuple[str, ...] = ()
+    given_by: str = parameters.COMMAND_LINE
     params_file: Path | None = None
     seed: int | None = None
     name: str | None = None
@@ -108,7 +109,9 @@ def choose(options: Options, start: Path) -> Choice:
     declared = environment_named(options.environment or entry_point.environment, spec)
     environment = built_as_asked(declared, options.builder)
     try:
-        bound = parameters.bind(entry_point, options.given, options.params_file, spec.data, root)
+        bound = parameters.bind(
+            entry_point, options.given, options.params_file, spec.data, root, origin=options.given_by
+        )
     except UsageError as error:
         hide = Redactor(os.environ.get(name, "") for name in environment.secrets).text
         raise UsageError(hide(error.what), why=hide(error.why), hint=hide(error.hint)) from None

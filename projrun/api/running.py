@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
-import os
+import numbers
 import signal
 import sys
 from collections.abc import Iterator, Mapping
@@ -13,9 +13,23 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from projrun.api.given import label, parameter_text, valid_seed, valid_tags
+from projrun.api.given import (
+    PathLike,
+    label_or_none,
+    mapping,
+    parameter_text,
+    path_text,
+    plain,
+    text_or_none,
+    truth,
+    unfit,
+    valid_seed,
+    valid_tags,
+)
 from projrun.api.run import Run
-from projrun.api.store import PathLike, Store
+from projrun.api.store import Store
+from projrun.core.errors import UsageError
+from projrun.core.nearest import did_you_mean
 from projrun.core.paths import cache_directory
 from projrun.core.report import STDERR, STDOUT, Reporter, Silent
 from projrun.stopping import Interrupted
@@ -24,6 +38,8 @@ from projrun.store import store as kept
 if TYPE_CHECKING:
     from projrun.choice import Options
     from projrun.runner import Result
+
+_BUILDERS = ("uv", "pip")
 
 
 def run(  # noqa: PLR0913 - one parameter for each option of `projrun run`
@@ -57,26 +73,29 @@ def run(  # noqa: PLR0913 - one parameter for each option of `projrun run`
     from projrun import runner
     from projrun.choice import Options
 
+    given_parameters = mapping("parameters", parameters, 'parameters={"depth": 3}')
     options = Options(
-        source=os.fspath(project),
+        source=path_text("project", project),
         store=_path_of(store),
         cache=cache_directory(),
-        entry_point=entry_point,
-        given=tuple(f"{key}={parameter_text(key, value)}" for key, value in (parameters or {}).items()),
-        environment=environment,
-        version=version,
-        subdirectory=subdirectory,
+        entry_point=text_or_none("entry_point", entry_point),
+        given=tuple(f"{key}={parameter_text(key, value)}" for key, value in given_parameters.items()),
+        given_by="python",
+        environment=text_or_none("environment", environment),
+        version=text_or_none("version", version),
+        subdirectory=None if subdirectory is None else path_text("subdirectory", subdirectory),
         seed=valid_seed(seed),
-        name=None if name is None else label("name", name),
-        tags=valid_tags(tags or {}),
-        note=None if note is None else label("note", note),
-        strict=strict,
-        offline=offline,
-        builder=builder,
-        allow_download=allow_download,
+        name=label_or_none("name", name),
+        tags=valid_tags(tags),
+        note=label_or_none("note", note),
+        strict=truth("strict", strict),
+        offline=truth("offline", offline),
+        builder=_builder(builder),
+        allow_download=truth("allow_download", allow_download),
     )
+    reporter = _reporter(echo=truth("echo", echo))
     with _told_as_python_does():
-        return _recorded(options, runner.run(options, _reporter(echo=echo)))
+        return _recorded(options, runner.run(options, reporter))
 
 
 class Reproduction(Struct, frozen=True):
@@ -130,15 +149,16 @@ def reproduce(
 
     place = run.directory.parent.parent if isinstance(run, Run) and store is None else _path_of(store)
     asked = Asked(
-        run=str(run.directory / "recipe.json") if isinstance(run, Run) else os.fspath(run),
+        run=str(run.directory / "recipe.json") if isinstance(run, Run) else path_text("run", run),
         store=place,
         cache=cache_directory(),
-        tolerances=parse(tuple(f"{name}={value}" for name, value in (tolerances or {}).items())),
-        offline=offline,
-        allow_download=allow_download,
+        tolerances=parse(tuple(f"{name}={plain(value)}" for name, value in _tolerances(tolerances))),
+        offline=truth("offline", offline),
+        allow_download=truth("allow_download", allow_download),
     )
+    reporter = _reporter(echo=truth("echo", echo))
     with _told_as_python_does():
-        done = flow(asked, _reporter(echo=echo))
+        done = flow(asked, reporter)
         again = _recorded(asked.options, done.result)
     assert done.verdict is not None, "a run that was stopped has been told"
     return Reproduction(again, done.verdict)
@@ -188,4 +208,26 @@ def _reporter(*, echo: bool) -> Reporter:
 
 
 def _path_of(store: Store | PathLike | None) -> Path:
-    return store.path if isinstance(store, Store) else Store(store).path
+    """The directory of a store. Raises UsageError for what is none."""
+    if isinstance(store, Store):
+        return store.path
+    return Store(None if store is None else path_text("store", store)).path
+
+
+def _builder(builder: object) -> str | None:
+    name = text_or_none("builder", builder)
+    if name is not None and name not in _BUILDERS:
+        raise UsageError(
+            f"there is no builder {name!r:.80}",
+            why=f"they are {' and '.join(_BUILDERS)}",
+            hint=did_you_mean(name[:80], _BUILDERS),
+        )
+    return name
+
+
+def _tolerances(tolerances: Mapping[str, float | str] | None) -> Iterator[tuple[str, object]]:
+    example = 'tolerances={"rmse": 0.001}, or {"rmse": "0.001,1%"}'
+    for name, value in mapping("tolerances", tolerances, example).items():
+        if isinstance(value, bool) or not isinstance(value, str | numbers.Real):
+            raise unfit(f"the tolerance of {name!r:.80}", "a number, or text", value, example)
+        yield name, value

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from projrun.api.given import PathLike, count_or_none, path_text, text, texts
 from projrun.api.run import Run
 from projrun.api.runs import Runs
-from projrun.core.errors import UsageError
 from projrun.core.paths import absolute, store_directory
 from projrun.core.report import Reporter
 from projrun.store import store as kept
@@ -16,7 +15,6 @@ from projrun.store.failures import check_kept
 from projrun.store.index import RunQuery
 from projrun.store.query.parser import parse, parse_sort
 
-PathLike = str | os.PathLike[str]
 _NEWEST = ("-started",)
 
 
@@ -28,7 +26,7 @@ class Store:
 
     def __init__(self, path: PathLike | None = None, *, report: Reporter | None = None) -> None:
         self._asked = path is not None
-        self._store = kept.Store(store_directory(None if path is None else os.fspath(path)), report)
+        self._store = kept.Store(store_directory(None if path is None else path_text("path", path)), report)
 
     @property
     def path(self) -> Path:
@@ -54,20 +52,21 @@ class Store:
         in a project: its runs alone. The runs are asked for when they are needed; what is wrong with the query is
         told at once. Raises UsageError.
         """
-        if limit is not None and limit < 0:
-            raise UsageError(f"limit {limit}: there are no fewer runs than 0", hint="limit=None for all of them")
+        limit = count_or_none("limit", limit)
+        where = text("query", query, 'store.runs("metrics.rmse < 1"), for example')
+        keys = texts("sort", sort, 'sort="-metrics.rmse", or sort=["params.depth", "-started"]')
         self._check_there()
-        keys = (sort,) if isinstance(sort, str) else tuple(sort)
-        parse(query), parse_sort(keys)
-        return Runs(self._store, RunQuery(root=_root(project), where=query, sort=keys, limit=limit))
+        parse(where), parse_sort(keys)
+        return Runs(self._store, RunQuery(root=_root(project), where=where, sort=keys, limit=limit))
 
     def run(self, run: str = "last", *, project: PathLike | None = None) -> Run:
         """One run: by its id, the beginning of one, or ``last``, ``last~1``, ...: of all, or of a ``project``.
 
         Raises UsageError when there is none, or more than one begins so.
         """
+        name = text("run", run, 'store.run("last"), or the beginning of an id')
         self._check_there()
-        return Run(self._store, self._store.read(self._store.resolve(run, _root(project))))
+        return Run(self._store, self._store.read(self._store.resolve(name, _root(project))))
 
     def _check_there(self) -> None:
         if self._asked:
@@ -83,5 +82,5 @@ def _root(project: PathLike | None) -> Path | None:
         return None
     from projrun.spec.load import project_around
 
-    place = Path(project)
+    place = Path(path_text("project", project))
     return project_around(place) or absolute(place)

@@ -25,8 +25,18 @@ from projrun.spec.values import read_native, read_text
 if TYPE_CHECKING:
     from projrun.spec.tree import Document
 
-__all__ = ["bind", "file_text", "from_document", "is_name", "read_native", "read_text", "to_document"]
+__all__ = [
+    "COMMAND_LINE",
+    "bind",
+    "file_text",
+    "from_document",
+    "is_name",
+    "read_native",
+    "read_text",
+    "to_document",
+]
 
+COMMAND_LINE = "command line"  # where a value comes from that was typed
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
@@ -57,15 +67,21 @@ def is_name(text: str) -> bool:
 
 
 def bind(
-    entry_point: EntryPoint, given: Sequence[str], file: Path | None, data: Mapping[str, DataEntry], root: Path
+    entry_point: EntryPoint,
+    given: Sequence[str],
+    file: Path | None,
+    data: Mapping[str, DataEntry],
+    root: Path,
+    *,
+    origin: str = COMMAND_LINE,
 ) -> dict[str, BoundParameter]:
     """One value for each declared parameter, in declared order: the default, then ``file``, then ``given`` on top.
 
-    ``given`` are the texts after ``-P``, ``data`` the declared data that ``data:NAME`` may name, ``root`` the
-    project's directory. Raises UsageError that names everything wrong at once.
+    ``given`` are the texts after ``-P``, or such texts from another ``origin``; ``data`` is the declared data
+    that ``data:NAME`` may name, ``root`` the project's directory. Raises UsageError that names all that is wrong.
     """
     from_file, file_complaints = _read_file(file) if file else ((), ())
-    from_line, line_complaints = _read_line(given)
+    from_line, line_complaints = _read_line(given, origin)
     chosen, name_complaints = _choose([*from_file, *from_line], entry_point)
     settings = {name: chosen.get(name) or _default(one) for name, one in entry_point.parameters.items()}
     missing = _missing([entry_point.parameters[name] for name, setting in settings.items() if setting is None])
@@ -101,7 +117,7 @@ def _unfit(setting: _Setting, parameter: Parameter, error: ValueError) -> _Compl
     return _Complaint(f"{setting.place}: {unset}", secret_values.how_to_give(parameter), _declaration(parameter))
 
 
-def _read_line(given: Sequence[str]) -> _Settings:
+def _read_line(given: Sequence[str], origin: str) -> _Settings:
     settings, complaints = [], []
     for text in given:
         name, equals, value = text.partition("=")
@@ -112,7 +128,7 @@ def _read_line(given: Sequence[str]) -> _Settings:
             )
         else:
             read = _reader(value) if equals else _no_value
-            settings.append(_Setting(name, f"-P {name}", "command line", read, value))
+            settings.append(_Setting(name, f"-P {name}", origin, read, value))
     return settings, complaints
 
 
