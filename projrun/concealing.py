@@ -7,19 +7,16 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from msgspec import Struct
-from msgspec.structs import replace
-
 from projrun.choice import Choice
 from projrun.core.errors import system_reason
 from projrun.core.flags import Flag
 from projrun.core.labels import Labels
 from projrun.core.userinfo import passwords_in
+from projrun.core.values import Struct, replace
 from projrun.data.model import Fingerprint
 from projrun.execution.model import Request
 from projrun.spec import command
-from projrun.spec.model import BoundParameter
-from projrun.spec.parameters import COMMAND_LINE
+from projrun.spec.model import COMMAND_LINE, BoundParameter
 
 SHORT = 4  # characters below which a secret is likely to occur in text that is none
 # Bytes from which on a file is searched for a secret: shorter ones occur by chance in files.

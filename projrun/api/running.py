@@ -11,8 +11,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct
-
 from projrun.api.given import (
     PathLike,
     label_or_none,
@@ -32,11 +30,12 @@ from projrun.core.errors import UsageError
 from projrun.core.nearest import did_you_mean
 from projrun.core.paths import cache_directory
 from projrun.core.report import STDERR, STDOUT, Reporter, Silent
+from projrun.core.values import Struct
 from projrun.stopping import Interrupted
 from projrun.store import store as kept
 
 if TYPE_CHECKING:
-    from projrun.choice import Options
+    from projrun.options import Options
     from projrun.runner import Result
 
 _BUILDERS = ("uv", "pip")
@@ -70,8 +69,8 @@ def run(  # noqa: PLR0913 - one parameter for each option of `projrun run`
     Raises ProjrunError when nothing could be run (its ``run`` tells which run recorded that, if one did);
     KeyboardInterrupt after Ctrl-C, and projrun.Interrupted after another signal, when the run has been recorded.
     """
-    from projrun import runner
-    from projrun.choice import Options
+    from projrun import starting
+    from projrun.options import Options
 
     given_parameters = mapping("parameters", parameters, 'parameters={"depth": 3}')
     options = Options(
@@ -95,7 +94,7 @@ def run(  # noqa: PLR0913 - one parameter for each option of `projrun run`
     )
     reporter = _reporter(echo=truth("echo", echo))
     with _told_as_python_does():
-        return _recorded(options, runner.run(options, reporter))
+        return _recorded(options, starting.run(options, reporter))
 
 
 class Reproduction(Struct, frozen=True):

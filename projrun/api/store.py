@@ -80,7 +80,7 @@ def _root(project: PathLike | None) -> Path | None:
     """The directory of the project around a directory; that itself where no specification is (any more)."""
     if project is None:
         return None
-    from projrun.spec.load import project_around
+    from projrun.spec.place import project_around
 
     place = Path(path_text("project", project))
     return project_around(place) or absolute(place)

@@ -9,10 +9,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from msgspec import Struct
-
 from projrun.core.errors import UsageError
 from projrun.core.nearest import did_you_mean
+from projrun.core.values import Struct
 from projrun.spec import posix_shell
 from projrun.spec.argument import shown, unfit
 from projrun.spec.model import BUILTIN_PLACEHOLDERS, BoundParameter, Command, Parameter

@@ -11,22 +11,20 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, NamedTuple
 
-from msgspec.structs import replace
-
 from projrun.core.errors import SpecError, UsageError
 from projrun.core.nearest import did_you_mean
 from projrun.core.paths import escape_reason
+from projrun.core.values import replace
 from projrun.spec import secret_values
 from projrun.spec.argument import shown
 from projrun.spec.bound import file_text, from_document, to_document
-from projrun.spec.model import DATA_PREFIX, BoundParameter, DataEntry, EntryPoint, Parameter, Value
+from projrun.spec.model import COMMAND_LINE, DATA_PREFIX, BoundParameter, DataEntry, EntryPoint, Parameter, Value
 from projrun.spec.values import read_native, read_text
 
 if TYPE_CHECKING:
     from projrun.spec.tree import Document
 
 __all__ = [
-    "COMMAND_LINE",
     "bind",
     "file_text",
     "from_document",
@@ -36,7 +34,6 @@ __all__ = [
     "to_document",
 ]
 
-COMMAND_LINE = "command line"  # where a value comes from that was typed
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 

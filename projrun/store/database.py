@@ -6,8 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterable
 
-from msgspec.structs import asdict
-
+from projrun.core.values import asdict
 from projrun.store.facts import facts_of, stored_text
 from projrun.store.query import numbers
 from projrun.store.row import RunRow

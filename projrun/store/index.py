@@ -8,15 +8,15 @@ lacks is added in memory; where it cannot be read either, the same listing comes
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from msgspec import Struct
-
 from projrun.core.errors import StoreError
 from projrun.core.report import Reporter, Silent
+from projrun.core.values import Struct
 from projrun.store.failures import ANOTHER_STORE, writing
 from projrun.store.ids import is_id, names_in
 from projrun.store.row import RunRow, row_of
@@ -69,19 +69,30 @@ class Index:
         self._runs = store / "runs"
         self.notices: list[str] = []
 
-    def record(self, run: Path) -> None:
-        """Notes the run of that directory as it is now. Fails in silence: the next listing finds it anyway."""
+    def record(self, run: Path, *, durable: bool = True) -> None:
+        """Notes the run of that directory as it is now. Fails in silence: the next listing finds it anyway.
+
+        ``durable`` may wait for the disk. What is not can be forgotten when the power fails, and is read again.
+        """
         import sqlite3
 
         from projrun.store.database import put
+        from projrun.store.lingering import lingering
         from projrun.store.opening import opened, transaction
 
         try:
             row = row_of(read_run(run))
-            with opened(self._path, self.notices.append) as connection, transaction(connection):
-                put(connection, [row])
+            with contextlib.ExitStack() as last, opened(self._path, self.notices.append) as connection:
+                with transaction(connection):
+                    put(connection, [row])
+                if not durable:
+                    last.enter_context(lingering(self._path))
         except (sqlite3.Error, OSError):
             return
+
+    def is_there(self) -> bool:
+        """Whether there is an index yet."""
+        return os.path.lexists(self._path)
 
     def forget(self, run: str) -> None:
         """Has the next listing read a run again. Fails in silence: an index that cannot be written is not used."""
@@ -193,7 +204,7 @@ class Index:
                 why = error
                 break
         if self._runs.is_dir():
-            with suppress(sqlite3.Error, OSError):
+            with contextlib.suppress(sqlite3.Error, OSError):
                 return self._read_only(ask, why)
             self.notices.append(_not_kept(self._path, why))
         with in_memory() as connection:

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-from msgspec import Struct
-
 from projrun.core.files import create, written_aside
+from projrun.core.values import Struct
 from projrun.store import metrics_file, metrics_rejected
 from projrun.store.metrics_file import Column, Pieces, Summary
 from projrun.store.metrics_ingest import Ingest

@@ -8,9 +8,8 @@ from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from msgspec import Struct
-
 from projrun.core.report import FETCH, Reporter
+from projrun.core.values import Struct
 from projrun.store.database import drop, put, put_in_order
 from projrun.store.ids import is_id, names_in
 from projrun.store.opening import snapshot, transaction
