@@ -95,6 +95,12 @@ def distrust(connection: sqlite3.Connection, run: str) -> None:
     connection.execute(f"UPDATE runs SET status = '{RUNNING}' WHERE id = ?", (run,))  # noqa: S608
 
 
+def is_over(connection: sqlite3.Connection, run: str) -> bool:
+    """Whether a run is there, and not to be read again."""
+    found = connection.execute("SELECT status FROM runs WHERE id = ?", (run,)).fetchone()
+    return found is not None and found[0] != RUNNING
+
+
 def put_in_order(connection: sqlite3.Connection) -> None:
     """Makes what finds runs by time and project, unless it is there. Everything works without, but slower."""
     for statement in _ORDERS:

@@ -81,10 +81,10 @@ class Index:
         from projrun.store.opening import opened, transaction
 
         try:
-            row = row_of(read_run(run))
             with contextlib.ExitStack() as last, opened(self._path, self.notices.append) as connection:
+                # Read when it is our turn: of several who change one run, the last one sees what all have changed.
                 with transaction(connection):
-                    put(connection, [row])
+                    put(connection, [row_of(read_run(run))])
                 if not durable:
                     last.enter_context(lingering(self._path))
         except (sqlite3.Error, OSError):

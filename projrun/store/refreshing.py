@@ -10,7 +10,7 @@ from pathlib import Path
 
 from projrun.core.report import FETCH, Reporter
 from projrun.core.values import Struct
-from projrun.store.database import drop, put, put_in_order
+from projrun.store.database import drop, is_over, put, put_in_order
 from projrun.store.ids import is_id, names_in
 from projrun.store.opening import snapshot, transaction
 from projrun.store.reading import rows_of
@@ -106,7 +106,8 @@ def supply(connection: sqlite3.Connection, runs: Path, what: Lacking, report: Re
     with closing(rows_of(runs, what.to_read)) as batches:
         for rows in batches:
             with transaction(connection):
-                put(connection, rows)
+                # Who noted a run while it was read here has seen no less of it.
+                put(connection, [row for row in rows if not is_over(connection, row.id)])
             progress.count(len(rows))
     if not what.compared:
         return
