@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from projrun.cli.options import json_option, single, store_option
+from projrun.cli.placing import place as write_file
 from projrun.cli.render import print_bytes, printable
 from projrun.cli.screen import Screen
 from projrun.core.errors import UsageError
-from projrun.core.files import write_atomic
 from projrun.core.values import Struct, as_dict
 
 if TYPE_CHECKING:
@@ -208,13 +208,8 @@ def _write_columns(columns: Sequence[Column], wish: _Wish) -> None:
 def _write(data: bytes, wish: _Wish) -> None:
     if wish.place is None:
         print_bytes(_for_terminal(data) if sys.stdout.isatty() else data)
-        return
-    try:
-        write_atomic(wish.place, data)
-    except OSError as error:
-        raise UsageError(
-            f"{wish.place} cannot be written", why=error.strerror or str(error), hint="name another file"
-        ) from error
+    else:
+        write_file(wish.place, data)
 
 
 def _for_terminal(data: bytes) -> bytes:

@@ -61,8 +61,7 @@ def read_only(path: Path) -> Iterator[sqlite3.Connection]:
     """
     abilities.require_locks(path.with_name("store.json"))
     _refuse_irregular(path)
-    with open(open_plain(path), "rb") as file:
-        by_log = file.read(_HEADER)[-2:] == _BY_LOG
+    by_log = journal_of(path) == "wal"
     if by_log and abilities.network_of(path.parent):
         raise OSError(errno.EINVAL, "it was made elsewhere, and is of one machine alone", str(path))
     # A log takes memory that is shared through a file, which is not to be made here. Without one nobody writes, or
@@ -86,6 +85,18 @@ def in_memory(kept: sqlite3.Connection | None = None) -> Iterator[sqlite3.Connec
         else:
             kept.backup(connection)
         yield connection
+
+
+def journal_of(path: Path) -> str | None:
+    """How changes are written to the database at ``path``: ``wal`` or ``delete``; None when none can be read."""
+    try:
+        with open(open_plain(path), "rb") as file:
+            header = file.read(_HEADER)
+    except OSError:
+        return None
+    if len(header) < _HEADER:
+        return None
+    return "wal" if header.endswith(_BY_LOG) else "delete"
 
 
 def remove_damaged(path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from projrun.store import abilities, reading
+from projrun.store import abilities, census, reading
 from projrun.store.index import RunQuery
 from projrun.store.opening import opened, read_only
 from projrun.store.run import RunRecord, read_run
@@ -226,3 +226,7 @@ def test_a_real_file_system_of_unknown_ways_has_no_log(tmp_path: Path) -> None:
         assert ids(store) == [run]
         assert journal(store) == "delete"
         assert "is on a network file system (fuse" in store.index.notices[0]
+        counted = census.count(store)
+        assert (counted.journal, str(counted.network)[:4]) == ("delete", "fuse")
+    whole_run(here := Store(tmp_path / "here"))
+    assert census.count(here).journal == "wal"
