@@ -17,7 +17,7 @@ from projrun.data.model import Fingerprint
 from projrun.environment import settings_files
 from projrun.execution.model import Request
 from projrun.spec import command, secret_values
-from projrun.spec.model import BoundParameter
+from projrun.spec.model import COMMAND_LINE, BoundParameter
 
 SHORT = 4  # characters below which a secret is likely to occur in text that is none
 # Bytes from which on a file is searched for a secret: shorter ones occur by chance in files.
@@ -191,7 +191,7 @@ def secret_flags(choice: Choice) -> tuple[Flag, ...]:
         if shown & {name, "params"}:
             message = f"secret parameter {name} is on the program's command line, where other users see it"
             flags.append(Flag("secret-shown", message, "have the program read it from {params_file}"))
-        if bound.origin == "command line":
+        if bound.origin == COMMAND_LINE:
             message = f"secret parameter {name} was typed: the shell's history and the list of processes have it"
             flags.append(Flag("secret-shown", message, f"-P {name}=@env:VARIABLE"))
     return tuple(flags)

@@ -26,7 +26,7 @@ from projrun.looking import Ahead
 from projrun.options import Options
 from projrun.recipe import document
 from projrun.recipe.host import host
-from projrun.recipe.model import RecipeParts, StartParts
+from projrun.recipe.model import KeptFile, RecipeParts, StartParts
 from projrun.recording import Recording
 from projrun.settling import Settled, settled
 from projrun.source.model import Source
@@ -263,8 +263,6 @@ def _write_recipe(
     request: Request,
 ) -> dict[str, Any]:
     """From here on the recipe is complete and stays as it is."""
-    from projrun.keeping import keep_build_log
-
     choice = live.choice
     parts = RecipeParts(
         run=live.directory.id,
@@ -277,7 +275,7 @@ def _write_recipe(
         request=request,
         source=source,
         environment=environment,
-        build_log=keep_build_log(environment, live.store.objects),
+        build_log=_kept_log(live, environment),
         inputs=inputs,
         host=host(),
         flags=(
@@ -295,6 +293,15 @@ def _write_recipe(
     recipe: dict[str, Any] = live.recording.document(document.recipe_document(parts))
     live.directory.write_recipe(recipe)
     return recipe
+
+
+def _kept_log(live: Live, environment: Environment) -> KeptFile | None:
+    """What the image's builder said, if one was built."""
+    if environment.image is None:
+        return None
+    from projrun.keeping import keep_build_log
+
+    return keep_build_log(environment, live.store.objects)
 
 
 def _meanwhile(live: Live) -> None:

@@ -28,11 +28,14 @@ METRICS = "metrics.jsonl"
 ROOM = "room"  # taken on the disk before the program can fill it, and given back for outcome.json
 _ROOM_BYTES = 64 * 1024
 MOVED = "outputs"  # what a run wrote and could not be made objects
-# What projrun itself writes to a run's directory, without secrets; params.json is dropped when the program ends.
+# What a run has in its directory for its program alone, and removes itself unless it is killed. The first
+# holds values as they were given.
+PASSING = (PARAMETERS, ROOM, "bytecode", "startup")
+# What projrun itself writes to a run's directory, without secrets.
 OURS = frozenset(
     {
         *(f"{kind}.json" for kind in (*DOCUMENTS, "verdict", "labels")),
-        *(ALIVE, PARAMETERS, ROOM, "labels.lock", "output.log", "output.index", "startup", "bytecode"),
+        *(ALIVE, *PASSING, "labels.lock", "output.log", "output.index"),
     }
 )
 
@@ -198,9 +201,8 @@ def read_run(path: Path) -> RunRecord:
         status = RUNNING
     else:
         status = LOST
-        for name in (PARAMETERS, ROOM):  # its runner would have: the first holds values as they were given
-            with contextlib.suppress(OSError):
-                (path / name).unlink()
+        for name in PASSING:  # its runner would have
+            _drop(path / name)
         if not (path / "outcome.json").exists():
             problems.append("its process ended without writing what happened")
     if documents["start"] is None and not (path / "start.json").exists() and not alive:
@@ -210,6 +212,18 @@ def read_run(path: Path) -> RunRecord:
         problems.append(problem)
     why = "; ".join(problems) or None
     return RunRecord(path.name, path, documents["start"], documents["recipe"], outcome, status, why, labels)
+
+
+def _drop(path: Path) -> None:
+    """Removes a file, or a directory with all that is in it, as far as it can be."""
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return
+    except OSError:
+        import shutil  # slow to import
+
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def write_verdict(path: Path, document: Mapping[str, Any]) -> None:
