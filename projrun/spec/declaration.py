@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+from projrun.core.regex import regex
 from projrun.core.values import replace
 from projrun.spec import command as commands
 from projrun.spec import container, parameters
@@ -38,7 +39,7 @@ _CONSTRAINTS = (
 )
 _BOUNDS = (("minimum", "maximum"), ("minLength", "maxLength"), ("minItems", "maxItems"))
 _KINDS = {bool: "bool", int: "int", float: "float", str: "str"}
-_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+_DURATION = regex(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
 NO_COMMAND = Command((), "")
 
