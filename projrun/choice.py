@@ -52,7 +52,9 @@ def choose(options: Options, start: Path) -> Choice:
     declared = environment_named(options.environment or entry_point.environment, spec)
     environment = built_as_asked(declared, options.builder)
     try:
-        bound = parameters.bind(entry_point, options.given, options.params_file, spec.data, root)
+        bound = parameters.bind(
+            entry_point, options.given, options.params_file, spec.data, root, origin=options.given_by
+        )
     except UsageError as error:
         hide = Redactor(os.environ.get(name, "") for name in environment.secrets).text
         raise UsageError(hide(error.what), why=hide(error.why), hint=hide(error.hint)) from None
@@ -173,5 +175,6 @@ def _listed(text: str, data: Mapping[str, DataEntry], by_path: Mapping[str, Data
     return by_path.get(text) or DataEntry(text, text)
 
 
-def builtins(choice: Choice, run_dir: Path) -> command.Builtins:
-    return command.Builtins(str(choice.seed), str(run_dir / PARAMETERS), str(run_dir))
+def builtins(choice: Choice, run_dir: Path, parameters_in: Path | None = None) -> command.Builtins:
+    """``run_dir`` and the folder of the parameters' file (default: that very one) as the program sees them."""
+    return command.Builtins(str(choice.seed), str((parameters_in or run_dir) / PARAMETERS), str(run_dir))

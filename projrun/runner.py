@@ -10,7 +10,7 @@ from typing import Any
 
 from projrun import concealing
 from projrun.choice import builtins, declared_inputs
-from projrun.closing import closed, gave_up, told
+from projrun.core import process
 from projrun.core.errors import StoreError
 from projrun.core.locks import Held
 from projrun.core.report import Reporter
@@ -21,15 +21,14 @@ from projrun.environment import build, launching, plan, seeding, uses, variables
 from projrun.environment.model import Environment
 from projrun.execution import local
 from projrun.execution.model import Outcome, Request
-from projrun.live import Live
+from projrun.live import Live, scratch_for
 from projrun.looking import Ahead
 from projrun.options import Options
-from projrun.recipe import document, redaction
+from projrun.recipe import document
 from projrun.recipe.host import host
 from projrun.recipe.model import KeptFile, RecipeParts, StartParts
 from projrun.recording import Recording
 from projrun.settling import Settled, settled
-from projrun.source import disclosure, snapshot
 from projrun.source.model import Source
 from projrun.spec import command, parameters
 from projrun.stopping import Interrupted, Stopped, ended_by_signals
@@ -72,6 +71,8 @@ def run(options: Options, screen: Reporter, ahead: Ahead | None = None) -> Resul
     Raises ProjrunError, and Interrupted when it is told to stop while no program runs; their ``run`` tells
     where it was recorded.
     """
+    if ahead is not None:
+        ahead.look.go_on()
     with ended_by_signals(), settled(options, screen, ahead) as ready:
         return run_settled(options, ready, screen)
 
@@ -79,21 +80,27 @@ def run(options: Options, screen: Reporter, ahead: Ahead | None = None) -> Resul
 def run_settled(options: Options, ready: Settled, screen: Reporter) -> Result:
     """Runs what is settled already. Raises as :func:`run`."""
     variables.require_secrets(ready.choice.environment)
-    return _recorded(options, ready, screen)
+    with process.withholding(concealing.variables_of(ready.choice)):
+        return _recorded(options, ready, screen)
 
 
 def _recorded(options: Options, ready: Settled, screen: Reporter) -> Result:
-    secrets = concealing.values(concealing.secrets_of(ready.choice, options.source))
+    secrets = concealing.secrets_of(ready.choice, options.source)
+    if ready.place.ahead is not None:
+        ready.place.ahead.look.go_on()
     store = Store(options.store)
-    directory = store.begin()
+    directory = store.begin(scratch_for(options, secrets))
     try:
         naming = ready.place.naming
         terminals = options.terminals if ready.choice.environment.has_terminals else ()
-        with Recording(directory.path, screen, secrets=secrets, terminals=terminals, naming=naming) as recording:
-            live = Live(options, ready, store, directory, recording, time.time())
+        known = concealing.values(secrets)
+        with Recording(directory.path, screen, secrets=known, terminals=terminals, naming=naming) as recording:
+            live = Live(options, ready, store, directory, recording, time.time(), secrets)
             try:
                 return _carry_out(live)
             except BaseException as error:
+                from projrun.closing import gave_up, told
+
                 failure = told(error)
                 failure.run = directory.id
                 recording.conceal(failure)
@@ -121,6 +128,8 @@ def _carry_out(live: Live) -> Result:
         recipe = _write_recipe(live, source, inputs, environment, request)
         before = fingerprint.look(live.choice.entry_point.products, live.choice.spec.root)
         process = _execute(live, request, used)
+    from projrun.closing import closed
+
     outcome = live.write_outcome(closed(live, source, inputs, process, before))
     return Result(live.directory.id, live.directory.path, process.exit_code, recipe, outcome)
 
@@ -135,7 +144,7 @@ def _write_start(live: Live) -> None:
         entry_point=choice.entry_point.name,
         labels=live.labels,
     )
-    live.directory.write_start(redaction.redacted(document.start_document(parts), live.recording.text))
+    live.directory.write_start(live.recording.document(document.start_document(parts)))
     live.recording.phase("begin", f"{choice.spec.name} {choice.entry_point.name}, run {live.directory.id}")
 
 
@@ -149,13 +158,22 @@ def _capture(live: Live) -> Source:
         from projrun.checkouts import keep_commits
 
         keep_commits(place, live.directory.id)
-    held = source.snapshot is not None and snapshot.hold(live.store.sources, source.snapshot)
-    if source.needs_snapshot and not held:
-        limit, passing = live.options.snapshot_limit, place.checkout is not None
-        disclosure.check(source, live.store.sources, concealing.wanted(live.secrets))
-        source = snapshot.snapshot(source, live.store.sources, limit=limit, passing=passing)
+    if source.snapshot is not None or source.needs_snapshot:
+        source = _kept(live, source)
     live.recording.phase("source", describe_source(source))
     return source
+
+
+def _kept(live: Live, source: Source) -> Source:
+    """The source with a snapshot, if it needs one, that the store has."""
+    from projrun.source import disclosure, snapshot  # a clean tree whose commit is somewhere needs none
+
+    held = source.snapshot is not None and snapshot.hold(live.store.sources, source.snapshot)
+    if held or not source.needs_snapshot:
+        return source
+    limit, passing = live.options.snapshot_limit, live.settled.place.checkout is not None
+    disclosure.check(source, live.store.sources, concealing.wanted(live.secrets))
+    return snapshot.snapshot(source, live.store.sources, limit=limit, passing=passing)
 
 
 def _check_inputs(live: Live) -> tuple[Fingerprint, ...]:
@@ -189,20 +207,20 @@ def _prepare(live: Live) -> Environment:
 def _request(live: Live, environment: Environment, inputs: tuple[Fingerprint, ...]) -> Request:
     """The process as plain data, and the parameters as a file for it to read."""
     choice, directory = live.choice, live.directory
-    places = launching.Places(choice.spec.root, directory.path)
+    places = launching.Places(choice.spec.root, directory.path, directory.private)
     seen = launching.seen(environment, places)
-    given = builtins(choice, seen.run)
+    given = builtins(choice, seen.run, seen.clear)
     directory.write_parameters(parameters.file_text(choice.parameters))
     offered = {
         "PROJRUN_RUN_ID": directory.id,
         "PROJRUN_RUN_DIR": str(seen.run),
         "PROJRUN_SEED": str(choice.seed),
         "PROJRUN_PARAMS_FILE": given.params_file,
-        "PROJRUN_METRICS": str(seen.run / directory.metrics.name),
+        "PROJRUN_METRICS": str(seen.clear / directory.reported.name),
         **_seed(live),
     }
     if live.means.thorough:  # Python runs what it kept before without reading the source
-        offered["PYTHONPYCACHEPREFIX"] = str(seen.run / directory.bytecode.name)
+        offered["PYTHONPYCACHEPREFIX"] = str(seen.clear / directory.bytecode.name)
     wish = launching.Wish(
         run=directory.id,
         places=places,
@@ -223,6 +241,7 @@ def _request(live: Live, environment: Environment, inputs: tuple[Fingerprint, ..
         timeout=choice.entry_point.timeout,
         terminals=launch.terminals,
         container=launch.container,
+        scratch=str(places.scratch or ""),
     )
 
 
@@ -271,32 +290,39 @@ def _write_recipe(
         labels=live.labels,
         reproduces=live.settled.again.link if live.settled.again else None,
     )
-    recipe: dict[str, Any] = redaction.redacted(document.recipe_document(parts), live.recording.text)
+    recipe: dict[str, Any] = live.recording.document(document.recipe_document(parts))
     live.directory.write_recipe(recipe)
     return recipe
 
 
 def _kept_log(live: Live, environment: Environment) -> KeptFile | None:
-    """What the image's builder said goes where it lasts longer than the image."""
-    log = environment.image.build_log if environment.image else None
-    if log is None:
+    """What the image's builder said, if one was built."""
+    if environment.image is None:
         return None
-    try:
-        return KeptFile(live.store.objects.put_file(log), log.stat().st_size)
-    except OSError:  # somebody cleaned up the cache: the run can do without
-        return None
+    from projrun.keeping import keep_build_log
+
+    return keep_build_log(environment, live.store.objects)
+
+
+def _meanwhile(live: Live) -> None:
+    """The program runs: what is needed after it is loaded in its time."""
+    live.begun()
+    import hashlib  # noqa: F401
+
+    from projrun import closing, keeping  # noqa: F401
 
 
 def _execute(live: Live, request: Request, used: tuple[Held, ...]) -> Outcome:
     live.recording.phase("run", command_line(request.argv))
     try:
-        return local.execute(
-            request,
-            live.recording.write,
-            started=live.begun,
-            lasting=live.index,
-            kept=(*used, *live.settled.place.held),
-        )
+        with live.reporting():
+            return local.execute(
+                request,
+                live.recording.write,
+                started=lambda: _meanwhile(live),
+                lasting=live.index,
+                kept=(*used, *live.held),
+            )
     finally:
         live.directory.drop_bytecode()
         live.directory.drop_parameters()  # the recipe has them, without secrets

@@ -26,14 +26,16 @@ The digest of files that a pattern names is that of their records, with the name
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+from projrun.core.hashing import new_sha256
+from projrun.core.values import Struct
 from projrun.data.reading import Digest, Reading, Uncovered, Unstable, entry_mark, file_mark, kind_of
 
 # So many entries, or bytes to be read, are one task for a thread.
@@ -45,7 +47,7 @@ _WORTH_A_THREAD = 64 << 10  # bytes of a file, on average
 _Entry = tuple[bytes, os.stat_result, "str | None"]
 
 
-class _Places(NamedTuple):
+class _Places(Struct, frozen=True):
     """The directory that is read, where it really is, and where the project really is."""
 
     top: bytes
@@ -66,9 +68,8 @@ def digest_directory(path: Path, root: Path, reading: Reading) -> Digest:
     """Digest of a directory of the project at ``root``. Raises OSError, Unstable or Uncovered."""
     top = os.fsencode(path)
     own = path.stat()
-    reading.remembered.look_below(top)
     places = _Places(top, os.path.realpath(top), os.path.realpath(os.fsencode(root)))
-    total, marks = hashlib.sha256(), hashlib.sha256()
+    total, marks = new_sha256(), new_sha256()
     size = files = 0
     batches = _Batches(places, reading)
     for found in reading.in_order(batches, batches.records, here=_is_light):
@@ -86,7 +87,7 @@ def digest_files(paths: Sequence[str], root: Path, reading: Reading) -> Digest:
 
     Links are followed. Raises OSError, Unstable, or Uncovered for what is no file.
     """
-    total, marks = hashlib.sha256(), hashlib.sha256()
+    total, marks = new_sha256(), new_sha256()
     size = files = 0
     places = [os.fsencode(root / path) for path in paths]
     reading.begin(places)
@@ -101,7 +102,7 @@ def digest_files(paths: Sequence[str], root: Path, reading: Reading) -> Digest:
 
 def mark_of_files(paths: Sequence[str], root: Path) -> str:
     """The mark of some files, as :func:`digest_files` gives it."""
-    marks = hashlib.sha256()
+    marks = new_sha256()
     for path in paths:
         marks.update(os.fsencode(path) + b"\0" + (stat_mark(root / path) or "").encode())
     return marks.hexdigest()
@@ -118,20 +119,28 @@ class _Batches:
     def __iter__(self) -> Iterator[list[_Entry]]:
         batch: list[_Entry] = []
         waiting = 0
-        for name, status in walk(self._places.top):
-            known = None
-            if stat.S_ISLNK(status.st_mode):
-                known = _link(self._full(name), self._places, self._reading)
-            elif stat.S_ISREG(status.st_mode):
-                known = self._reading.remembered.digest(self._full(name), status, alone=False)
-                waiting += 0 if known else status.st_size
-                self.to_be_read = self.to_be_read or not known
+        for name, status, known in self._entries():
+            if stat.S_ISREG(status.st_mode) and not known:
+                waiting += status.st_size
+                self.to_be_read = True
             batch.append((name, status, known))
             if len(batch) >= _ENTRIES or waiting >= _BYTES:
                 yield batch
                 batch, waiting = [], 0
         if batch:
             yield batch
+
+    def _entries(self) -> Iterator[_Entry]:
+        entries = walk(self._places.top)
+        while some := list(islice(entries, _ENTRIES)):
+            files = [(name, status) for name, status in some if stat.S_ISREG(status.st_mode)]
+            known = iter(self._reading.remembered.digests(self._places.top, files))
+            for name, status in some:
+                if stat.S_ISREG(status.st_mode):
+                    yield name, status, next(known)
+                else:
+                    is_link = stat.S_ISLNK(status.st_mode)
+                    yield name, status, _link(self._full(name), self._places, self._reading) if is_link else None
 
     def records(self, batch: Iterable[_Entry]) -> _Records:
         """The records of some entries; in any thread. Raises OSError, Unstable or Uncovered."""
@@ -235,7 +244,7 @@ def _names(top: bytes, prefix: bytes) -> list[bytes]:
 
 
 def _marks(top: bytes) -> bytes:
-    marks = hashlib.sha256()
+    marks = new_sha256()
     for name, status in walk(top):
         marks.update(_mark(top, name, status))
     return marks.digest()
@@ -252,7 +261,7 @@ def _mark(top: bytes, name: bytes, status: os.stat_result) -> bytes:
 
 
 def _link(path: bytes, places: _Places, reading: Reading) -> str:
-    text = hashlib.sha256(os.readlink(path)).hexdigest()  # noqa: PTH115 - names of raw bytes
+    text = new_sha256(os.readlink(path)).hexdigest()  # noqa: PTH115 - names of raw bytes
     real = os.path.realpath(path)
     if not os.path.exists(path) or _within(real, places.inside):  # noqa: PTH110 - names of raw bytes
         return text

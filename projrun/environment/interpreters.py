@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from projrun.core.errors import EnvironmentFailure
+from projrun.core.regex import regex
 from projrun.core.values import Struct
 from projrun.environment import places
 from projrun.environment.model import Interpreter
@@ -17,9 +18,9 @@ from projrun.environment.probe import Described, Descriptions
 if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
 
-_SERIES = re.compile(r"\d+(\.\d+)?")
-_EXACT = re.compile(r"\d+\.\d+\.\d+((a|b|rc)\d+)?")
-_FINAL = re.compile(r"\d+\.\d+\.\d+")
+_SERIES = regex(r"\d+(\.\d+)?")
+_EXACT = regex(r"\d+\.\d+\.\d+((a|b|rc)\d+)?")
+_FINAL = regex(r"\d+\.\d+\.\d+")
 
 
 class Wanted(Struct, frozen=True):
@@ -88,7 +89,7 @@ def find(requirement: str, cache: Path) -> Interpreter:
     wanted = Wanted(requirement.strip())
     descriptions = Descriptions(cache)
     try:
-        chosen = next(_fitting(wanted, places.on_path(), descriptions), None)
+        chosen = next(_fitting(wanted, places.on_path(wanted.may_fit), descriptions), None)
         if chosen is None:
             elsewhere = _fitting(wanted, places.in_folders(), descriptions)
             chosen = max(elsewhere, key=lambda found: _order(found.version), default=None)

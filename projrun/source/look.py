@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-from projrun.core.values import replace
+from projrun.core.steps import Steps, finished
+from projrun.core.values import Struct, replace
 from projrun.source.git import Repository
 from projrun.source.index_file import special_entries
 from projrun.source.listing import File, check_nested, list_files, lstat
@@ -20,7 +19,7 @@ from projrun.source.status import INDEX, STATUS, IndexEntry, Status, parse_index
 _OBJECT_BYTES = {"sha1": 20, "sha256": 32}
 
 
-class Look(NamedTuple):
+class Look(Struct, frozen=True):
     """What one look at a work tree found. Paths are relative to its root."""
 
     status: Status
@@ -31,12 +30,18 @@ class Look(NamedTuple):
 
 def look_at(repository: Repository) -> Look:
     """Looks at a work tree. Raises SourceError when git cannot tell."""
-    told, entries = repository.read_beside(STATUS, lambda: _special_entries(repository))
+    return finished(looking_at(repository))
+
+
+def looking_at(repository: Repository) -> Steps[Look]:
+    """As :func:`look_at`, in steps."""
+    told, entries = yield from repository.reading(STATUS, lambda: _special_entries(repository))
     status = parse_status(told.stdout)
     changes = list(_settled(repository, status))
     known = {change.path for change in changes}
     hidden = [entry for entry in entries if entry.hidden and not entry.gitlink and entry.path not in known]
     changes += _hidden_changes(repository, hidden)
+    changes += _missed_changes(repository, [one for one in entries if one.noted and one.path not in known])
     gitlinks = {entry.path: entry for entry in entries if entry.gitlink}
     submodules: list[Submodule] = []
     seen: list[Seen] = []
@@ -132,6 +137,17 @@ def _hidden_changes(repository: Repository, entries: Sequence[IndexEntry]) -> li
     return changes
 
 
+def _missed_changes(repository: Repository, entries: Sequence[IndexEntry]) -> list[Change]:
+    """Edits within the second in which git noted how the file looked, with its modification time put back."""
+    expected: dict[str, str] = {}
+    for entry in entries:
+        known = None if entry.gitlink or entry.hidden else lstat(f"{repository.worktree}/{entry.path}")
+        if known is not None and entry.noted != (known.st_ctime_ns, known.st_mtime_ns):
+            expected[entry.path] = entry.blob
+    blobs = _blobs_on_disk(repository, expected)
+    return [Change(path, "modified") for path, blob in expected.items() if blobs.get(path, blob) != blob]
+
+
 def _blobs_on_disk(repository: Repository, expected: Mapping[str, str]) -> dict[str, str]:
     """The blob git would make of each file. ``expected`` has the paths, and blobs for the kind of hash."""
     blobs: dict[str, str] = {}
@@ -141,6 +157,8 @@ def _blobs_on_disk(repository: Repository, expected: Mapping[str, str]) -> dict[
         known = lstat(place)
         if known is not None and stat.S_ISLNK(known.st_mode):
             target = os.readlink(os.fsencode(place))  # noqa: PTH115 - the bytes, as they are
+            import hashlib  # brings OpenSSL; few need it
+
             digest = hashlib.new("sha1" if len(blob) == 40 else "sha256", usedforsecurity=False)
             digest.update(b"blob %d\0%s" % (len(target), target))
             blobs[path] = digest.hexdigest()

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from projrun.core.values import Struct
 from projrun.source.model import Change
 
 STATUS = (
@@ -25,7 +26,7 @@ _GITLINK = b"160000"
 _USUAL = (b"\0H 100", b"\0H 120")
 
 
-class Status(NamedTuple):
+class Status(Struct, frozen=True):
     """``ahead`` is None when nothing is known of an upstream. Untracked directories are nested repositories.
 
     ``mode_changes`` maps a path whose mode differs to the blob its content must be for that to be all.
@@ -40,7 +41,12 @@ class Status(NamedTuple):
 
 
 class IndexEntry(NamedTuple):
-    """An entry of the index that status does not tell about. ``hidden``: git was told not to look at the file."""
+    """An entry of the index that status does not tell about. ``hidden``: git was told not to look at the file.
+
+    ``noted`` are change and modification time (ns) of a file as git noted them within the last second before it
+    wrote the index, else nothing: git compares whole seconds of a change time, and of an edit within the same one
+    that puts back the modification time it says nothing.
+    """
 
     path: str
     mode: str
@@ -48,6 +54,7 @@ class IndexEntry(NamedTuple):
     gitlink: bool
     hidden: bool
     may_be_absent: bool
+    noted: tuple[int, int] | None = None
 
 
 def parse_status(output: bytes) -> Status:

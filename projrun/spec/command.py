@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from projrun.core.errors import UsageError
 from projrun.core.nearest import did_you_mean
+from projrun.core.regex import regex
 from projrun.core.values import Struct
 from projrun.spec import posix_shell
 from projrun.spec.argument import shown, unfit
@@ -19,7 +19,7 @@ from projrun.spec.model import BUILTIN_PLACEHOLDERS, BoundParameter, Command, Pa
 # Where values end up that no placeholder of their own asks for.
 _WHOLESALE = ("params", "params_file")
 
-_BRACE = re.compile(r"\{\{|\}\}|\{(?P<name>[A-Za-z_][A-Za-z0-9_-]*)\}|(?P<odd>\{[^{}]*\}?|\})")
+_BRACE = regex(r"\{\{|\}\}|\{(?P<name>[A-Za-z_][A-Za-z0-9_-]*)\}|(?P<odd>\{[^{}]*\}?|\})")
 
 
 class Builtins(Struct, frozen=True):
@@ -30,7 +30,7 @@ class Builtins(Struct, frozen=True):
     run_dir: str
 
 
-class _Slot(NamedTuple):
+class _Slot(Struct, frozen=True):
     """The place of a value."""
 
     name: str

@@ -4,32 +4,40 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from projrun.core.errors import SpecError, UsageError
 from projrun.core.nearest import did_you_mean
 from projrun.core.paths import escape_reason
-from projrun.core.values import replace
+from projrun.core.regex import regex
+from projrun.core.values import Struct, replace
 from projrun.spec import secret_values
 from projrun.spec.argument import shown
 from projrun.spec.bound import file_text, from_document, to_document
-from projrun.spec.model import DATA_PREFIX, BoundParameter, DataEntry, EntryPoint, Parameter, Value
+from projrun.spec.model import COMMAND_LINE, DATA_PREFIX, BoundParameter, DataEntry, EntryPoint, Parameter, Value
 from projrun.spec.values import read_native, read_text
 
 if TYPE_CHECKING:
     from projrun.spec.tree import Document
 
-__all__ = ["bind", "file_text", "from_document", "is_name", "read_native", "read_text", "to_document"]
+__all__ = [
+    "bind",
+    "file_text",
+    "from_document",
+    "is_name",
+    "read_native",
+    "read_text",
+    "to_document",
+]
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_NAME = regex(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
-class _Setting(NamedTuple):
+class _Setting(Struct, frozen=True):
     """A value that somebody gave: for which name, where, how it is read, and its text, if it is on the line."""
 
     name: str
@@ -39,7 +47,7 @@ class _Setting(NamedTuple):
     text: str | None = None
 
 
-class _Complaint(NamedTuple):
+class _Complaint(Struct, frozen=True):
     """One thing wrong with what was given, and what to type instead."""
 
     message: str
@@ -56,15 +64,21 @@ def is_name(text: str) -> bool:
 
 
 def bind(
-    entry_point: EntryPoint, given: Sequence[str], file: Path | None, data: Mapping[str, DataEntry], root: Path
+    entry_point: EntryPoint,
+    given: Sequence[str],
+    file: Path | None,
+    data: Mapping[str, DataEntry],
+    root: Path,
+    *,
+    origin: str = COMMAND_LINE,
 ) -> dict[str, BoundParameter]:
     """One value for each declared parameter, in declared order: the default, then ``file``, then ``given`` on top.
 
-    ``given`` are the texts after ``-P``, ``data`` the declared data that ``data:NAME`` may name, ``root`` the
-    project's directory. Raises UsageError that names everything wrong at once.
+    ``given`` are the texts after ``-P``, or such texts from another ``origin``; ``data`` is the declared data
+    that ``data:NAME`` may name, ``root`` the project's directory. Raises UsageError that names all that is wrong.
     """
     from_file, file_complaints = _read_file(file) if file else ((), ())
-    from_line, line_complaints = _read_line(given)
+    from_line, line_complaints = _read_line(given, origin)
     chosen, name_complaints = _choose([*from_file, *from_line], entry_point)
     settings = {name: chosen.get(name) or _default(one) for name, one in entry_point.parameters.items()}
     missing = _missing([entry_point.parameters[name] for name, setting in settings.items() if setting is None])
@@ -100,7 +114,7 @@ def _unfit(setting: _Setting, parameter: Parameter, error: ValueError) -> _Compl
     return _Complaint(f"{setting.place}: {unset}", secret_values.how_to_give(parameter), _declaration(parameter))
 
 
-def _read_line(given: Sequence[str]) -> _Settings:
+def _read_line(given: Sequence[str], origin: str) -> _Settings:
     settings, complaints = [], []
     for text in given:
         name, equals, value = text.partition("=")
@@ -111,7 +125,7 @@ def _read_line(given: Sequence[str]) -> _Settings:
             )
         else:
             read = _reader(value) if equals else _no_value
-            settings.append(_Setting(name, f"-P {name}", "command line", read, value))
+            settings.append(_Setting(name, f"-P {name}", origin, read, value))
     return settings, complaints
 
 

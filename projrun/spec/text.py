@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from projrun.core.errors import Problem, SpecError
 from projrun.core.files import read_regular
+from projrun.core.regex import regex
 from projrun.spec.fault import Mark
 from projrun.spec.model import SPEC_NAME
 
 LARGEST = 10_000_000  # bytes
 
-_BREAK = re.compile("\r\n|\r|\n")
+_BREAK = regex("\r\n|\r|\n")
 
 
 def read_text(root: Path) -> str:

@@ -13,16 +13,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
-import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from projrun.core.errors import StoreError, UsageError
-from projrun.core.files import is_directory, make_private, read_json, write_atomic, write_json
+from projrun.core.files import is_directory, make_private, read_json, remove_tree, write_atomic, write_json
 from projrun.core.labels import Labels
 from projrun.core.locks import take
 from projrun.core.nearest import nearest
+from projrun.core.regex import regex
 from projrun.core.report import Reporter
 from projrun.store.failures import ANOTHER_STORE, writing
 from projrun.store.ids import is_id, new_id
@@ -32,11 +32,14 @@ from projrun.store.objects import Objects
 from projrun.store.row import RunRow
 from projrun.store.run import ALIVE, RunDirectory, RunRecord, read_run
 
+if TYPE_CHECKING:
+    from projrun.store.scratch import Scratch
+
 FORMAT = 1
 
 _MARKER = "store.json"
 _ENTRIES = (_MARKER, "runs", "objects", "sources.git", ".gitignore")
-_LAST = re.compile(r"last(?:~(?P<back>[0-9]{1,9}))?")
+_LAST = regex(r"last(?:~(?P<back>[0-9]{1,9}))?")
 _SHOWN = 8
 _PAGE = 20  # runs that are looked at together
 
@@ -66,8 +69,19 @@ class Store:
                 write_json(self.path / _MARKER, {"format": FORMAT}, mode=0o600)
             make_private(self.runs_directory)
 
-    def begin(self) -> RunDirectory:
-        """A new run with a directory that is this process's alone. Raises StoreError."""
+    def begin(self, scratch: Scratch | None = None) -> RunDirectory:
+        """A new run with a directory that is this process's alone. Raises StoreError.
+
+        ``scratch`` is what it has outside the store, closed with it.
+        """
+        try:
+            return self._begun(scratch)
+        except BaseException:
+            if scratch is not None:
+                scratch.close()
+            raise
+
+    def _begun(self, scratch: Scratch | None) -> RunDirectory:
         self.prepare()
         with writing(self.runs_directory):
             while True:
@@ -79,12 +93,12 @@ class Store:
                     lock = take(aside / ALIVE)
                     try:
                         aside.rename(run)
-                        return RunDirectory(run, lock)
+                        return RunDirectory(run, lock, scratch)
                     except OSError:
                         lock.close()
                         raise
                 except OSError:
-                    shutil.rmtree(aside, ignore_errors=True)
+                    remove_tree(aside)
                     if not run.exists():
                         raise
 
