@@ -98,7 +98,7 @@ def run(
 def interleaved(contestants: Iterable[Contestant], rounds: int) -> Part:
     """Each command once to warm up, and then once a round, in an order that is another one each round.
 
-    What comes after a command that took the caches of the processor for itself is slower, and must not always be the same.
+    What comes after a command that took the processor's caches for itself is slower; so it varies.
     """
     left_out: dict[str, str] = {}
     taken: dict[str, list[float]] = {}
