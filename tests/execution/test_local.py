@@ -101,6 +101,21 @@ def test_started_is_called_once_the_process_runs(place: Place) -> None:
     assert calls == ["started", "output"]
 
 
+def test_a_program_that_lasts_is_told_of_once_and_a_short_one_never(place: Place, tmp_path: Path) -> None:
+    calls: list[str] = []
+    told = tmp_path / "told"
+
+    def lasts() -> None:
+        calls.append("lasts")
+        told.touch()
+
+    execute(place.python("pass"), Recorded().write, lasting=lasts)
+    assert calls == []
+    waits = f"import pathlib, time\nwhile not pathlib.Path({str(told)!r}).exists(): time.sleep(0.01)"
+    assert execute(place.python(waits), Recorded().write, lasting=lasts).status == "finished"
+    assert calls == ["lasts"]
+
+
 @pytest.mark.parametrize("code", [1, 2, 111, 255])
 def test_an_exit_code_passes_through(place: Place, code: int) -> None:
     outcome = execute(place.python(f"raise SystemExit({code})"), Recorded().write)
