@@ -101,19 +101,14 @@ def test_started_is_called_once_the_process_runs(place: Place) -> None:
     assert calls == ["started", "output"]
 
 
-def test_a_program_that_lasts_is_told_of_once_and_a_short_one_never(place: Place, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("seconds", "told"), [(0.0, ["lasts"]), (3600.0, [])])
+def test_a_program_that_lasts_is_told_of_once_and_a_short_one_never(
+    place: Place, monkeypatch: pytest.MonkeyPatch, seconds: float, told: list[str]
+) -> None:
+    monkeypatch.setattr("projrun.execution.local._LASTING_SECONDS", seconds)
     calls: list[str] = []
-    told = tmp_path / "told"
-
-    def lasts() -> None:
-        calls.append("lasts")
-        told.touch()
-
-    execute(place.python("pass"), Recorded().write, lasting=lasts)
-    assert calls == []
-    waits = f"import pathlib, time\nwhile not pathlib.Path({str(told)!r}).exists(): time.sleep(0.01)"
-    assert execute(place.python(waits), Recorded().write, lasting=lasts).status == "finished"
-    assert calls == ["lasts"]
+    execute(place.python("print('here')"), Recorded().write, lasting=lambda: calls.append("lasts"))
+    assert calls == told
 
 
 @pytest.mark.parametrize("code", [1, 2, 111, 255])
