@@ -175,5 +175,6 @@ def _listed(text: str, data: Mapping[str, DataEntry], by_path: Mapping[str, Data
     return by_path.get(text) or DataEntry(text, text)
 
 
-def builtins(choice: Choice, run_dir: Path) -> command.Builtins:
-    return command.Builtins(str(choice.seed), str(run_dir / PARAMETERS), str(run_dir))
+def builtins(choice: Choice, run_dir: Path, parameters_in: Path | None = None) -> command.Builtins:
+    """``run_dir`` and the folder of the parameters' file (default: that very one) as the program sees them."""
+    return command.Builtins(str(choice.seed), str((parameters_in or run_dir) / PARAMETERS), str(run_dir))

@@ -7,13 +7,16 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from projrun.core.errors import StoreError
 from projrun.core.files import create, is_directory, read_json, write_atomic, write_json
 from projrun.core.locks import Held, is_held
 from projrun.core.values import Struct
 from projrun.store.failures import writing
+
+if TYPE_CHECKING:
+    from projrun.store.scratch import Scratch
 
 DOCUMENTS = ("start", "recipe", "outcome")
 VERSION = 1
@@ -26,9 +29,10 @@ METRICS = "metrics.jsonl"
 ROOM = "room"  # taken on the disk before the program can fill it, and given back for outcome.json
 _ROOM_BYTES = 64 * 1024
 MOVED = "outputs"  # what a run wrote and could not be made objects
-# What a run has in its directory for its program alone, and removes itself unless it is killed. The first
-# holds values as they were given.
-PASSING = (PARAMETERS, ROOM, "bytecode", "startup")
+# What a run has in its directory for its program alone, and removes itself unless it is killed. The directories may
+# still be used by a program that outlives its runner.
+PASSING_FILES = (PARAMETERS, ROOM)
+PASSING = (*PASSING_FILES, "bytecode", "startup")
 # What projrun itself writes to a run's directory, without secrets.
 OURS = frozenset(
     {
@@ -44,12 +48,22 @@ STATUSES = (*ENDED, RUNNING, LOST)
 
 
 class RunDirectory:
-    """A run that this process is responsible for. The lock of ``alive`` is held until :meth:`close`."""
+    """A run that this process is responsible for. The lock of ``alive`` is held until :meth:`close`.
 
-    def __init__(self, path: Path, lock: Held) -> None:
+    With a ``scratch`` what the program has in clear is there, and never in the store: see :mod:`scratch`.
+    """
+
+    def __init__(self, path: Path, lock: Held, scratch: Scratch | None = None) -> None:
         self.id = path.name
         self.path = path
+        self.scratch = scratch
         self._lock: Held | None = lock
+        self._clear = scratch.path if scratch else path
+
+    @property
+    def private(self) -> Path | None:
+        """The scratch directory, if there is one."""
+        return self.scratch.path if self.scratch else None
 
     def write_start(self, document: Mapping[str, Any]) -> None:
         """Writes start.json, once. Raises StoreError.
@@ -72,22 +86,33 @@ class RunDirectory:
     def write_parameters(self, data: bytes) -> None:
         """Writes params.json, for the program to read. Raises StoreError."""
         with writing(self.path):
-            write_atomic(self.path / PARAMETERS, data, mode=0o600, durable=False)  # it goes with the program
+            # It goes with the program.
+            write_atomic(self._clear / PARAMETERS, data, mode=0o600, durable=False)
 
     def drop_parameters(self) -> None:
         """Removes params.json: it holds values as they were given."""
         with contextlib.suppress(OSError):
-            (self.path / PARAMETERS).unlink()
+            (self._clear / PARAMETERS).unlink()
 
     @property
     def metrics(self) -> Path:
-        """Where the program appends what it measures while it runs."""
+        """What the program measured while it ran, as it is kept."""
         return self.path / METRICS
+
+    @property
+    def reported(self) -> Path:
+        """Where the program appends what it measures: with a scratch directory not :attr:`metrics`."""
+        return self._clear / METRICS
+
+    @property
+    def has_metrics(self) -> bool:
+        """Whether the program measured anything."""
+        return os.path.lexists(self.reported) or os.path.lexists(self.metrics)
 
     @property
     def bytecode(self) -> Path:
         """Where the Python of a run for the record keeps bytecode: nothing is there before the run, nor after."""
-        return self.path / "bytecode"
+        return self._clear / "bytecode"
 
     def drop_bytecode(self) -> None:
         """Removes what Python kept in :attr:`bytecode`."""
@@ -110,6 +135,8 @@ class RunDirectory:
 
     def close(self) -> None:
         """Lets go of the run. Without an outcome it is LOST from now on."""
+        if self.scratch is not None:
+            self.scratch.close()
         if self._lock is not None:
             self._drop_room()
             self._lock.close()
@@ -176,8 +203,9 @@ def read_run(path: Path) -> RunRecord:
         status = RUNNING
     else:
         status = LOST
-        for name in PASSING:  # its runner would have
-            _drop(path / name)
+        for name in PASSING_FILES:  # its runner would have: the first holds values as they were given
+            with contextlib.suppress(OSError):
+                (path / name).unlink()
         if not (path / "outcome.json").exists():
             problems.append("its process ended without writing what happened")
     if documents["start"] is None and not (path / "start.json").exists() and not alive:
@@ -187,16 +215,6 @@ def read_run(path: Path) -> RunRecord:
         problems.append(problem)
     why = "; ".join(problems) or None
     return RunRecord(path.name, path, documents["start"], documents["recipe"], outcome, status, why, labels)
-
-
-def _drop(path: Path) -> None:
-    """Removes a file, or a directory with all that is in it, as far as it can be."""
-    try:
-        path.unlink()
-    except FileNotFoundError:
-        return
-    except OSError:
-        shutil.rmtree(path, ignore_errors=True)
 
 
 def write_verdict(path: Path, document: Mapping[str, Any]) -> None:
