@@ -29,8 +29,8 @@ METRICS = "metrics.jsonl"
 ROOM = "room"  # taken on the disk before the program can fill it, and given back for outcome.json
 _ROOM_BYTES = 64 * 1024
 MOVED = "outputs"  # what a run wrote and could not be made objects
-# What a run has in its directory for its program alone, and removes itself unless it is killed. The directories may
-# still be used by a program that outlives its runner.
+# What a run has in its directory for its program alone, and removes itself unless it is killed. The directories
+# may still be used by a program that outlives its runner.
 PASSING_FILES = (PARAMETERS, ROOM)
 PASSING = (*PASSING_FILES, "bytecode", "startup")
 # What projrun itself writes to a run's directory, without secrets.
