@@ -35,6 +35,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from projrun.core.hashing import new_sha256
+from projrun.core.values import Struct
 from projrun.data.reading import Digest, Reading, Uncovered, Unstable, entry_mark, file_mark, kind_of
 
 # So many entries, or bytes to be read, are one task for a thread.
@@ -46,7 +47,7 @@ _WORTH_A_THREAD = 64 << 10  # bytes of a file, on average
 _Entry = tuple[bytes, os.stat_result, "str | None"]
 
 
-class _Places(NamedTuple):
+class _Places(Struct, frozen=True):
     """The directory that is read, where it really is, and where the project really is."""
 
     top: bytes

@@ -11,12 +11,13 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from projrun.core import process
 from projrun.core.errors import SourceError
 from projrun.core.regex import regex
 from projrun.core.steps import Steps, finished
+from projrun.core.values import Struct
 from projrun.spec.model import SPEC_NAME
 
 # These say which configuration is the user's and where to stop searching, not which repository is meant.
@@ -54,7 +55,7 @@ T = TypeVar("T")
 _UNLISTED = "could not open directory"
 
 
-class Repository(NamedTuple):
+class Repository(Struct, frozen=True):
     """A work tree and its configuration.
 
     ``values`` has every setting by its name, sections and keys in lower case, the last value last.

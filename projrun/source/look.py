@@ -6,10 +6,9 @@ import os
 import stat
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from projrun.core.steps import Steps, finished
-from projrun.core.values import replace
+from projrun.core.values import Struct, replace
 from projrun.source.git import Repository
 from projrun.source.index_file import special_entries
 from projrun.source.listing import File, check_nested, list_files, lstat
@@ -20,7 +19,7 @@ from projrun.source.status import INDEX, STATUS, IndexEntry, Status, parse_index
 _OBJECT_BYTES = {"sha1": 20, "sha256": 32}
 
 
-class Look(NamedTuple):
+class Look(Struct, frozen=True):
     """What one look at a work tree found. Paths are relative to its root."""
 
     status: Status

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from projrun.core.errors import UsageError
 from projrun.core.nearest import did_you_mean
@@ -31,7 +30,7 @@ class Builtins(Struct, frozen=True):
     run_dir: str
 
 
-class _Slot(NamedTuple):
+class _Slot(Struct, frozen=True):
     """The place of a value."""
 
     name: str

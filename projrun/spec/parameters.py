@@ -8,13 +8,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from projrun.core.errors import SpecError, UsageError
 from projrun.core.nearest import did_you_mean
 from projrun.core.paths import escape_reason
 from projrun.core.regex import regex
-from projrun.core.values import replace
+from projrun.core.values import Struct, replace
 from projrun.spec import secret_values
 from projrun.spec.argument import shown
 from projrun.spec.bound import file_text, from_document, to_document
@@ -37,7 +37,7 @@ __all__ = [
 _NAME = regex(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
-class _Setting(NamedTuple):
+class _Setting(Struct, frozen=True):
     """A value that somebody gave: for which name, where, how it is read, and its text, if it is on the line."""
 
     name: str
@@ -47,7 +47,7 @@ class _Setting(NamedTuple):
     text: str | None = None
 
 
-class _Complaint(NamedTuple):
+class _Complaint(Struct, frozen=True):
     """One thing wrong with what was given, and what to type instead."""
 
     message: str
