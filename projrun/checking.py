@@ -15,10 +15,14 @@ from projrun.spec.text import shown_name
 
 
 class Checked(Struct, frozen=True):
-    """A specification that was checked, as it is shown, and all its problems by place."""
+    """A specification that was checked, as it is shown, and all its problems by place.
+
+    ``warnings`` are what was read all the same.
+    """
 
     spec: str
     problems: tuple[Problem, ...]
+    warnings: tuple[Problem, ...] = ()
 
 
 def check(start: Path, cache: Path) -> Checked:
@@ -31,4 +35,4 @@ def check(start: Path, cache: Path) -> Checked:
     environments = examined.declared.environments.values()
     found = dict.fromkeys(problem for one in environments for problem in check_environment(one, root, cache))
     shown = tuple(replace(problem, file=str(Path(name).parent / problem.file)) for problem in found)
-    return Checked(name, (*examined.problems, *shown))
+    return Checked(name, (*examined.problems, *shown), examined.warnings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import posixpath
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from msgspec.structs import replace
 
 from projrun.core.errors import SpecError, UsageError
 from projrun.core.nearest import nearest
-from projrun.core.paths import is_below
+from projrun.core.paths import escape_reason, is_below
 from projrun.environment.model import Means
 from projrun.recipe.redaction import Redactor
 from projrun.spec import command, load, parameters
@@ -30,6 +31,9 @@ from projrun.store.run import PARAMETERS
 
 # Names an input that no data entry declares, but a path parameter points at.
 FROM_PARAMETER = "parameter:"
+
+# What runs a file that is no declared entry point, by the end of its name.
+_PROGRAMS = {".py": "python", ".sh": "bash"}
 
 SNAPSHOT_LIMIT = 100_000_000  # bytes of new untracked content that a snapshot takes in without being told
 OUTPUTS_LIMIT = 100_000_000  # bytes of outputs that the store takes in of a run in place without being told
@@ -126,7 +130,7 @@ def choose_again(options: Options, start: Path, bound: Mapping[str, BoundParamet
 
 
 def _project(options: Options, start: Path) -> Path:
-    """Where ProjectSpec.yaml is. Raises UsageError when an entry point was given in place of a directory."""
+    """Where the specification is. Raises UsageError when an entry point was given in place of a directory."""
     try:
         return load.find_project(start)
     except SpecError:
@@ -158,17 +162,41 @@ def built_as_asked(declared: EnvironmentSpec, builder: str | None) -> Environmen
 def _entry_point(spec: ProjectSpec, name: str | None) -> EntryPoint:
     """The one that is asked for; without a name ``main``, or the only one."""
     known = spec.entry_points
+    asked = name or "main"
+    if asked in spec.refused:
+        raise SpecError(
+            f"the entry point {asked!r} cannot be run",
+            why=spec.refused[asked],
+            hint=f"mend it in {spec.file}, or choose another one: -e",
+        )
+    if name is not None and name not in known and spec.scripts and (script := _script(spec, name)) is not None:
+        return script
     if name is None:
-        if "main" in known or len(known) == 1:
+        if "main" in known or (len(known) == 1 and not spec.refused):
             return known.get("main") or next(iter(known.values()))
         raise UsageError(
             "which entry point?",
-            why=f"{spec.name} declares {', '.join(known)}, and none is called main",
-            hint=f"projrun run -e {next(iter(known))}",
+            why=f"{spec.name} declares {', '.join(known) or 'none'}, and none is called main",
+            hint=f"projrun run -e {next(iter(known), 'FILE.py')}",
         )
     if name not in known:
         raise _unknown("entry point", "projrun run -e", name, known)
     return known[name]
+
+
+def _script(spec: ProjectSpec, name: str) -> EntryPoint | None:
+    """The entry point that a file of the project is by itself; None when it is none. Raises SpecError."""
+    program = _PROGRAMS.get(posixpath.splitext(name)[1])
+    if program is None:
+        return None
+    if (reason := escape_reason(spec.root, name)) or not (spec.root / name).is_file():
+        raise SpecError(
+            f"there is no file {name!r} to run",
+            why=reason or f"{spec.root} does not have it",
+            hint=f"-e {next(iter(spec.entry_points), 'FILE.py')}",
+        )
+    text = f"{program} {shlex.quote(name)}".replace("{", "{{").replace("}", "}}")
+    return EntryPoint(name, command.parse_format(text), appends=True)
 
 
 def environment_named(name: str | None, spec: ProjectSpec) -> EnvironmentSpec:
@@ -192,7 +220,7 @@ def _unknown(kind: str, typed: str, name: str, known: Iterable[str]) -> UsageErr
     return UsageError(
         f"there is no {kind} {name!r}",
         why=f"the project declares {', '.join(names)}",
-        hint=f"{typed} {nearest(name, names) or names[0]}",
+        hint=f"{typed} {nearest(name, names) or next(iter(names), 'FILE.py')}",
     )
 
 
@@ -216,6 +244,7 @@ def declared_inputs(choice: Choice, elsewhere: Path | None = None) -> tuple[Data
         by_path.get(path) or DataEntry(f"{FROM_PARAMETER}{name}", path)
         for name, bound in choice.parameters.items()
         if bound.parameter.type == "path" and isinstance(path := bound.value.raw, str)
+        if not posixpath.isabs(path)  # that is outside, and flagged
         if posixpath.normpath(path) not in known and not is_below(path, entry_point.products)
         if any(os.path.exists(root / path) for root in roots)  # noqa: PTH110 - pathlib's raises for a long name
     ]
@@ -229,5 +258,7 @@ def _listed(text: str, data: Mapping[str, DataEntry], by_path: Mapping[str, Data
     return by_path.get(text) or DataEntry(text, text)
 
 
-def builtins(choice: Choice, run_dir: Path) -> command.Builtins:
-    return command.Builtins(str(choice.seed), str(run_dir / PARAMETERS), str(run_dir))
+def builtins(choice: Choice, run_dir: Path, project: Path | None = None) -> command.Builtins:
+    """What projrun fills into the command itself; ``project`` is where the program sees it (None: where it is)."""
+    seen = choice.spec.root if project is None else project
+    return command.Builtins(str(choice.seed), str(run_dir / PARAMETERS), str(run_dir), str(seen))

@@ -11,29 +11,32 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import asdict
+
 import projrun
 from projrun.core.cache import keep, recall
-from projrun.core.errors import SpecError
-from projrun.core.files import irregular
+from projrun.core.errors import Problem, SpecError
+from projrun.core.files import irregular, read_regular
 from projrun.core.hashing import sha256_bytes, sha256_value
 from projrun.spec import findings, schema
 from projrun.spec.declaration import Declared, declare
-from projrun.spec.model import SPEC_NAME, ProjectSpec
-from projrun.spec.text import read_text, shown_name
+from projrun.spec.model import SPEC_NAME, ProjectSpec, is_specification
+from projrun.spec.text import LARGEST, read_text, shown_name, specification_in
 
 # How far a project is looked for below a directory.
 _LEVELS, _DIRECTORIES, _PROJECTS = 4, 1000, 5
 # Large directories of other people's files.
 _OTHERS = frozenset(("node_modules", "site-packages", "__pycache__"))
 # What the file is called by mistake, and what the specifications of similar tools are called.
-_NEAR_NAMES = frozenset(("projectspec.yaml", "projectspec.yml", "projectspec.json", "projectspec", "mlproject"))
+_NEAR_NAMES = frozenset(("projectspec.yaml", "projectspec.yml", "projectspec.json", "projectspec"))
 
 
 def find_project(start: Path) -> Path:
-    """The directory that holds ProjectSpec.yaml: ``start``, or the nearest one above it, as git looks for its own.
+    """The directory that holds the specification: ``start`` or the nearest one above, as git looks for its own.
 
-    ``start`` may be the file itself. Raises SpecError, which names a file whose name comes near, and what is
-    called ProjectSpec.yaml and is no file: the search never goes past it to another project.
+    That is ProjectSpec.yaml, or where it is not there MLproject, in letters of any case. ``start`` may be the file
+    itself. Raises SpecError, which names a file whose name comes near, and what is called ProjectSpec.yaml and is
+    no file: the search never goes past it to another project.
     """
     place = _place(start)
     found = _at_or_above(place)
@@ -66,7 +69,7 @@ def projects_below(root: Path) -> tuple[str, ...]:
         directory, seen = waiting.pop(0), seen + 1
         with contextlib.suppress(OSError), os.scandir(root / directory) as entries:
             names = {entry.name: entry.is_dir(follow_symlinks=False) for entry in entries}
-            if directory and names.get(SPEC_NAME) is False:
+            if directory and any(is_specification(name) and not names[name] for name in names):
                 found.append(directory)
             if "pyvenv.cfg" not in names and directory.count("/") < _LEVELS - 1:
                 inside = sorted(name for name, is_directory in names.items() if is_directory)
@@ -89,7 +92,7 @@ def _at_or_above(place: Path) -> Path | None:
             raise SpecError(
                 f"{path} is {kind} and not a file", why=why, hint=f"put a file there, or remove {path}"
             )
-        if os.path.isfile(path):  # noqa: PTH113 - pathlib's raises in a directory that is closed
+        if specification_in(directory, thorough=directory == place) is not None:
             return directory
     return None
 
@@ -98,7 +101,7 @@ def _place(start: Path) -> Path:
     """The directory to begin with: ``start``, or where it lies when it is the file. Raises SpecError."""
     hint = f"name a directory with a {SPEC_NAME}, or that file"
     try:
-        is_the_file = start.name == SPEC_NAME and os.path.lexists(start) and not start.is_dir()
+        is_the_file = is_specification(start.name) and os.path.lexists(start) and not start.is_dir()
         place = (start.parent if is_the_file else start).resolve()
         mode = place.stat().st_mode
     except FileNotFoundError:
@@ -128,35 +131,63 @@ def load(root: Path, cache: Path) -> ProjectSpec:
     them: it is for the stage that needs it, and for :func:`projrun.spec.check.check`.
     """
     text = read_text(root)
-    kept = _kept(text, cache)
-    return recall(kept, lambda document: _from_kept(document, text, root)) or _from_text(kept, text, root)
+    file = specification_in(root) or SPEC_NAME
+    kept = _kept(text, file, cache)
+    return recall(kept, lambda document: _from_kept(document, text, root)) or _from_text(kept, text, root, file)
 
 
-def _kept(text: str, cache: Path) -> Path:
-    """Where the values of a text that was found right are kept: one place for each text, version and schema."""
-    key = sha256_value([text, projrun.__version__, sha256_bytes(schema.source())])
+def _kept(text: str, file: str, cache: Path) -> Path:
+    """Where the values of a text that was found right are kept: one place for each text, version and schema.
+
+    A file that reads others has one for each project: what it says is not in its text alone.
+    """
+    key = sha256_value([text, *([] if file == SPEC_NAME else [file]), *_version()])
     return cache / "specs" / f"{key}.json"
 
 
+def _version() -> tuple[str, str]:
+    return projrun.__version__, sha256_bytes(schema.source())
+
+
 def _from_kept(document: Any, text: str, root: Path) -> ProjectSpec | None:
-    """The specification out of the cache; None when a link now leads out."""
+    """The specification out of the cache; None when a link now leads out, or a file that was read is another."""
+    beside = document["beside"]
+    if any(_digest(root / path) != digest for path, digest in beside["files"].items()):
+        return None
     declared = declare(document["value"], {tuple(path): source for path, source in document["texts"]})
-    spec = _spec(document["value"], declared, text, root)
+    spec = _spec(document["value"], declared, text, root, beside)
     return None if declared.faults or any(findings.leaving(declared, root)) else spec
 
 
-def _from_text(kept: Path, text: str, root: Path) -> ProjectSpec:
+def _digest(path: Path) -> str | None:
+    try:
+        return sha256_bytes(read_regular(path, LARGEST))
+    except OSError:
+        return None
+
+
+def _from_text(kept: Path, text: str, root: Path, file: str) -> ProjectSpec:
     from projrun.spec.check import examine  # brings all that reads YAML
 
-    found = examine(text, root)
+    found = examine(text, root, file)
     if found.refusing or found.declared is None:
         count = "a problem" if len(found.refusing) == 1 else f"{len(found.refusing)} problems"
         raise SpecError(f"{shown_name(root)} has {count}", problems=found.refusing)
-    keep(kept, {"value": found.value, "texts": [[list(path), source] for path, source in found.texts.items()]})
-    return _spec(found.value, found.declared, text, root)
+    beside = {
+        "file": file,
+        "files": dict(found.files),
+        "refused": dict(found.refused),
+        "warnings": [asdict(one) for one in found.warnings],
+    }
+    texts = [[list(path), source] for path, source in found.texts.items()]
+    keep(kept, {"value": found.value, "texts": texts, "beside": beside})
+    return _spec(found.value, found.declared, text, root, beside)
 
 
-def _spec(value: Mapping[str, Any], declared: Declared, text: str, root: Path) -> ProjectSpec:
+def _spec(
+    value: Mapping[str, Any], declared: Declared, text: str, root: Path, beside: Mapping[str, Any]
+) -> ProjectSpec:
+    """The specification; ``beside`` is what is known of it that its values do not say."""
     return ProjectSpec(
         root,
         text,
@@ -165,4 +196,8 @@ def _spec(value: Mapping[str, Any], declared: Declared, text: str, root: Path) -
         declared.data,
         declared.entry_points,
         strict=value.get("strict", False),
+        file=beside["file"],
+        scripts=value.get("scripts", False),
+        refused=beside["refused"],
+        warnings=tuple(Problem(**one) for one in beside["warnings"]),
     )
