@@ -27,13 +27,10 @@ HERE = Path(__file__).parent
 CORPUS = sorted(path for path in (HERE / "mlprojects").iterdir() if path.is_dir())
 VERSIONS = {"1.30.1": ["setuptools<80"], "2.22.0": [], "3.6.0": []}
 
-# Where projrun differs on purpose: (project, entry point), or the project alone, and why.
+# Where projrun differs on purpose: project and entry point, and why.
 DIFFERENT = {
-    (
-        "broken-commands",
-        "deep",
-    ): "a format in a format of a format: refused before it is run, as Python does then",
-    ("paths", "remote"): "nothing is downloaded for a parameter: MLflow fails too, where it has no such address",
+    ("different", "empty"): "a command that does nothing is a mistake",
+    ("different", "blanks"): "an address has no blanks (RFC 3986), and a password in one could not be found",
 }
 
 
