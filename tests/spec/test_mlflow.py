@@ -38,7 +38,7 @@ DIFFERENT = {
 def of_mlflow(request: pytest.FixtureRequest) -> dict[str, Any]:
     """What one version of mlflow makes of the corpus. It is installed once, outside of the tree."""
     python = _installed(request.param, VERSIONS[request.param])
-    words = [python, "-W", "ignore", HERE / "mlflow_renders.py", *CORPUS]
+    words: list[str | Path] = [python, "-W", "ignore", HERE / "mlflow_renders.py", *CORPUS]
     done = subprocess.run(words, capture_output=True, check=True, env={**os.environ, "HOME": str(python.parent)})
     found: dict[str, Any] = json.loads(done.stdout)
     return found
@@ -54,7 +54,16 @@ def _installed(version: str, more: list[str]) -> Path:
         aside = place.with_name(f"{place.name}.{os.getpid()}")
         place.parent.mkdir(parents=True, exist_ok=True)
         subprocess.run([uv, "venv", "-q", "--relocatable", "--python", sys.executable, aside], check=True)
-        words = [uv, "pip", "install", "-q", "--python", aside / "bin/python", f"mlflow-skinny=={version}", *more]
+        words: list[str | Path] = [
+            uv,
+            "pip",
+            "install",
+            "-q",
+            "--python",
+            aside / "bin/python",
+            f"mlflow-skinny=={version}",
+            *more,
+        ]
         subprocess.run(words, check=True)
         if place.is_dir():
             shutil.rmtree(aside)  # another worker was first
