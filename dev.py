@@ -3,6 +3,7 @@
     python3 dev.py demo                  run the example in examples/wine
     python3 dev.py test                  lint, types and every test (words after it go to pytest alone)
     python3 dev.py test --every-python   the fast tests under the oldest and the newest other Python, 3.10 to 3.13
+    python3 dev.py bench                 measure projrun against its peers (--help: which parts, how often)
     python3 dev.py lock                  compile requirements-dev.lock again (--upgrade: with newer packages)
 
 The environment is .venv, installed from requirements-dev.lock, and made again when that changes.
@@ -47,6 +48,8 @@ def main(words: list[str]) -> int:
         return every_python(rest) if "--every-python" in rest else test(rest)
     if verb == "lock":
         return lock(rest)
+    if verb == "bench":
+        return run([environment(ROOT / ".venv") / "python", "-m", "tests.benchmarks", *rest])
     print(__doc__)
     return 0 if verb in ("-h", "--help", "help") else 2
 

@@ -6,12 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
-from msgspec.structs import replace
-
 from projrun.choice import Choice
 from projrun.core.errors import DataError
 from projrun.core.report import Reporter
+from projrun.core.values import Struct, replace
 from projrun.data.model import Fingerprint
 from projrun.environment import interpreters, plan
 from projrun.environment.model import Base, EnvironmentPlan, Interpreter, Means

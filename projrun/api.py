@@ -15,14 +15,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct
-
 from projrun.api_given import label, parameter_text, valid_seed, valid_tags
 from projrun.api_run import Run
 from projrun.api_runs import Runs
 from projrun.core.errors import UsageError
 from projrun.core.paths import absolute, cache_directory, store_directory
 from projrun.core.report import STDERR, STDOUT, Reporter, Silent
+from projrun.core.values import Struct
 from projrun.stopping import Interrupted
 from projrun.store import store as kept
 from projrun.store.failures import check_kept
@@ -30,7 +29,7 @@ from projrun.store.index import RunQuery
 from projrun.store.query.parser import parse, parse_sort
 
 if TYPE_CHECKING:
-    from projrun.choice import Options
+    from projrun.options import Options
     from projrun.runner import Result
 
 PathLike = str | os.PathLike[str]
@@ -122,8 +121,8 @@ def run(  # noqa: PLR0913 - one parameter for each option of `projrun run`
     Raises ProjrunError when nothing could be run (its ``run`` tells which run recorded that, if one did);
     KeyboardInterrupt after Ctrl-C, and projrun.Interrupted after another signal, when the run has been recorded.
     """
-    from projrun import runner
-    from projrun.choice import Options
+    from projrun import starting
+    from projrun.options import Options
 
     options = Options(
         source=os.fspath(project),
@@ -144,7 +143,7 @@ def run(  # noqa: PLR0913 - one parameter for each option of `projrun run`
         allow_download=allow_download,
     )
     with _told_as_python_does():
-        return _recorded(options, runner.run(options, _reporter(echo=echo)))
+        return _recorded(options, starting.run(options, _reporter(echo=echo)))
 
 
 class Reproduction(Struct, frozen=True):
@@ -263,7 +262,7 @@ def _root(project: PathLike | None) -> Path | None:
     """The directory of the project around a directory; that itself where no specification is (any more)."""
     if project is None:
         return None
-    from projrun.spec.load import project_around
+    from projrun.spec.place import project_around
 
     place = Path(project)
     return project_around(place) or absolute(place)

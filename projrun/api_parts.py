@@ -10,10 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from msgspec import Struct
-
 from projrun.core.errors import UsageError
 from projrun.core.nearest import did_you_mean
+from projrun.core.values import Struct
 from projrun.store import log as logs
 from projrun.store.exact import real_number
 from projrun.store.run import RUNNING, RunRecord, read_run

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
 
-from msgspec.structs import replace
-
 from projrun.api_run import Run
+from projrun.core.values import replace
 from projrun.store.columns import check_known
 from projrun.store.index import RunQuery
 from projrun.store.row import RunRow

@@ -9,14 +9,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache, partial
 from typing import Any
 
-from msgspec import Struct
-from msgspec.structs import asdict
-
 from projrun.core.errors import ProjrunError, StoreError, system_reason
 from projrun.core.files import read_json
 from projrun.core.hashing import sha256_file
 from projrun.core.json_schema import Validator
 from projrun.core.report import Reporter
+from projrun.core.values import Struct, asdict
 from projrun.source import pruning
 from projrun.spec.schema import SCHEMA_FILE
 from projrun.store import collecting, removal

@@ -7,14 +7,13 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from msgspec.structs import replace
-
 from projrun.choice import Choice, declared_inputs
 from projrun.core.copying import copy_file, make_parents
 from projrun.core.errors import DataError, StoreError, system_reason
 from projrun.core.flags import Flag
 from projrun.core.paths import escape_reason, is_below
 from projrun.core.patterns import is_pattern, matching
+from projrun.core.values import replace
 from projrun.data.model import Fingerprint
 from projrun.placing import Place
 from projrun.source.untracked import untracked

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from msgspec import Struct
-from msgspec.structs import replace
-
 from projrun.core.errors import Problem
+from projrun.core.values import Struct, replace
 from projrun.environment.check import check as check_environment
 from projrun.spec.check import check as check_spec
-from projrun.spec.load import find_project
+from projrun.spec.place import find_project
 from projrun.spec.text import shown_name
 
 

@@ -11,22 +11,21 @@ import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from msgspec.structs import replace
-
-from projrun.choice import Options
 from projrun.core.errors import ProjrunError, SourceError, SpecError, system_reason
 from projrun.core.locks import Held, exclusive, is_held, take
 from projrun.core.paths import escape_reason
 from projrun.core.report import FETCH, Reporter
+from projrun.core.values import replace
 from projrun.finding import Found, find, find_head
+from projrun.options import Options
 from projrun.placing import Naming, Place
 from projrun.source import inspect, local
 from projrun.source.checkout import checkout, discard
 from projrun.source.mirror import Mirror, keep, open_mirror
 from projrun.source.model import Address, Source
 from projrun.source.resolving import resolve
-from projrun.spec.load import one_in, projects_below
 from projrun.spec.model import SPEC_NAME
+from projrun.spec.place import one_in, projects_below
 from projrun.spec.text import specification_in
 
 _ALIVE = "alive"

@@ -5,17 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import posixpath
-import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-
-from msgspec import Struct, field
-from msgspec.structs import replace
 
 from projrun.core.errors import SpecError, UsageError
 from projrun.core.nearest import nearest
 from projrun.core.paths import escape_reason, is_below
-from projrun.environment.model import Means
+from projrun.core.values import Struct, replace
+from projrun.options import Options
 from projrun.recipe.redaction import Redactor
 from projrun.spec import command, load, parameters
 from projrun.spec.model import (
@@ -27,6 +24,7 @@ from projrun.spec.model import (
     EnvironmentSpec,
     ProjectSpec,
 )
+from projrun.spec.place import find_project
 from projrun.store.run import PARAMETERS
 
 # Names an input that no data entry declares, but a path parameter points at.
@@ -34,61 +32,6 @@ FROM_PARAMETER = "parameter:"
 
 # What runs a file that is no declared entry point, by the end of its name.
 _PROGRAMS = {".py": "python", ".sh": "bash"}
-
-SNAPSHOT_LIMIT = 100_000_000  # bytes of new untracked content that a snapshot takes in without being told
-OUTPUTS_LIMIT = 100_000_000  # bytes of outputs that the store takes in of a run in place without being told
-
-
-class Options(Struct, frozen=True):
-    """What the user asked for.
-
-    ``source`` is an address or a directory in the project, as typed; ``version`` the ref of it, ``subdirectory``
-    the project's place in it. ``given`` are ``name=value`` texts. ``refused`` are codes of flags. ``offline``:
-    nothing may ask the network but the program. ``keep_outputs`` is how many bytes of outputs of a run in place
-    the store takes in. ``builder`` goes before the spec's. ``allow_download``: a Python that is missing may be
-    downloaded.
-    """
-
-    source: str
-    store: Path
-    cache: Path
-    entry_point: str | None = None
-    environment: str | None = None
-    given: tuple[str, ...] = ()
-    params_file: Path | None = None
-    seed: int | None = None
-    name: str | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
-    note: str | None = None
-    snapshot_limit: int = SNAPSHOT_LIMIT
-    keep_outputs: int = OUTPUTS_LIMIT
-    terminals: tuple[str, ...] = ()
-    version: str | None = None
-    subdirectory: str | None = None
-    offline: bool = False
-    strict: bool = False
-    allow_unpushed: bool = False
-    refused: frozenset[str] = frozenset()
-    bring_outputs: bool = False
-    builder: str | None = None
-    allow_download: bool = False
-
-    @property
-    def means(self) -> Means:
-        """What may be used to have an environment."""
-        return means_with(self.cache, offline=self.offline, allow_download=self.allow_download)
-
-
-def means_with(cache: Path, *, offline: bool = False, allow_download: bool = False) -> Means:
-    """What may be used to have an environment; of a build context git decides what is seen."""
-    return Means(cache, offline, allow_download, tree=_seen_by_git)
-
-
-def _seen_by_git(directory: Path) -> Iterator[str]:
-    from projrun.source import git, listing  # for images alone
-
-    repository = git.discover(directory) is not None
-    return (found.path for found in listing.list_files(directory, repository=repository))
 
 
 class Choice(Struct, frozen=True):
@@ -132,11 +75,11 @@ def choose_again(options: Options, start: Path, bound: Mapping[str, BoundParamet
 def _project(options: Options, start: Path) -> Path:
     """Where the specification is. Raises UsageError when an entry point was given in place of a directory."""
     try:
-        return load.find_project(start)
+        return find_project(start)
     except SpecError:
         name = options.source
         with contextlib.suppress(SpecError):
-            root = load.find_project(Path())
+            root = find_project(Path())
             if name in load.load(root, options.cache).entry_points:
                 raise UsageError(
                     f"{name!r} is an entry point; SOURCE is a directory or an address",
@@ -195,6 +138,8 @@ def _script(spec: ProjectSpec, name: str) -> EntryPoint | None:
             why=reason or f"{spec.root} does not have it",
             hint=f"-e {next(iter(spec.entry_points), 'FILE.py')}",
         )
+    import shlex  # few runs have one
+
     text = f"{program} {shlex.quote(name)}".replace("{", "{{").replace("}", "}}")
     return EntryPoint(name, command.parse_format(text), appends=True)
 

@@ -7,13 +7,11 @@ import signal
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
-from msgspec.structs import replace
-
 from projrun.concealing import seen_flags, without_secrets, written_to
 from projrun.core.errors import ProjrunError
 from projrun.core.flags import Flag
 from projrun.core.paths import is_below
+from projrun.core.values import Struct, replace
 from projrun.data import fingerprint
 from projrun.data.model import ChangedInput, Fingerprint, Metric
 from projrun.execution.model import Outcome

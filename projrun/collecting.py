@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from msgspec import Struct
-
 from projrun.core.errors import StoreError, UsageError
 from projrun.core.locks import Held, take
 from projrun.core.removal import remove_tree
 from projrun.core.report import Reporter
+from projrun.core.values import Struct
 from projrun.source import pruning
 from projrun.store import collecting, removal
 from projrun.store.failures import writing

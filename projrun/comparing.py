@@ -8,17 +8,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct
-
 from projrun.core.errors import ProjrunError
 from projrun.core.report import Reporter
+from projrun.core.values import Struct
 from projrun.recipe import comparison
 from projrun.recipe.comparison import DIFFERS, SAME, UNKNOWN, Change, Layer
 from projrun.recipe.facts import Documents
 from projrun.restoring import held_source, restore_source
 from projrun.source import difference
 from projrun.source.difference import FileChange, Held, Pair
-from projrun.spec.load import project_around
+from projrun.spec.place import project_around
 from projrun.store.run import RunRecord
 from projrun.store.store import Store
 

@@ -7,14 +7,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from msgspec import Struct
-from msgspec.structs import replace
-
 from projrun.choice import Choice
 from projrun.core.errors import system_reason
 from projrun.core.flags import Flag
 from projrun.core.labels import Labels
 from projrun.core.userinfo import passwords_in
+from projrun.core.values import Struct, replace
 from projrun.data.model import Fingerprint
 from projrun.execution.model import Request
 from projrun.spec import command

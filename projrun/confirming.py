@@ -6,13 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from shlex import quote
 
-from msgspec import Struct
-from msgspec.structs import replace
-
-from projrun.choice import Options
 from projrun.core.errors import SourceError
 from projrun.core.flags import Flag
 from projrun.core.report import Reporter
+from projrun.core.values import Struct, replace
+from projrun.options import Options
 from projrun.source import address, inspect
 from projrun.source.model import Address, Source, Submodule
 from projrun.source.publication import Publication, published

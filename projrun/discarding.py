@@ -7,14 +7,13 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from msgspec import Struct
-
 from projrun.collecting import progress
 from projrun.core.errors import ProjrunError, StoreError
 from projrun.core.files import open_plain, read_plain
 from projrun.core.locks import is_held
 from projrun.core.removal import size_of
 from projrun.core.report import Reporter
+from projrun.core.values import Struct
 from projrun.source import snapshot
 from projrun.store.references import Unclear, Unreadable, all_named, listed_in, names_of, run_ids
 from projrun.store.removal import StillRuns, finish_removals, remove_run

@@ -8,20 +8,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
-from msgspec.structs import replace
-
-from projrun.choice import built_as_asked, environment_named, means_with
+from projrun.choice import built_as_asked, environment_named
 from projrun.core.errors import EnvironmentFailure, UsageError
 from projrun.core.nearest import nearest
 from projrun.core.report import Reporter, Silent
+from projrun.core.values import Struct, replace
 from projrun.environment import build, built, comparison, inventory, manifest, verification
 from projrun.environment.model import Environment, EnvironmentPlan, Means
 from projrun.environment.plan import plan
 from projrun.environment.turns import turn
 from projrun.environment.verification import Finding
+from projrun.options import means_with
 from projrun.spec import load
 from projrun.spec.model import EnvironmentSpec
+from projrun.spec.place import find_project, project_around
 from projrun.store.store import Store
 
 _LAST = re.compile(r"last(~\d+)?")
@@ -85,7 +85,7 @@ class Wanted(Struct, frozen=True):
 
 def planned(directory: Path, name: str | None, means: Means) -> EnvironmentPlan:
     """What the project around ``directory`` runs in, as things are now. Raises SpecError, EnvironmentFailure."""
-    root = load.find_project(directory)
+    root = find_project(directory)
     spec = environment_named(name, load.load(root, means.cache))
     return plan(_without_mounts(spec), root, means, Silent(), resolve=False)
 
@@ -95,7 +95,7 @@ def built_now(wanted: Wanted, means: Means, report: Reporter) -> tuple[str, Envi
 
     Raises what a run would raise of it.
     """
-    root = load.find_project(wanted.directory)
+    root = find_project(wanted.directory)
     declared = environment_named(wanted.environment, load.load(root, means.cache))
     spec = built_as_asked(declared, wanted.builder)
     return spec.name, build.ensure(plan(_without_mounts(spec), root, means, report), means, report)
@@ -120,7 +120,7 @@ def meant(word: str | None, places: Places) -> Meant:
         return Meant(found.key, plan=found)
     store, text = Store(places.store), word.strip().lower()
     if _LAST.fullmatch(text):
-        return _of_run(store, store.resolve(text, load.project_around(places.start)))
+        return _of_run(store, store.resolve(text, project_around(places.start)))
     keys = [key for key in inventory.keys(places.cache) if text and key.startswith(text)]
     runs = store.index.ids(text) if text else ()
     if len(keys) + len(runs) != 1:

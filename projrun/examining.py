@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
-
 from projrun.choice import Choice, declared_inputs
 from projrun.core.errors import DataError, as_flag
 from projrun.core.flags import Flag
 from projrun.core.report import Reporter
+from projrun.core.values import Struct
 from projrun.data import declared
 from projrun.data.model import Fingerprint
 from projrun.environment import faults

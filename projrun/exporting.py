@@ -7,18 +7,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from msgspec import Struct
-from msgspec.structs import replace
-
 from projrun.choice import environment_named
 from projrun.core.errors import EnvironmentFailure
 from projrun.core.hashing import sha256_bytes
 from projrun.core.report import Reporter
+from projrun.core.values import Struct, replace
 from projrun.environment import built, exported, installed, locked, plan, platforms, verification
 from projrun.environment.exported import Contents
 from projrun.environment.locked import Target
 from projrun.environment.model import EnvironmentPlan, Interpreter, Means
-from projrun.spec.load import find_project, load, project_around
+from projrun.spec.load import load
+from projrun.spec.place import find_project, project_around
 from projrun.store.store import Store
 
 FORMATS = ("requirements", "pylock", "cyclonedx", "dockerfile")

@@ -6,18 +6,17 @@ import contextlib
 import os
 from pathlib import Path
 
-from msgspec import Struct
-
-from projrun.choice import Options
 from projrun.core.errors import SourceError, SpecError, UsageError
 from projrun.core.report import Reporter
+from projrun.core.values import Struct
+from projrun.options import Options
 from projrun.source import address as addresses
 from projrun.source import git, local, remote
 from projrun.source.mirror import Mirror, open_mirror
 from projrun.source.model import Address, Origin, Resolution
 from projrun.source.refs import parse_ref
 from projrun.source.resolving import resolve
-from projrun.spec.load import find_project
+from projrun.spec.place import find_project
 
 
 class Found(Struct, frozen=True):

@@ -7,17 +7,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
-from msgspec.structs import replace
-
 from projrun.again import again_of, interpreter_of, lock_of
-from projrun.choice import Choice, Options
+from projrun.choice import Choice
 from projrun.core.errors import DataError, EnvironmentFailure, ProjrunError, SourceError
 from projrun.core.report import Reporter
-from projrun.core.values import as_dict
+from projrun.core.values import Struct, as_dict, replace
 from projrun.environment import interpreters
 from projrun.environment.model import EnvironmentPlan
 from projrun.matching import Side, why_not_held
+from projrun.options import Options
 from projrun.providing import held, lacking_in, missing, unlike
 from projrun.reconstructing import checked_out, chosen, options_of, secret_parameters
 from projrun.records import GOES_ON, Record, find_record

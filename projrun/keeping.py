@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from msgspec.structs import replace
-
 from projrun.concealing import Secret, unkept
 from projrun.core import cache as caches
 from projrun.core.amounts import size
 from projrun.core.errors import DataError, StoreError, system_reason
 from projrun.core.flags import Flag
 from projrun.core.paths import escape_reason, is_below
+from projrun.core.values import replace
 from projrun.data.model import Fingerprint
 from projrun.data.tree import mark_of_files, stat_mark, uncopied
 from projrun.spec.model import DataEntry

@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from msgspec import Struct, field
-from msgspec.structs import replace
-
-from projrun.choice import Choice, Options
+from projrun.choice import Choice
 from projrun.concealing import Secret, secrets_of
 from projrun.core.labels import Labels
+from projrun.core.values import Struct, field, replace
 from projrun.environment.model import Means
+from projrun.options import Options
 from projrun.recipe import document, redaction
 from projrun.recipe.model import OutcomeParts
 from projrun.recording import Recording
@@ -67,9 +66,14 @@ class Live(Struct, frozen=True):
 
     def index(self) -> None:
         """Has the run listed as it is now, and tells what there is to tell of the index: once, when it is made."""
-        self.store.index.record(self.directory.path)
+        self.store.index.record(self.directory.path, durable=False)
         for notice in self.store.index.notices:
             self.recording.phase("run", notice)
+
+    def begun(self) -> None:
+        """The program runs: whoever lists the runs of a store without an index finds one."""
+        if not self.store.index.is_there():
+            self.index()
 
     def write_outcome(self, parts: OutcomeParts) -> dict[str, Any]:
         """Writes what happened, without secrets, and gives the document. Raises StoreError."""

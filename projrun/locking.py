@@ -6,14 +6,12 @@ import os
 import shlex
 from pathlib import Path
 
-from msgspec import Struct
-from msgspec.structs import replace
-
 from projrun.choice import built_as_asked, environment_named
 from projrun.core.errors import EnvironmentFailure, Problem, UsageError
 from projrun.core.files import write_atomic
 from projrun.core.nearest import did_you_mean
 from projrun.core.report import Reporter, Silent
+from projrun.core.values import Struct, replace
 from projrun.environment import compiled, interpreters, lock, locked, platforms, requirements, resolution
 from projrun.environment.compiled import Change
 from projrun.environment.lock import LockLine
@@ -22,8 +20,9 @@ from projrun.environment.model import Means
 from projrun.environment.plan import interpreter_for
 from projrun.environment.resolution import Unlocked, Wishes
 from projrun.environment.text import read_text
-from projrun.spec.load import find_project, load
+from projrun.spec.load import load
 from projrun.spec.model import DEFAULT_ENVIRONMENT, EnvironmentSpec
+from projrun.spec.place import find_project
 from projrun.spec.text import shown_name
 
 _OF_ITS_OWN = 'in ProjectSpec.yaml: environment: {python: "3.11", requirements: requirements.in}'

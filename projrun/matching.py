@@ -8,12 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from msgspec import Struct
-
 from projrun.again import local_project
 from projrun.core.errors import ProjrunError, StoreError
 from projrun.core.hashing import sha256_file
 from projrun.core.paths import escape_reason
+from projrun.core.values import Struct
 from projrun.data import fingerprint
 from projrun.store.objects import Objects
 from projrun.store.outputs import entries

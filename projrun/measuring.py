@@ -8,12 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from msgspec import Struct
-
 from projrun.core.amounts import size
 from projrun.core.files import create, written_aside
 from projrun.core.flags import Flag
 from projrun.core.metrics.lines import BLOCK, open_regular
+from projrun.core.values import Struct
 from projrun.data.metrics import read_metrics
 from projrun.data.model import Metric
 from projrun.live import Live

@@ -6,16 +6,16 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from msgspec import Struct
-
 from projrun.core.errors import DataError, SpecError, UsageError
 from projrun.core.files import written_aside
 from projrun.core.nearest import nearest
 from projrun.core.paths import is_below
 from projrun.core.report import Reporter
+from projrun.core.values import Struct
 from projrun.data.status import WRONG, Status, statuses
 from projrun.spec import check, load
 from projrun.spec.model import SPEC_NAME, DataEntry, ProjectSpec
+from projrun.spec.place import find_project
 from projrun.spec.text import decode, shown_name
 
 _BOM = b"\xef\xbb\xbf"
@@ -46,7 +46,7 @@ class Pinned(Struct, frozen=True):
 
 def look(asked: Asked) -> tuple[Status, ...]:
     """The data as it is. Raises SpecError, and UsageError for a name that is not declared."""
-    spec = load.load(load.find_project(asked.start), asked.cache)
+    spec = load.load(find_project(asked.start), asked.cache)
     return _look(asked, spec, _entries(asked, spec))
 
 
@@ -57,7 +57,7 @@ def pin(asked: Asked, *, only_check: bool = False) -> Pinned:
     Without names, what the project's entry points make is left out. Raises SpecError and UsageError, and DataError
     when data that is named is not there.
     """
-    spec = load.load(load.find_project(asked.start), asked.cache)
+    spec = load.load(find_project(asked.start), asked.cache)
     made = [path for one in spec.entry_points.values() for path in one.products]
     entries = [one for one in _entries(asked, spec) if asked.names or not is_below(one.path, made)]
     found = _look(asked, spec, entries)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
-from msgspec.structs import replace
-
 from projrun.core.errors import ProjrunError, SpecError, StrictRefusal
 from projrun.core.flags import Flag
+from projrun.core.values import Struct, replace
+from projrun.source import inspect
 from projrun.source.model import Source
 
 if TYPE_CHECKING:
     from projrun.core.locks import Held
+    from projrun.looking import Ahead
     from projrun.source.mirror import Mirror
 
 
@@ -53,7 +53,7 @@ class Place(Struct, frozen=True):
     ``local`` is the user's own project directory, None when the source is an address. Of a private checkout:
     ``checkout`` is its root, ``source`` what it holds, ``mirrored`` the mirrors and commits it came from,
     ``told`` what was said while it was made, ``naming`` what its files are called, and ``held`` the locks that
-    keep it from being removed.
+    keep it from being removed. ``ahead`` is a look at the user's own directory that has begun.
     """
 
     start: Path
@@ -64,3 +64,15 @@ class Place(Struct, frozen=True):
     told: tuple[str, ...] = ()
     naming: Naming = Naming()
     held: tuple[Held, ...] = ()
+    ahead: Ahead | None = None
+
+    def look(self, root: Path) -> Source:
+        """The source of the project ``root``: what the checkout holds, what a look ahead saw, or sees one now.
+
+        Raises SourceError.
+        """
+        if self.source is not None:
+            return self.source
+        if self.ahead is not None and self.ahead.root == root:
+            return self.ahead.look.result()
+        return inspect.inspect(root)

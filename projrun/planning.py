@@ -6,18 +6,17 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from msgspec import Struct
-from msgspec.structs import replace
-
-from projrun.choice import Choice, Options, builtins
+from projrun.choice import Choice, builtins
 from projrun.concealing import secrets_of, wanted
 from projrun.core.errors import EnvironmentFailure, SourceError, as_flag
 from projrun.core.flags import Flag
 from projrun.core.report import Reporter
+from projrun.core.values import Struct, replace
 from projrun.environment import variables
 from projrun.examining import Examined, examine
+from projrun.options import Options
 from projrun.settling import judged
-from projrun.source import disclosure, inspect, snapshot
+from projrun.source import disclosure, snapshot
 from projrun.source.model import Source
 from projrun.spec import command
 from projrun.store.store import Store
@@ -49,7 +48,7 @@ def planned(options: Options, report: Reporter) -> Iterator[Plan]:
     with judged(options, report) as found:
         choice, place = found.settled.choice, found.settled.place
         spec = choice.spec
-        source = place.source or inspect.inspect(spec.root)
+        source = place.look(spec.root)
         examined = found.examined or examine(choice, options.means, report)
         given = builtins(choice, Path("<run_dir>"))
         if options.seed is None:

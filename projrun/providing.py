@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from projrun.again import local_project
-from projrun.choice import Options
 from projrun.core.copying import copy_file, make_parents
 from projrun.core.errors import DataError, ProjrunError, StoreError, system_reason
 from projrun.core.paths import escape_reason
 from projrun.core.patterns import matching
 from projrun.data import fingerprint
+from projrun.options import Options
 from projrun.records import Record
 from projrun.store.objects import Objects
 from projrun.store.outputs import check_whole, fill

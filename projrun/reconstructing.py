@@ -9,15 +9,15 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from msgspec.structs import replace
-
 from projrun.again import again_of, lock_of
 from projrun.checkouts import checked_out_again
-from projrun.choice import Choice, Options, choose_again
+from projrun.choice import Choice, choose_again
 from projrun.core.errors import SourceError, SpecError, UsageError, system_reason
 from projrun.core.hashing import sha256_bytes
 from projrun.core.report import Reporter
+from projrun.core.values import replace
 from projrun.finding import Found
+from projrun.options import Options
 from projrun.placing import Place
 from projrun.providing import provide
 from projrun.recipe.redaction import MASK

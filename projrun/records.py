@@ -8,16 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
-from msgspec.structs import replace
-
 from projrun.again import again_of
 from projrun.core.errors import StoreError, UsageError, system_reason
 from projrun.core.files import read_json, read_regular
 from projrun.core.hashing import sha256_bytes
+from projrun.core.values import Struct, replace
 from projrun.recipe.document import VERSION
 from projrun.recipe.model import Reproduces
-from projrun.spec.load import project_around
+from projrun.spec.place import project_around
 from projrun.spec.schema import SCHEMA_FILE
 from projrun.store.run import RUNNING, RunRecord
 from projrun.store.store import Store

@@ -7,11 +7,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
-
 from projrun.core.errors import EngineFailure, EnvironmentFailure
 from projrun.core.removal import size_of
 from projrun.core.report import Reporter
+from projrun.core.values import Struct
 from projrun.environment import inventory
 from projrun.environments import Listed, Places, listed, one_key
 

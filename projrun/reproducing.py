@@ -7,15 +7,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
-
 from projrun import runner
-from projrun.choice import Options
 from projrun.concealing import secrets_of, values
 from projrun.core.errors import UsageError
 from projrun.core.nearest import nearest
 from projrun.core.report import Reporter
+from projrun.core.values import Struct
 from projrun.judging import judged_again
+from projrun.options import Options
 from projrun.recipe.document import head
 from projrun.recipe.redaction import Redactor, redacted
 from projrun.reconstructing import options_of, reconstructed

@@ -8,11 +8,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
-
 from projrun.core.errors import SourceError, system_reason
 from projrun.core.files import check_free
 from projrun.core.report import Reporter
+from projrun.core.values import Struct
 from projrun.source import address as addresses
 from projrun.source import git, local
 from projrun.source.checkout import checkout, discard
@@ -21,7 +20,7 @@ from projrun.source.mirror import Mirror, has_mirror, is_mirror, open_mirror
 from projrun.source.model import Address
 from projrun.source.resolving import resolve
 from projrun.source.restore import restore
-from projrun.spec.load import project_around
+from projrun.spec.place import project_around
 from projrun.store.store import Store
 
 _SHOW = "projrun show {run} tells what is known of it"

@@ -9,14 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from msgspec import Struct
-
 from projrun.core.copying import make_parents
 from projrun.core.errors import DataError, UsageError, system_reason
 from projrun.core.files import check_absent, check_free, clear
 from projrun.core.nearest import nearest
 from projrun.core.paths import escape_reason, is_below
-from projrun.spec.load import project_around
+from projrun.core.values import Struct
+from projrun.spec.place import project_around
 from projrun.store.objects import damaged
 from projrun.store.outputs import entries, write_output, write_part
 from projrun.store.run import MOVED, RunRecord

@@ -8,15 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
-from msgspec.structs import replace
-
 from projrun import concealing
-from projrun.choice import Options, builtins, declared_inputs
+from projrun.choice import builtins, declared_inputs
 from projrun.closing import closed, gave_up, told
 from projrun.core.errors import StoreError
 from projrun.core.locks import Held
 from projrun.core.report import Reporter
+from projrun.core.values import Struct, replace
 from projrun.data import declared, fingerprint
 from projrun.data.model import Fingerprint
 from projrun.environment import build, launching, plan, seeding, uses, variables
@@ -24,12 +22,14 @@ from projrun.environment.model import Environment
 from projrun.execution import local
 from projrun.execution.model import Outcome, Request
 from projrun.live import Live
+from projrun.looking import Ahead
+from projrun.options import Options
 from projrun.recipe import document, redaction
 from projrun.recipe.host import host
 from projrun.recipe.model import KeptFile, RecipeParts, StartParts
 from projrun.recording import Recording
 from projrun.settling import Settled, settled
-from projrun.source import disclosure, inspect, snapshot
+from projrun.source import disclosure, snapshot
 from projrun.source.model import Source
 from projrun.spec import command, parameters
 from projrun.stopping import Interrupted, Stopped, ended_by_signals
@@ -66,13 +66,13 @@ class Result(Struct, frozen=True):
         }
 
 
-def run(options: Options, screen: Reporter) -> Result:
+def run(options: Options, screen: Reporter, ahead: Ahead | None = None) -> Result:
     """Runs an entry point and records it. What the user got wrong is found before anything is written.
 
     Raises ProjrunError, and Interrupted when it is told to stop while no program runs; their ``run`` tells
     where it was recorded.
     """
-    with ended_by_signals(), settled(options, screen) as ready:
+    with ended_by_signals(), settled(options, screen, ahead) as ready:
         return run_settled(options, ready, screen)
 
 
@@ -106,7 +106,7 @@ def _recorded(options: Options, ready: Settled, screen: Reporter) -> Result:
                 raise
     finally:
         directory.drop_start_up()
-        store.index.record(directory.path)
+        store.index.record(directory.path, durable=False)
         directory.close()
 
 
@@ -144,7 +144,7 @@ def _capture(live: Live) -> Source:
     live.recording.begin("source")
     for line in place.told:
         live.recording.note(line)
-    source = place.source or inspect.inspect(live.choice.spec.root)
+    source = place.look(live.choice.spec.root)
     if place.mirrored:
         from projrun.checkouts import keep_commits
 
@@ -293,7 +293,8 @@ def _execute(live: Live, request: Request, used: tuple[Held, ...]) -> Outcome:
         return local.execute(
             request,
             live.recording.write,
-            started=live.index,
+            started=live.begun,
+            lasting=live.index,
             kept=(*used, *live.settled.place.held),
         )
     finally:

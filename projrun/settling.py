@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
-from msgspec.structs import replace
-
-from projrun.choice import Choice, Options, choose
+from projrun.choice import Choice, choose
 from projrun.core.flags import Flag
 from projrun.core.report import Reporter
+from projrun.core.values import Struct, replace
+from projrun.options import Options
 from projrun.placing import Place
 from projrun.source import inspect
 from projrun.source.address import is_address
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from projrun.again import Again
     from projrun.confirming import Confirmed
     from projrun.examining import Examined
+    from projrun.looking import Ahead
 
 
 class Settled(Struct, frozen=True):
@@ -54,21 +54,21 @@ class Judged(Struct, frozen=True):
 
 
 @contextlib.contextmanager
-def settled(options: Options, report: Reporter) -> Iterator[Settled]:
+def settled(options: Options, report: Reporter, ahead: Ahead | None = None) -> Iterator[Settled]:
     """What the options come to, nothing of it refused. A private checkout lasts as long as the block.
 
     Raises what the user got wrong: UsageError, SpecError, SourceError, StrictRefusal, ...
     """
-    with judged(options, report) as found:
+    with judged(options, report, ahead) as found:
         if found.reasons:
             raise refusal(options, found.settled.choice, found.reasons)
         yield found.settled
 
 
 @contextlib.contextmanager
-def judged(options: Options, report: Reporter) -> Iterator[Judged]:
+def judged(options: Options, report: Reporter, ahead: Ahead | None = None) -> Iterator[Judged]:
     """What the options come to, where the run would run, and everything that it would be refused for."""
-    with placed(options, report) as place:
+    with placed(options, report, ahead) as place:
         first = settle(options, place)
         if not is_judged(options, first.choice):
             yield Judged(first)
@@ -91,7 +91,7 @@ def judged(options: Options, report: Reporter) -> Iterator[Judged]:
 def _asked_about(options: Options, first: Settled, report: Reporter) -> tuple[Source, Confirmed | None]:
     """The source as its repository believes it to be, and what its remotes say, None when it does not matter."""
     place, root = first.place, first.choice.spec.root
-    source = place.source or inspect.inspect(root)
+    source = place.look(root)
     if not asks_remotes(options, first.choice):
         return source, None
     from projrun.confirming import confirm
@@ -116,11 +116,11 @@ def _judged(
 
 
 @contextlib.contextmanager
-def placed(options: Options, report: Reporter) -> Iterator[Place]:
+def placed(options: Options, report: Reporter, ahead: Ahead | None = None) -> Iterator[Place]:
     """The place that SOURCE comes to: an address, or a version of a directory, is a private checkout."""
     if not is_address(options.source) and options.version is None and options.subdirectory is None:
         start = Path(options.source)
-        yield Place(start, start)
+        yield Place(start, start, ahead=ahead)
         return
     from projrun.checkouts import checked_out  # the usual run does without all that fetches
 

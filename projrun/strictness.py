@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from projrun.choice import Choice, Options
+from projrun.choice import Choice
 from projrun.core.errors import DataError, EnvironmentFailure, ProjrunError, SourceError, StrictRefusal
 from projrun.core.flags import OF_SOURCE, REASONS, Flag
 from projrun.environment.model import REFUSED
+from projrun.options import Options
 from projrun.source.model import Source
 from projrun.telling import source_flags
 

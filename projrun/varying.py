@@ -7,13 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
-from msgspec.structs import replace
-
 from projrun.choice import environment_named
 from projrun.core.errors import ProjrunError, UsageError
 from projrun.core.nearest import nearest
 from projrun.core.report import Reporter
+from projrun.core.values import Struct, replace
 from projrun.environment.model import Means
 from projrun.environment.plan import interpreter_for
 from projrun.reconstructing import with_variables

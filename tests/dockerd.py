@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import docker
-from msgspec import Struct
+
+from projrun.core.values import Struct
 
 ENGINE_GROUP = 64999
 PREFIX = "projrun-engine-"
@@ -39,7 +40,7 @@ exec "$@"
 """
 
 
-class Engine(Struct, frozen=True, dict=True):
+class Engine(Struct, frozen=True):
     """A running engine: where it listens, how it stores, and the folder it lives in (none when it was given)."""
 
     host: str

@@ -20,8 +20,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from msgspec import Struct
 
+from projrun.core.values import Struct
 from tests.lfs_server import answer
 
 # What must not be skipped. Read before a test gets an environment of its own.

@@ -31,8 +31,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from msgspec import Struct
 
+from projrun.core.values import Struct
 from tests.engine import Engine
 
 SLIM = "projrun-test/slim:1"

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from msgspec import Struct
+
+from projrun.core.values import Struct
 
 # Read before a test gets an environment of its own.
 REQUIRED = "mount" in os.environ.get("PROJRUN_TEST_REQUIRE", "").split(",")

@@ -6,7 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from msgspec import Struct
+from projrun.core.values import Struct
 
 CONFIG = """\
 [user]

@@ -7,10 +7,10 @@ import os
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
 from projrun.auditing import Audit, audit
 from projrun.core.report import Silent
+from projrun.core.values import replace
 from projrun.recipe.document import recipe_document
 from projrun.source.inspect import inspect
 from projrun.source.snapshot import snapshot

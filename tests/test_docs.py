@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from projrun.cli.main import VERBS, cli
+from projrun.cli.verbs import VERBS, cli
 from projrun.core.errors import ProjrunError
 from projrun.spec.load import load
 

@@ -7,10 +7,10 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
 from projrun.core.engine.client import connect
 from projrun.core.engine.model import ImageRequest
+from projrun.core.values import replace
 from projrun.environment.model import Means
 from projrun.exporting import ExportOptions, export_lock
 from tests import images

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from projrun.choice import Options
 from projrun.core.errors import SourceError
 from projrun.core.report import Silent
 from projrun.finding import Found, find, find_head
+from projrun.options import Options
 from projrun.source.checkout import checkout
 from projrun.source.local import module_with
 from tests.git_servers import HttpServer, http_server

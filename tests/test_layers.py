@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from msgspec import Struct
 
 import projrun
+from projrun.core.values import Struct
 
 PACKAGE = Path(projrun.__file__).resolve().parent
 STAGES = ("spec", "source", "environment", "data", "execution", "recipe", "store", "verdict")

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from msgspec import Struct, field
 
 from projrun.core.errors import EnvironmentFailure, ProjrunError, UsageError
+from projrun.core.values import Struct, field
 from projrun.environment import lock, platforms
 from projrun.environment.inventory import leftovers
 from projrun.environment.model import Means

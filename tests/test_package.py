@@ -12,11 +12,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from msgspec import Struct
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from uv import find_uv_bin
 
+from projrun.core.values import Struct
 from projrun.environment.lock import parse, problems
 
 # Under its other name, tomli, before Python 3.11.

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from projrun.cli.options import json_option
-from projrun.cli.render import styled
+from projrun.cli.terminal import styled
 
 
 @click.command()

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from projrun.cli.render import label, local_time, number, printable, styled
+from projrun.cli.render import label, local_time, number, printable
+from projrun.cli.terminal import styled
 from projrun.core.amounts import duration, size
 from projrun.recipe.comparison import UNKNOWN
 
@@ -278,7 +279,7 @@ _NOTES: dict[str, Callable[[Change], str]] = {
     "inputs": _input_note,
     "outputs": _output_note,
 }
-_PATCH_STYLES = (
+_PATCH_STYLES: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
     (("diff ", "index ", "--- ", "+++ ", "new file", "deleted file", "old mode", "new mode"), {"bold": True}),
     (("similarity ", "rename ", "copy ", "Binary "), {"bold": True}),
     (("@@",), {"fg": "cyan"}),

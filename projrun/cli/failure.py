@@ -6,9 +6,8 @@ import contextlib
 from collections.abc import Iterable
 from typing import Any
 
-import click
-
-from projrun.cli.render import print_document, printable, styled
+from projrun.cli.render import print_document, printable
+from projrun.cli.terminal import echo, styled
 from projrun.core.errors import Problem, ProjrunError, SpecError, StrictRefusal
 from projrun.core.flags import Flag
 from projrun.core.values import as_dict
@@ -21,7 +20,7 @@ def fail(error: ProjrunError, *, as_json: bool) -> int:
             print_document({"error": error_document(error)})
     with contextlib.suppress(OSError):
         for line in error_lines(error):
-            click.echo(line, err=True)
+            echo(line, err=True)
     return error.exit_code
 
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
-from msgspec.structs import asdict
 
-from projrun.cli.render import label, local_time, printable, styled
+from projrun.cli.render import label, local_time, printable
+from projrun.cli.terminal import styled
 from projrun.core.amounts import size
-from projrun.core.values import as_dict
+from projrun.core.values import as_dict, asdict
 
 if TYPE_CHECKING:
     from projrun.auditing import Audit

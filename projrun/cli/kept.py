@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from projrun.cli.render import label, print_document, printable, styled
+from projrun.cli.render import label, print_document, printable
+from projrun.cli.terminal import styled
 from projrun.core.amounts import size
 from projrun.core.values import as_dict
 

@@ -36,7 +36,7 @@ def logs(run: str, follow: bool, times: bool, streams: tuple[str, ...], raw: boo
     visible.
     """
     from projrun.api import Store
-    from projrun.spec.load import project_around
+    from projrun.spec.place import project_around
 
     found = Store(store).run(run, project=project_around(Path()))
     wanted = found.log(*streams).pieces(follow=follow)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from projrun.cli.failure import error_document
-from projrun.cli.render import Column, print_document, printable, styled, table
+from projrun.cli.render import Column, print_document, printable, table
+from projrun.cli.terminal import styled
 from projrun.cli.verdict import colour_of
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 def reproduce_in_each(asked: Asked, text: str, screen: Screen, *, as_json: bool) -> int:
     """Does a recorded run again in each environment of ``text``, prints the verdicts and gives the exit code."""
-    from projrun.choice import means_with
+    from projrun.options import means_with
     from projrun.varying import names_in, reproduce_matrix
 
     means = means_with(asked.cache, offline=asked.offline, allow_download=asked.allow_download)

@@ -62,7 +62,7 @@ def metrics(  # noqa: PLR0913, PLR0917 - one parameter for each option of the co
     only these metrics. --series prints every value that was reported.
     """
     from projrun.core.paths import store_directory
-    from projrun.spec.load import project_around
+    from projrun.spec.place import project_around
     from projrun.store import metrics as stored
     from projrun.store.store import Store
 

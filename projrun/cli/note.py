@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from projrun.cli.options import all_option, clean, json_option, store_option, where_option
+from projrun.cli.options import all_option, json_option, store_option, where_option
 from projrun.cli.relabelling import print_labels, relabelled, stores_runs
+from projrun.cli.words import clean
 from projrun.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def note(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comma
     text = _text(texts[0]) if texts else None
 
     def change(labels: Labels) -> Labels:
-        from msgspec.structs import replace
+        from projrun.core.values import replace
 
         before = f"{labels.note}\n" if append and labels.note else ""
         return replace(labels, note=before + text if text is not None else None)

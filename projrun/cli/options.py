@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from projrun.cli.words import refuse_downloads_offline
 from projrun.core.errors import UsageError
 from projrun.store.failures import check_kept
 
@@ -91,47 +92,11 @@ allow_download_option: Callable[[Any], Any] = click.option(
 
 def means(*, offline: bool, allow_download: bool = False) -> Means:
     """What these two options let an environment be had with. Raises UsageError when they are at odds."""
-    from projrun.choice import means_with
     from projrun.core.paths import cache_directory
+    from projrun.options import means_with
 
     refuse_downloads_offline(offline=offline, allow_download=allow_download)
     return means_with(cache_directory(), offline=offline, allow_download=allow_download)
-
-
-def refuse_downloads_offline(*, offline: bool, allow_download: bool) -> None:
-    """Raises UsageError when both are asked for."""
-    if offline and allow_download:
-        raise UsageError("--allow-download does not go with --offline", hint="leave one of them out")
-
-
-def pairs(texts: tuple[str, ...], option: str) -> dict[str, str]:
-    """``K=V`` texts as a mapping; of ``K`` alone to nothing. Raises UsageError for no key, or twice one."""
-    found: dict[str, str] = {}
-    for text in texts:
-        key, _, value = text.partition("=")
-        if not key.strip():
-            raise UsageError(f"{option} {text}: a tag has a key", hint=f"{option} paper=draft, or {option} draft")
-        if key in found:
-            raise UsageError(
-                f"{option} {key} is given twice",
-                why=f"once as {found[key]!r}, once as {value!r}",
-                hint=f"keep one {option} {key}=...",
-            )
-        found[key] = clean(value, option)
-    return {clean(key, option): value for key, value in found.items()}
-
-
-def clean(text: str, option: str) -> str:
-    """``text`` itself. Raises UsageError when it is not valid Unicode, which no record could keep."""
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise UsageError(
-            f"{option}: the text is not valid UTF-8",
-            why=f"byte {error.start + 1} on",
-            hint="type it in a terminal whose locale is UTF-8",
-        ) from None
-    return text
 
 
 class Age(click.ParamType[float]):

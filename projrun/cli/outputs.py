@@ -49,7 +49,7 @@ def outputs(run: str, paths: tuple[str, ...], directory: Path | None, as_json: b
     """
     from projrun.api import Store
     from projrun.returning import get_outputs
-    from projrun.spec.load import project_around
+    from projrun.spec.place import project_around
 
     if directory is not None and not paths:
         hint = f"projrun restore {run} {directory} --outputs writes all of them"

@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from projrun.choice import Options
 from projrun.cli.render import label, print_document, printable, value_text
 from projrun.cli.screen import Screen
 from projrun.concealing import secrets_of, values
 from projrun.core.values import as_dict
+from projrun.options import Options
 from projrun.planning import Plan, planned
 from projrun.recipe.redaction import Redactor, redacted
 from projrun.spec.parameters import to_document

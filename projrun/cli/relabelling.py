@@ -25,7 +25,7 @@ def stores_runs(
     """The store, and the runs that are meant. A word names several by commas. Raises UsageError and StoreError."""
     from projrun.core.paths import store_directory
     from projrun.picking import listed, picked
-    from projrun.spec.load import project_around
+    from projrun.spec.place import project_around
     from projrun.store.store import Store
 
     opened = Store(store_directory(store))

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from projrun.cli.options import clean, json_option, store_option
+from projrun.cli.options import json_option, store_option
 from projrun.cli.relabelling import print_labels, relabelled, stores_runs
+from projrun.cli.words import clean
 from projrun.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def rename(run: str, name: str | None, clear: bool, as_json: bool, store: Path |
     wanted = clean(name, "the name") if name is not None else None
 
     def change(labels: Labels) -> Labels:
-        from msgspec.structs import replace
+        from projrun.core.values import replace
 
         return replace(labels, name=wanted)
 

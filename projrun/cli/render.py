@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import io
 import json
 import os
-import shutil
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import click
-from msgspec import Struct
-
+from projrun.cli.terminal import echo, styled
 from projrun.core.errors import ProjrunError
 from projrun.core.files import encode_json
+from projrun.core.values import Struct
 
 _GAP = "  "
 _LEAST = 12  # characters of an elastic column that are still worth showing
@@ -28,11 +25,6 @@ def printable(text: str) -> str:
     return "".join(char if char.isprintable() else _escape(char) for char in text)
 
 
-def styled(text: str, **style: Any) -> str:
-    """``text`` in a style, unless NO_COLOR is set. click itself drops it where there is no terminal."""
-    return text if os.environ.get("NO_COLOR") else click.style(text, **style)
-
-
 def _escape(char: str) -> str:
     code = ord(char)
     if 0xDC80 <= code <= 0xDCFF:  # a byte of a file name that is not UTF-8
@@ -42,6 +34,8 @@ def _escape(char: str) -> str:
 
 def local_time(text: str) -> str:
     """A recorded time (ISO 8601, UTC) in the local zone: ``2026-03-01 14:05:09``; as it is when it is none."""
+    import datetime as dt
+
     try:
         moment = dt.datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=dt.timezone.utc)
     except ValueError:
@@ -88,10 +82,12 @@ class Column(Struct, frozen=True):
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> tuple[str, ...]:
     """Prints a table: fitted to a terminal, with nothing cut elsewhere. Gives the titles it had no room for."""
+    import shutil  # slow to import, and a run prints no table
+
     limit = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     lines, left_out = table_lines(columns, rows, limit)
     for line in lines:
-        click.echo(line)
+        echo(line)
     return left_out
 
 

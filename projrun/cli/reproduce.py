@@ -8,13 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from projrun.cli.options import (
-    json_option,
-    new_store_option,
-    refuse_downloads_offline,
-    single,
-)
+from projrun.cli.options import json_option, new_store_option, single
 from projrun.cli.render import label, print_document, printable
+from projrun.cli.words import refuse_downloads_offline
 from projrun.core.errors import UsageError
 
 if TYPE_CHECKING:

@@ -50,7 +50,7 @@ def rm(  # noqa: PLR0913, PLR0917 - one parameter for each option of the command
     from projrun.core.paths import store_directory
     from projrun.discarding import discard, foreseen
     from projrun.picking import listed, picked
-    from projrun.spec.load import project_around
+    from projrun.spec.place import project_around
     from projrun.store.store import Store
 
     if words and where is not None:

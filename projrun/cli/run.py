@@ -1,35 +1,23 @@
-"""``projrun run``."""
+"""``projrun run``, as click reads it; what is plainly typed is read by :mod:`projrun.cli.plain`."""
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
-from projrun.cli.failure import fail
 from projrun.cli.options import (
     Seed,
     Size,
     allow_download_option,
     builder_option,
-    clean,
     json_option,
     new_store_option,
-    pairs,
-    refuse_downloads_offline,
     single,
 )
-from projrun.cli.render import print_document
-from projrun.core.errors import ProjrunError, UsageError
+from projrun.cli.running import Wish, start
 from projrun.core.flags import REASONS
-
-if TYPE_CHECKING:
-    from projrun.choice import Options
-    from projrun.cli.screen import Screen
-    from projrun.runner import Result
 
 
 @click.command()
@@ -118,35 +106,7 @@ if TYPE_CHECKING:
 @json_option
 @click.option("-q", "--quiet", is_flag=True, help="Only the program's own output, and errors.")
 @click.pass_context
-def run(  # noqa: PLR0913, PLR0917 - one parameter for each option of the command line
-    ctx: click.Context,
-    source: str,
-    entry_point: str | None,
-    environment: str | None,
-    version: str | None,
-    subdirectory: str | None,
-    given: tuple[str, ...],
-    params_file: Path | None,
-    seed: int | None,
-    name: str | None,
-    tags: tuple[str, ...],
-    note: str | None,
-    store: Path | None,
-    snapshot_limit: int,
-    keep_outputs: int,
-    strict: bool,
-    allow_unpushed: bool,
-    dirty: str,
-    refused: tuple[str, ...],
-    builder: str | None,
-    allow_download: bool,
-    offline: bool,
-    bring_outputs: bool,
-    twice: bool,
-    dry_run: bool,
-    as_json: bool,
-    quiet: bool,
-) -> None:
+def run(ctx: click.Context, /, **typed: Any) -> None:
     """Run an entry point of a project in its own environment and record the recipe.
 
     SOURCE is a directory of the project (default: the project around this directory), or the address of a
@@ -161,72 +121,4 @@ def run(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comman
     projrun run git@host:org/repo.git -v 4f0c2a9
     projrun run --dry-run
     """
-    refuse_downloads_offline(offline=offline, allow_download=allow_download)
-    from projrun.choice import Options
-    from projrun.core.paths import cache_directory, store_directory
-
-    options = Options(
-        source=source,
-        entry_point=entry_point,
-        environment=environment,
-        given=given,
-        params_file=params_file,
-        seed=seed,
-        name=clean(name, "--name") if name is not None else None,
-        tags=pairs(tags, "--tag"),
-        note=clean(note, "--note") if note is not None else None,
-        store=store_directory(store),
-        cache=cache_directory(),
-        snapshot_limit=snapshot_limit,
-        keep_outputs=keep_outputs,
-        terminals=() if as_json else _terminals(),
-        version=version,
-        subdirectory=subdirectory,
-        offline=offline,
-        builder=builder,
-        allow_download=allow_download,
-        strict=strict,
-        allow_unpushed=allow_unpushed,
-        refused=frozenset((*refused, *(("dirty",) if dirty == "refuse" else ()))),
-        bring_outputs=bring_outputs,
-    )
-    if dry_run and twice:
-        raise UsageError("--twice does not go with --dry-run", hint="leave one of them out")
-    if dry_run:
-        from projrun.cli.plan import show_plan
-
-        show_plan(options, as_json=as_json)
-    else:
-        ctx.exit(_run(options, as_json=as_json, quiet=quiet, twice=twice))
-
-
-def _run(options: Options, *, as_json: bool, quiet: bool, twice: bool) -> int:
-    from projrun import runner
-    from projrun.cli.screen import Screen
-
-    screen = Screen(quiet=quiet or (as_json and not sys.stderr.isatty()), data_on_stdout=as_json)
-    result = runner.run(options, screen)
-    if twice:
-        from projrun.cli.twice import do_again
-
-        return do_again(options, result, as_json=as_json, quiet=quiet)
-    _tell(result, screen, as_json=as_json, quiet=quiet)
-    return result.exit_code
-
-
-def _tell(result: Result, screen: Screen, *, as_json: bool, quiet: bool) -> None:
-    if as_json:
-        try:
-            print_document(result.document())
-        except ProjrunError as error:
-            fail(error, as_json=False)  # the run itself is over, and its exit code stands
-    elif not quiet:
-        from projrun.cli.summary import summarise
-
-        summarise(result, screen)
-    elif result.outcome["status"] not in ("finished", "failed") or result.exit_code == ProjrunError.exit_code:
-        screen.line(result.outcome["status"], result.outcome["reason"])  # else the exit code would say it alone
-
-
-def _terminals() -> tuple[str, ...]:
-    return tuple(name for name, fd in (("stdout", 1), ("stderr", 2)) if os.isatty(fd))
+    ctx.exit(start(Wish(**typed)))

@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from msgspec import Struct
 
 from projrun.cli.options import json_option, single, store_option
 from projrun.cli.render import print_bytes, printable
 from projrun.cli.screen import Screen
 from projrun.core.errors import UsageError
 from projrun.core.files import write_atomic
-from projrun.core.values import as_dict
+from projrun.core.values import Struct, as_dict
 
 if TYPE_CHECKING:
     from projrun.api_runs import Runs
@@ -106,7 +105,7 @@ def runs(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comma
     projrun runs --limit 0 --format csv -o runs.csv
     """
     from projrun.api import Store
-    from projrun.spec.load import project_around
+    from projrun.spec.place import project_around
 
     root = None if all_projects else project_around(Path())
     wish = _Wish(columns, group_by, aggregates, _format(format_, as_json=as_json), place, root is None)

@@ -8,9 +8,8 @@ import re
 import select
 import sys
 
-import click
-
 from projrun.cli.render import label, printable
+from projrun.cli.terminal import echo
 from projrun.core.report import BUILD, FETCH, STDOUT
 
 # A state of a progress bar that the next one is drawn over. A file would keep them all.
@@ -44,7 +43,7 @@ class Screen:
     def line(self, name: str, text: str) -> None:
         """Prints a line in the layout of a phase, quiet or not."""
         with contextlib.suppress(OSError):
-            click.echo(f"{label(name)} {printable(text)}", err=True)
+            echo(f"{label(name)} {printable(text)}", err=True)
 
     def write(self, stream: str, data: bytes) -> None:
         """Shows output. A screen that has gone (a closed pipe) stops being written to; the run goes on."""

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from msgspec.structs import asdict
 
 from projrun.cli.options import json_option, store_option
 from projrun.cli.render import label, local_time, number, print_document, printable, status, value_text
 from projrun.cli.summary import flag_line
 from projrun.cli.verdict import verdict_lines
 from projrun.core.amounts import duration, size
+from projrun.core.values import asdict
 from projrun.spec.model import DEFAULT_ENVIRONMENT
 from projrun.store.labels import labels_of
 from projrun.store.run import LABELS, VERDICT, read_verdict
@@ -38,7 +38,7 @@ def show(run: str, as_json: bool, store: Path | None) -> None:
     --json: its documents, start, recipe, outcome, verdict and labels, in the format of schemas/recipe.v1.json.
     """
     from projrun.api import Store
-    from projrun.spec.load import project_around
+    from projrun.spec.place import project_around
 
     record = Store(store).run(run, project=project_around(Path())).record
     if as_json:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from projrun.cli.options import all_option, clean, json_option, store_option, where_option
+from projrun.cli.options import all_option, json_option, store_option, where_option
 from projrun.cli.relabelling import print_labels, relabelled, stores_runs
 from projrun.cli.render import printable
+from projrun.cli.words import clean
 from projrun.core.errors import UsageError
 from projrun.core.nearest import did_you_mean
 
@@ -59,7 +60,7 @@ def tag(
     seen: set[str] = set()
 
     def change(labels: Labels) -> Labels:
-        from msgspec.structs import replace
+        from projrun.core.values import replace
 
         gone.update(unwanted & labels.tags.keys())
         seen.update(labels.tags)

@@ -10,7 +10,7 @@ from projrun.cli.summary import summarise
 from projrun.cli.verdict import verdict_lines
 
 if TYPE_CHECKING:
-    from projrun.choice import Options
+    from projrun.options import Options
     from projrun.runner import Result
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from projrun.cli.render import styled
+from projrun.cli.terminal import styled
 
 _SHOWN = 8  # findings of one layer
 _STATES = {

@@ -7,9 +7,8 @@ import sys
 from collections.abc import Sequence
 from typing import ClassVar
 
-from msgspec import Struct
-
 from projrun.core.flags import Flag
+from projrun.core.values import Struct
 
 
 class Problem(Struct, frozen=True):

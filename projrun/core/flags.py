@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from projrun.core.values import Struct
 
 OF_SOURCE = ("no-repository", "no-commit", "unpushed", "dirty")
 # Of the flags of an environment: that packages may be built from source is nothing the project can always mend.

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from msgspec import Struct, field
-
 from projrun.core.errors import UsageError
+from projrun.core.values import Struct, field
 
 LONGEST_NAME = 1000  # characters; of a tag's key too
 LONGEST_VALUE = 10_000

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from msgspec.structs import replace
-
 from projrun.core.errors import DataError
 from projrun.core.report import Reporter
+from projrun.core.values import replace
 from projrun.data.fingerprint import inputs
 from projrun.data.model import Fingerprint
 from projrun.spec.model import DataEntry

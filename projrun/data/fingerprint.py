@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from shlex import quote
 
-from msgspec.structs import replace
-
 from projrun.core.errors import DataError
 from projrun.core.flags import Flag
 from projrun.core.nearest import nearest
@@ -20,6 +18,7 @@ from projrun.core.paths import escape_reason
 from projrun.core.patterns import is_pattern, matching
 from projrun.core.remembered import Remembered
 from projrun.core.report import Reporter
+from projrun.core.values import replace
 from projrun.data.model import ChangedInput, Fingerprint
 from projrun.data.reading import Digest, Reading, Uncovered, Unstable, kind_of
 from projrun.data.tree import changed_at, digest_directory, digest_files, mark_of_files, stat_mark, written_since

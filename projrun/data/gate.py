@@ -10,8 +10,6 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from msgspec.structs import replace
-
 from projrun import __version__
 from projrun.core.cache import keep, recall
 from projrun.core.errors import DataError, system_reason
@@ -19,6 +17,7 @@ from projrun.core.files import read_regular
 from projrun.core.json_schema import BadSchema, Validator
 from projrun.core.paths import escape_reason
 from projrun.core.report import FETCH, Reporter
+from projrun.core.values import replace
 from projrun.data.model import Fingerprint, SchemaFile
 from projrun.data.records import SUFFIXES, is_known, records
 from projrun.spec.model import DataEntry

@@ -7,13 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any, BinaryIO, Protocol
 
-from msgspec import Struct, field
-
 from projrun.core.flags import Flag
 from projrun.core.metrics import yaml_values
 from projrun.core.metrics.lines import Point
 from projrun.core.metrics.numbers import TWICE, Value, as_value, leaves, loads, unfit_name
 from projrun.core.paths import escape_reason
+from projrun.core.values import Struct, field
 from projrun.data import metrics_tables
 from projrun.data.metrics_tables import Fault
 from projrun.data.model import Metric

@@ -12,10 +12,9 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import BinaryIO
 
-from msgspec import Struct
-
 from projrun.core.metrics.lines import Point, Step, Unfit, blocks, points_of, whole_step
 from projrun.core.metrics.numbers import unfit_name, written
+from projrun.core.values import Struct
 
 DELIMITERS: Mapping[str, str] = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 LINES = (".jsonl", ".ndjson")

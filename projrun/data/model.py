@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from projrun.core.values import Struct
 
 
 class SchemaFile(Struct, frozen=True):

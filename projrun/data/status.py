@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from msgspec import Struct
-
 from projrun.core.errors import DataError
 from projrun.core.report import Reporter
+from projrun.core.values import Struct
 from projrun.data.fingerprint import fingerprint, reading_with
 from projrun.data.model import Fingerprint
 from projrun.data.tree import changed_at

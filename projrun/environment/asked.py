@@ -11,8 +11,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from msgspec import Struct
-
+from projrun.core.values import Struct
 from projrun.environment import lock
 from projrun.environment.requirements import RequirementLine
 

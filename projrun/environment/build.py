@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from msgspec.structs import replace
-
 from projrun.core.errors import EnvironmentFailure
 from projrun.core.flags import Flag
 from projrun.core.report import Reporter
+from projrun.core.values import replace
 from projrun.environment import built, system
 from projrun.environment.model import Environment, EnvironmentPlan, Means
 from projrun.environment.turns import turn

@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from msgspec import Struct, field
-
+from projrun.core.values import Struct
 from projrun.environment import lock
 from projrun.environment.asked import Asked
 from projrun.environment.lock import LockLine
@@ -37,12 +36,13 @@ class BuildRequest(Struct, frozen=True):
 class Made(Struct, frozen=True):
     """An environment that a builder made in ``directory``.
 
-    ``archives``: normalised distribution name to the SHA-256 (hex) of the archive it was installed from; "" or
-    nothing where that is not known.
+    ``archives`` gives, for normalised distribution names, the SHA-256 (hex) of the archive each was installed
+    from; "" or nothing where that is not known. It may call the tool again, in any thread, while the folder is
+    there.
     """
 
     directory: Path
-    archives: Mapping[str, str] = field(default_factory=dict)
+    archives: Callable[[], Mapping[str, str]] = dict
 
 
 class ResolutionRequest(Struct, frozen=True):

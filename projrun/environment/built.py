@@ -9,12 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from msgspec import Struct
-
 from projrun.core.errors import EnvironmentFailure
 from projrun.core.files import read_json, write_json
 from projrun.core.flags import Flag
-from projrun.core.values import as_dict
+from projrun.core.values import Struct, as_dict
 from projrun.environment import damage
 from projrun.environment.model import Distribution, Means
 from projrun.environment.probe import identity_of

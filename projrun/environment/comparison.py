@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from msgspec import Struct
-
 from projrun.core.errors import EnvironmentFailure
+from projrun.core.values import Struct
 from projrun.environment import locked
 from projrun.environment.lock import LockLine
 

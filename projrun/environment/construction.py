@@ -7,19 +7,18 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-
-from msgspec import Struct
-from msgspec.structs import replace
 
 from projrun.core import process
 from projrun.core.errors import EnvironmentFailure
 from projrun.core.flags import Flag
 from projrun.core.report import BUILD, Reporter
+from projrun.core.values import Struct, replace
 from projrun.environment import built, contents, damage, installed, lock, locked, manifest, records, uses
 from projrun.environment.builder import BuildRequest, Made
 from projrun.environment.builders import builder_named
+from projrun.environment.manifest import Entry
 from projrun.environment.model import EnvironmentPlan, Means
 from projrun.environment.turns import aside, left_behind
 
@@ -37,11 +36,24 @@ _SHOWN = 10  # files named in an error
 
 
 class Checked(Struct, frozen=True):
-    """An environment that was made and checked, in ``directory``, with all of its marker but the list of files."""
+    """An environment that was made and checked, in ``directory``, with all of its marker but the list of files.
+
+    ``entries`` are those files.
+    """
 
     directory: Path
     marker: built.Built
     site_packages: str
+    entries: tuple[Entry, ...]
+
+
+class _Seen(Struct, frozen=True):
+    """What there is in an environment that was made."""
+
+    version: str
+    archives: Mapping[str, str]
+    metadata: tuple[installed.Metadata, ...]
+    entries: tuple[Entry, ...]
 
 
 def construct(plan: EnvironmentPlan, directory: Path, means: Means, report: Reporter) -> None:
@@ -89,7 +101,7 @@ def made_aside(
             made = builder.create(request, lambda data: report.write(BUILD, data))
         report.phase("environment", f"checking {plan.key[:12]}")
         (made.directory / built.LOCK).write_bytes((plan.lock_text or "").encode())  # its line ends are hashed too
-        yield _checked(plan, made, lines, version)
+        yield _checked(plan, made, lines, version, fresh=fresh)
 
 
 @contextlib.contextmanager
@@ -107,11 +119,9 @@ def _machine_blamed(environments: Path) -> Iterator[None]:
 
 def _listed(made: Checked) -> str:
     """Writes the list of the files and gives its digest. Raises EnvironmentFailure when RECORD says otherwise."""
-    directory = made.directory
-    paths = sorted(manifest.scan(directory))
-    odd = [path for path in paths if "\n" in path]
-    entries = contents.entries_of(directory, paths)
+    directory, entries = made.directory, made.entries
     by_path = {entry.path: entry for entry in entries}
+    odd = [path for path in by_path if "\n" in path]
     faults = [
         f"{fault.distribution}: {damage.shown(fault.path)} {fault.text}"
         for fault in records.faults(directory, made.site_packages, by_path)
@@ -128,22 +138,24 @@ def _listed(made: Checked) -> str:
     return manifest.write(directory, entries)
 
 
-def _checked(plan: EnvironmentPlan, made: Made, lines: tuple[lock.LockLine, ...], version: str) -> Checked:
+def _checked(
+    plan: EnvironmentPlan, made: Made, lines: tuple[lock.LockLine, ...], version: str, *, fresh: bool
+) -> Checked:
     """The marker of what was made. Raises EnvironmentFailure when it is not what the lock and the plan say."""
     interpreter = plan.interpreter
     site_packages = installed.site_packages(made.directory, interpreter.version)
     folder = site_packages.relative_to(made.directory).as_posix()
     _refuse_replaced(made.directory, folder, interpreter.path)
-    says = _version_of(made.directory / "bin" / "python")
+    seen = _looked_at(made, site_packages, broken=fresh)
+    says, there = seen.version, seen.metadata
     if says != interpreter.version:
         raise EnvironmentFailure(
             f"the environment's python is not {interpreter.version}",
             why=f"Asked for its version it says: {says}",
             hint=f"{interpreter.path} -m venv DIR; when that is wrong too, install Python again",
         )
-    there = installed.metadata([site_packages])
     found = installed.distributions(there)
-    distributions = tuple(replace(one, archive=made.archives.get(one.name, "")) for one in found)
+    distributions = tuple(replace(one, archive=seen.archives.get(one.name, "")) for one in found)
     applying = [line for line in lines if line.applies(interpreter.markers)]
     differences = installed.differences(distributions, applying)
     if differences:
@@ -169,7 +181,20 @@ def _checked(plan: EnvironmentPlan, made: Made, lines: tuple[lock.LockLine, ...]
             for text in installed.unmet(there, interpreter.markers)
         ),
     )
-    return Checked(made.directory, marker, folder)
+    return Checked(made.directory, marker, folder, seen.entries)
+
+
+def _looked_at(made: Made, site_packages: Path, *, broken: bool) -> _Seen:
+    """All that is to be known of what was made, at the same time: the tools take longer than we do."""
+    from concurrent.futures import ThreadPoolExecutor  # slow to import
+
+    with ThreadPoolExecutor(max_workers=3) as beside:
+        version = beside.submit(_version_of, made.directory / "bin" / "python")
+        archives = beside.submit(made.archives)
+        paths = sorted(manifest.scan(made.directory))
+        entries = beside.submit(contents.entries_of, made.directory, paths, broken=broken)
+        metadata = installed.metadata([site_packages])
+    return _Seen(version.result(), archives.result(), metadata, entries.result())
 
 
 def _refuse_replaced(directory: Path, folder: str, interpreter: Path) -> None:

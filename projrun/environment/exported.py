@@ -6,9 +6,8 @@ import posixpath
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from msgspec import Struct
-
 from projrun.core.errors import EnvironmentFailure
+from projrun.core.values import Struct
 from projrun.environment import lock, platforms
 from projrun.environment.lock import LockLine, normalised
 from projrun.environment.model import Interpreter

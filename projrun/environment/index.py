@@ -11,10 +11,8 @@ import os
 import re
 from collections.abc import Iterable
 
-from msgspec import Struct
-from msgspec.structs import replace
-
 from projrun.core.userinfo import USERINFO
+from projrun.core.values import Struct, replace
 
 MASK = "***"
 

@@ -7,10 +7,9 @@ import importlib.metadata
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from msgspec import Struct
-
 from projrun.core.errors import EnvironmentFailure
 from projrun.core.hashing import sha256_bytes, sha256_value
+from projrun.core.values import Struct
 from projrun.environment.lock import LockLine, as_requirement, normalised
 from projrun.environment.model import Distribution
 

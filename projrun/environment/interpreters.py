@@ -9,9 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
-
 from projrun.core.errors import EnvironmentFailure
+from projrun.core.values import Struct
 from projrun.environment import places
 from projrun.environment.model import Interpreter
 from projrun.environment.probe import Described, Descriptions
@@ -25,7 +24,7 @@ _FINAL = re.compile(r"\d+\.\d+\.\d+")
 _NEAREST = re.compile(r"(\d+\.\d+\.\d+) or nearest")
 
 
-class Wanted(Struct, frozen=True, dict=True):
+class Wanted(Struct, frozen=True):
     """Which versions will do: a series ("3.11"), one version ("3.11.7"), or a range (">=3.10,<3.14").
 
     "3.11.7 or nearest" is that version, or the one of its series that is least far away.

@@ -8,12 +8,11 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
-
 from projrun.core import locks
 from projrun.core.errors import EnvironmentFailure
 from projrun.core.removal import size_of
 from projrun.core.report import Reporter
+from projrun.core.values import Struct
 from projrun.environment import built, construction, downloading, resolution, uses
 from projrun.environment.turns import turn
 

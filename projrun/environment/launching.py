@@ -6,10 +6,9 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from msgspec import Struct, field
-
 from projrun.core.engine.model import LOCK_LABEL, RUN_LABEL
 from projrun.core.paths import is_below
+from projrun.core.values import Struct, field
 from projrun.environment import mounts, variables
 from projrun.environment.built import containers_of
 from projrun.environment.model import HOME, PROJECT, RUN, BuiltImage, Container, Environment, Mount

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct, field
-
 from projrun.core.engine.model import Image
 from projrun.core.flags import Flag
+from projrun.core.values import Struct, field
 from projrun.spec.model import DockerSpec
 
 

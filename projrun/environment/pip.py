@@ -50,7 +50,7 @@ class Pip:
         if code:
             raise not_installed(pip.diagnosis(output, request.lines), request, "uv")
         relocation.make_relocatable(directory, request.interpreter.version)
-        return Made(directory, _archives(json.loads(report.read_bytes())))
+        return Made(directory, lambda: _archives(json.loads(report.read_bytes())))
 
     def resolve(self, request: ResolutionRequest, write: Callable[[bytes], None]) -> str:
         _check_asked(request)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from msgspec.structs import asdict, replace
-
 from projrun.core.cache import keep, recall
 from projrun.core.errors import EnvironmentFailure, Problem
 from projrun.core.flags import Flag
 from projrun.core.hashing import sha256_value
 from projrun.core.report import Reporter
+from projrun.core.values import asdict, replace
 from projrun.environment import built, interpreters, key
 from projrun.environment.model import EnvironmentPlan, Interpreter, Means
 from projrun.environment.system import callers_python

@@ -75,10 +75,15 @@ def _rows(record: Path, folder: str) -> list[_Row]:
     """All lines but those of bytecode. Raises OSError, csv.Error."""
     text = record.read_text(encoding="utf-8", errors="surrogateescape")
     return [
-        _Row(posixpath.normpath(posixpath.join(folder, row[0])), row[1])
+        _Row(_below(folder, row[0]), row[1])
         for row in csv.reader(text.splitlines())
         if len(row) > 1 and CACHED not in row[0].split("/")
     ]
+
+
+def _below(folder: str, path: str) -> str:
+    plain = not (path.startswith((".", "/")) or path.endswith("/") or "//" in path or "/." in path)
+    return f"{folder}/{path}" if path and plain else posixpath.normpath(posixpath.join(folder, path))
 
 
 def _fault(directory: Path, row: _Row, entry: Entry | None) -> str | None:

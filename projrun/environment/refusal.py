@@ -6,9 +6,8 @@ import enum
 import re
 from collections.abc import Iterable, Sequence
 
-from msgspec import Struct
-
 from projrun.core.errors import EnvironmentFailure
+from projrun.core.values import Struct
 from projrun.environment.builder import BuildRequest, ResolutionRequest
 from projrun.environment.lock import LockLine, normalised
 

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from msgspec import Struct
-
 from projrun.core.cache import keep, recall
 from projrun.core.hashing import sha256_value
 from projrun.core.report import BUILD, Reporter
+from projrun.core.values import Struct
 from projrun.environment import key, lock, requirements
 from projrun.environment.asked import Asked
 from projrun.environment.model import Interpreter, Means

@@ -6,9 +6,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from msgspec import Struct
-
 from projrun.core import process
+from projrun.core.values import Struct
 from projrun.environment.index import masked
 
 _TAIL = 65536  # characters of output kept to tell what went wrong; the log has them all

@@ -71,7 +71,7 @@ class Uv:
         code, output = uv.run(*words, *wheels_only(request.source_distributions, request.lines), *places)
         if code:
             raise not_installed(_diagnosis(output, request), request, "pip")
-        return Made(directory, _archives(uv, request, directory))
+        return Made(directory, lambda: _archives(uv, request, directory))
 
     def resolve(self, request: ResolutionRequest, write: Callable[[bytes], None]) -> str:
         uv = UvProgram(request.folder, write, offline=request.offline, resolving=request)

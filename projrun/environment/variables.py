@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from msgspec import Struct
-from msgspec.structs import replace
-
 from projrun.core.errors import EnvironmentFailure
+from projrun.core.values import Struct, replace
 from projrun.environment.model import HOME, BuiltImage, Environment
 from projrun.spec.model import EnvironmentSpec
 

@@ -6,11 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
-
 from projrun.core.errors import EnvironmentFailure
 from projrun.core.hashing import sha256_bytes
 from projrun.core.report import Reporter
+from projrun.core.values import Struct
 from projrun.environment import built, bytecode, contents, installed, locked, manifest, records
 from projrun.environment.damage import shown
 from projrun.environment.key import key_of
@@ -89,7 +88,7 @@ def verify_archives(directory: Path, there: built.Built, means: Means, report: R
         if others:
             versions = f"{there.builder} {there.builder_version}, and {made.marker.builder_version} is here"
             report.phase("environment", f"built with {versions}: programs and links in bin are not compared")
-        fresh = entries_now(made.directory)
+        fresh = {entry.path: entry for entry in made.entries}
         for path in sorted(now.keys() | fresh.keys()):
             fault = _against_fresh(path, (directory, now), (made.directory, fresh))
             if fault and not (others and _in_own_manner(path, made.site_packages)):

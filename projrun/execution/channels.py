@@ -49,7 +49,8 @@ class Channels:
 
     def read(self, stream: str) -> bytes:
         """What there is, at most 256 KiB; empty when the stream has ended."""
-        return terminal.read(self._ours[stream], _READ_BYTES)
+        read = terminal.read_all if stream in self._screens else terminal.read
+        return read(self._ours[stream], _READ_BYTES)
 
     def close(self, stream: str) -> None:
         """Lets go of a stream."""

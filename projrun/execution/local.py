@@ -23,6 +23,9 @@ _PASSED_ON = (signal.SIGUSR1, signal.SIGUSR2)  # what schedulers announce a limi
 # How often to look whether descendants without our pipes have gone; nothing announces that.
 _GROUP_POLL_SECONDS = 0.02
 
+# A program that has ended by then is told of once, as one that has ended.
+_LASTING_SECONDS = 0.5
+
 # What is read of a stream that nobody may ever close: more than any pipe or terminal of ours holds.
 _LAST_BYTES = 1 << 20
 
@@ -43,15 +46,17 @@ def execute(
     write: Write,
     *,
     started: Callable[[], None] | None = None,
+    lasting: Callable[[], None] | None = None,
     graces: Graces | None = None,
     kept: Sequence[Held] = (),
 ) -> Outcome:
     """Runs one process to its end and gives what came of it; never leaves its group running.
 
     Should we be killed, a process of its own ends the group; until then the locks ``kept`` stay held.
-    ``write(stream, data)`` gets all output as it comes; ``started`` is called once the process runs. Stop
-    signals that reach us go to the process group (only in the main thread; see :class:`Graces` for what
-    follows). When ``write`` or ``started`` raises, the child is stopped and the error raised again.
+    ``write(stream, data)`` gets all output as it comes; ``started`` is called once the process runs, and
+    ``lasting`` when it has done so for half a second. Stop signals that reach us go to the process group (only in
+    the main thread; see :class:`Graces` for what follows). When one of the three raises, the child is stopped and
+    the error raised again.
     """
     ladder = Ladder(graces or Graces(), signal.SIGSTOP if request.container is None else signal.SIGTSTP)
     with Channels(request.terminals) as channels, signals.caught(_reactions(ladder, channels)) as wake:
@@ -66,7 +71,7 @@ def execute(
             ladder.attach(child.process.pid, request.timeout)
             if started is not None:
                 sink.call(started)
-            end = _watch(_Running(child.process.pid, clock), channels, ladder, sink, wake)
+            end = _watch(_Running(child.process.pid, clock), channels, ladder, sink, wake, _Later(lasting, clock))
         except BaseException:
             ladder.end_group()
             child.process.wait()
@@ -112,6 +117,26 @@ class _Sink:
             self._ladder.fail()
 
 
+class _Later:
+    """What is called when the program has run for a while, should it do so. ``clock`` is when it was started."""
+
+    def __init__(self, function: Callable[[], None] | None, clock: float) -> None:
+        self._function = function
+        self._due = clock + _LASTING_SECONDS
+
+    def pause(self, wait: float | None) -> float | None:
+        """How long to wait, in place of ``wait``: not longer than until then."""
+        if self._function is None:
+            return wait
+        left = max(0.0, self._due - time.monotonic())
+        return left if wait is None else min(wait, left)
+
+    def check(self, sink: _Sink) -> None:
+        if self._function is not None and time.monotonic() >= self._due:
+            function, self._function = self._function, None
+            sink.call(function)
+
+
 def _reactions(ladder: Ladder, channels: Channels) -> Mapping[int, Callable[[int], None]]:
     def resize(number: int) -> None:
         channels.resize()
@@ -126,7 +151,9 @@ def _reactions(ladder: Ladder, channels: Channels) -> Mapping[int, Callable[[int
     }
 
 
-def _watch(child: _Running, channels: Channels, ladder: Ladder, sink: _Sink, wake: int | None) -> Ending:
+def _watch(
+    child: _Running, channels: Channels, ladder: Ladder, sink: _Sink, wake: int | None, later: _Later
+) -> Ending:
     """Passes output on until the child has ended and let go of everything, or is given up."""
     end: Ending | None = None
     with system.ExitWatch(child.pid) as watch, selectors.DefaultSelector() as selector:
@@ -136,7 +163,7 @@ def _watch(child: _Running, channels: Channels, ladder: Ladder, sink: _Sink, wak
         if wake is not None:
             selector.register(wake, selectors.EVENT_READ)
         while not ladder.given_up:
-            for key, _ in selector.select(_pause(ladder, end, channels)):
+            for key, _ in selector.select(later.pause(_pause(ladder, end, channels))):
                 if key.fd == wake:
                     signals.forget(key.fd)
                 elif key.fd == watch.descriptor:
@@ -150,6 +177,7 @@ def _watch(child: _Running, channels: Channels, ladder: Ladder, sink: _Sink, wak
             if end is not None and not channels.open and not system.group_lives(child.pid):
                 break
             ladder.check()
+            later.check(sink)
     left = _drain(channels, sink)
     if end is None:
         usage = Usage(wall=time.monotonic() - child.started, user=0.0, system=0.0, peak_memory=0)

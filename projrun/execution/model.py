@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from msgspec import Struct, field
-
+from projrun.core.values import Struct, field
 from projrun.environment.model import Container
 
 

@@ -10,6 +10,7 @@ import termios
 
 # struct winsize of tty_ioctl(4): rows, columns, and two sizes in pixels that nobody fills.
 _WINDOW = struct.Struct("HHHH")
+_COUNT = struct.Struct("i")
 _USUAL_WINDOW = _WINDOW.pack(24, 80, 0, 0)
 
 
@@ -29,6 +30,27 @@ def open_terminal() -> tuple[int, int]:
 def copy_size(terminal: int) -> None:
     """Gives a pseudo terminal the size of our own; 80 by 24 when we have none."""
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, _own_size())
+
+
+def read_all(descriptor: int, size: int) -> bytes:
+    """Reads what our end of a terminal holds, at most about ``size`` bytes; empty at the end.
+
+    Linux gives 4 KiB at a time, and what follows a read costs more than the next one.
+    """
+    data = read(descriptor, size)
+    if not data or not _waiting(descriptor):
+        return data
+    parts, room = [data], size - len(data)
+    while room > 0 and _waiting(descriptor) and (data := read(descriptor, room)):
+        parts.append(data)
+        room -= len(data)
+    return b"".join(parts)
+
+
+def _waiting(descriptor: int) -> int:
+    """How many bytes there are to read."""
+    (count,) = _COUNT.unpack(fcntl.ioctl(descriptor, termios.FIONREAD, bytes(_COUNT.size)))
+    return int(count)
 
 
 def read(descriptor: int, size: int) -> bytes:

@@ -10,8 +10,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from msgspec import Struct
-
+from projrun.core.values import Struct
 from projrun.recipe import facts
 from projrun.recipe.facts import Documents, Facts
 

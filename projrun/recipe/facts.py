@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from msgspec import Struct
+from projrun.core.values import Struct
 
 Facts = Mapping[str, Any]
 

@@ -7,24 +7,36 @@ from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
 
-# What a kind begins with, and the least of it that is like no other text. The marks are those that the
-# issuers document for secret scanners.
-_KINDS = (
-    ("an AWS access key", (b"AKIA", b"ASIA"), rb"(?:AKIA|ASIA)[A-Z0-9]{16}"),
-    ("a GitHub token", (b"ghp_", b"gho_", b"ghs_", b"ghu_", b"ghr_"), rb"gh[posur]_[A-Za-z0-9]{36}"),
-    ("a GitHub token", (b"github_pat_",), rb"github_pat_\w{22}"),
-    ("a GitLab token", (b"glpat-",), rb"glpat-[\w-]{20}"),
-    ("a Slack token", (b"xox",), rb"xox[abeoprs]-[\w-]{10}"),
-    ("an API key", (b"sk-",), rb"sk-[\w-]{20}"),
-    ("a Google API key", (b"AIza",), rb"AIza[\w-]{35}"),
-    ("a Hugging Face token", (b"hf_",), rb"hf_[A-Za-z0-9]{30}"),
-    ("a JSON web token", (b"eyJ",), rb"eyJ[\w-]{10,200}\.eyJ[\w-]{10}"),
+# The kinds by their first two bytes. The marks are those that the issuers document for secret scanners.
+_KINDS = {
+    b"AK": "an AWS access key",
+    b"AS": "an AWS access key",
+    b"AI": "a Google API key",
+    b"gh": "a GitHub token",
+    b"gi": "a GitHub token",
+    b"gl": "a GitLab token",
+    b"xo": "a Slack token",
+    b"sk": "an API key",
+    b"hf": "a Hugging Face token",
+    b"ey": "a JSON web token",
+}
+# The least of each that is like no other text, with bytes of which it has one: looking for a byte costs nothing,
+# and most text lacks one. A pattern begins with its mark, not with what must not be before it: re then goes
+# through the data for the mark alone, ten times as fast.
+_TOKENS = (
+    (b"I", rb"A(?<![A-Za-z0-9]A)(?:[KS]IA[A-Z0-9]{16}|Iza[\w-]{35})"),
+    (
+        b"_-",
+        rb"g(?<![A-Za-z0-9]g)(?:h[posur]_[A-Za-z0-9]{36}|ithub_pat_\w{22}|lpat-[\w-]{20})",
+    ),
+    (b"-", rb"xox(?<![A-Za-z0-9]xox)[abeoprs]-[\w-]{10}"),
+    (b"-", rb"sk-(?<![A-Za-z0-9]sk-)[\w-]{20}"),
+    (b"_", rb"hf_(?<![A-Za-z0-9]hf_)[A-Za-z0-9]{30}"),
+    (b".", rb"eyJ(?<![A-Za-z0-9]eyJ)[\w-]{10,200}\.eyJ[\w-]{10}"),
 )
-_TOKENS = tuple((what, marks, rb"(?<![A-Za-z0-9])(?:%b)" % pattern) for what, marks, pattern in _KINDS)
 _FRAME = rb"-----BEGIN (?:[A-Z0-9]{1,10} ){0,3}PRIVATE KEY-----"
-_LOGIN = rb"(?<=[A-Za-z0-9]://)[^\s/?#@:'\"]{0,100}:(?!\*\*\*@|[${<%])[^\s/?#@'\"]{3,200}@"
-_SETTINGS = (b"assword=", b"asswd=", b"_token=", b"key=", b"secret=")
-_SETTING = rb"[?&](?:password|passwd|access_token|api_?key|client_secret)=(?!\*)[^&\s#'\"]{4}"
+_LOGIN = rb"://(?<=[A-Za-z0-9]://)[^\s/?#@:'\"]{0,100}:(?!\*\*\*@|[${<%])[^\s/?#@'\"]{3,200}@"
+_SETTING = rb"(?:password|passwd|access_token|api_?key|client_secret)=(?!\*)[^&\s#'\"]{4}"
 
 # Every token has a run of so many letters, digits, - and _, and most chunks of a log have none: one pass over
 # the bytes tells, where looking for each mark takes ten.
@@ -52,22 +64,19 @@ def _matches(what: str, pattern: bytes, data: bytes) -> Iterator[Like]:
 
 def likenesses(data: bytes) -> Iterator[Like]:
     """What in ``data`` looks like a secret, each once."""
-    if _RUN in data.translate(_RUNS):
-        github = b"gh" in data  # in place of six marks
-        for what, marks, pattern in _TOKENS:
-            if (github or marks[0][:2] != b"gh") and any(mark in data for mark in marks):
-                yield from (Like(what, match.end()) for match in _compiled(pattern).finditer(data))
-    if b"PRIVATE KEY-----" in data:
-        yield from (Like("a private key", match.end()) for match in _compiled(_FRAME).finditer(data))
-    if b"://" in data:
-        if b"@" in data:
-            yield from (
-                Like("the password of an address", match.end()) for match in _compiled(_LOGIN).finditer(data)
-            )
-        if any(mark in data for mark in _SETTINGS):
-            yield from (
-                Like("a password in an address", match.end()) for match in _compiled(_SETTING).finditer(data)
-            )
+    patterns = [pattern for bytes_, pattern in _TOKENS if any(byte in data for byte in bytes_)]
+    if patterns and _RUN in data.translate(_RUNS):
+        for pattern in patterns:
+            for match in _compiled(pattern).finditer(data):
+                yield Like(_KINDS[match[0][:2]], match.end())
+    if b"PRIVATE KEY" in data:
+        yield from _matches("a private key", _FRAME, data)
+    if b"@" in data:
+        yield from _matches("the password of an address", _LOGIN, data)
+    marks = [mark for mark in (b"?", b"&") if mark in data] if b"=" in data else []
+    if marks and b"://" in data:
+        for mark in marks:
+            yield from _matches("a password in an address", rb"\%b%b" % (mark, _SETTING), data)
 
 
 def likeness(text: str) -> str | None:

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct, field
-
 from projrun.core.errors import ProjrunError
 from projrun.core.flags import Flag
 from projrun.core.labels import Labels
+from projrun.core.values import Struct, field
 from projrun.data.model import ChangedInput, Fingerprint, Metric
 from projrun.environment.model import Environment
 from projrun.execution.model import Outcome, Request

@@ -31,6 +31,10 @@ _COMPUTED = frozenset(
 )
 
 
+# What no way of writing alters, and the least of it that is searched for in place of the forms that hold it.
+_PLAIN = re.compile(rb"[A-Za-z0-9._-]+")
+_CORE = 6
+
 # Below these the names are the user's own and mean nothing.
 _FREE = frozenset({"set", "inherited", "base", "value", "raw"})
 
@@ -58,8 +62,10 @@ class Redactor:
         self._secrets = [form.encode("utf-8", "surrogateescape") for form in sorted(forms)]
         self._in_text = [(form, re.compile(_chain(form))) for form in forms]
         self._in_bytes = [
-            (secret, re.compile(_chain(secret.decode("latin-1")).encode("latin-1"))) for secret in self._secrets
+            (core, [(form, re.compile(_chain(form.decode("latin-1")).encode("latin-1"))) for form in alike])
+            for core, alike in _cores(self._secrets).items()
         ]
+        self._inside = frozenset(byte for secret in self._secrets for byte in secret[:-1])
         self._held: dict[str, _Held] = {}
 
     def feed(self, stream: str, data: bytes) -> bytes:
@@ -71,7 +77,7 @@ class Redactor:
             return data
         held = self._held.get(stream, _Held())
         buffer = held.data + data
-        return self._pass_on(stream, buffer, len(buffer) - _open_end(buffer, self._secrets), held)
+        return self._pass_on(stream, buffer, len(buffer) - self._open_end(buffer), held)
 
     def flush(self, stream: str) -> bytes:
         """What was held back, at the end of a stream or where it pauses for good."""
@@ -86,8 +92,18 @@ class Redactor:
             return text
         return _masked(text, _spans(text, self._in_text), MASK)
 
+    def _open_end(self, buffer: bytes) -> int:
+        """The length of the longest end that begins a secret without completing it."""
+        if not buffer or buffer[-1] not in self._inside:  # mostly it is the end of a line
+            return 0
+        return max(_open_end_of(buffer, secret) for secret in self._secrets)
+
     def _pass_on(self, stream: str, buffer: bytes, cut: int, held: _Held) -> bytes:
-        spans = _merged([(0, held.covered), *_spans(buffer, self._in_bytes)])
+        there = [one for core, alike in self._in_bytes if core in buffer for one in alike]
+        if not (there or held.covered or held.masked):
+            self._held[stream] = _Held(buffer[cut:])
+            return buffer[:cut]
+        spans = _merged([(0, held.covered), *_spans(buffer, there)])
         now = [(start, min(end, cut)) for start, end in spans if start < cut]
         passed = _masked(buffer[:cut], now, MASK.encode())
         if held.masked and now and now[0][0] == 0:
@@ -143,9 +159,19 @@ def _masked(text: AnyStr, spans: Iterable[tuple[int, int]], mask: AnyStr) -> Any
     return text[:0].join(parts)
 
 
-def _open_end(data: bytes, secrets: Sequence[bytes]) -> int:
-    """The length of the longest end of ``data`` that begins a secret without completing it."""
-    return max((_open_end_of(data, secret) for secret in secrets), default=0)
+def _cores(forms: Sequence[bytes]) -> dict[bytes, list[bytes]]:
+    """The forms by what they have in common: what does not hold the one holds none of the others.
+
+    The disguises of a secret differ in how they write its marks, and have its letters and digits alike.
+    """
+    cores: dict[bytes, list[bytes]] = {}
+    for form in sorted(forms, key=len):
+        core = next((core for core in cores if core in form), None)
+        if core is None:
+            plain = max(_PLAIN.findall(form), key=len, default=b"")
+            core = plain if len(plain) >= _CORE else form
+        cores.setdefault(core, []).append(form)
+    return cores
 
 
 def _open_end_of(data: bytes, secret: bytes) -> int:

@@ -7,9 +7,8 @@ import posixpath
 import re
 from pathlib import Path
 
-from msgspec.structs import replace
-
 from projrun.core.errors import SourceError
+from projrun.core.values import replace
 from projrun.source import git
 from projrun.source.model import Address
 from projrun.source.remote import split_userinfo, without_credentials

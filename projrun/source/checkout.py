@@ -13,11 +13,10 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 
-from msgspec import Struct
-
 from projrun.core.errors import SourceError, system_reason
 from projrun.core.removal import remove_tree
 from projrun.core.report import Reporter
+from projrun.core.values import Struct
 from projrun.source import lfs, submodules, worktree, written
 from projrun.source.model import Address, Submodule
 from projrun.source.worktree import Entry, WorkTree

@@ -13,10 +13,9 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from msgspec import Struct
-
 from projrun.core.errors import SourceError
 from projrun.core.process import Completed
+from projrun.core.values import Struct
 from projrun.source import git
 from projrun.source.snapshot import REFS
 from projrun.source.sources_git import check_ours

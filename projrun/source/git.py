@@ -9,10 +9,10 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from projrun.core import process
 from projrun.core.errors import SourceError
@@ -46,6 +46,8 @@ _HARDENING = (
 _OWN_SCOPES = ("system", "global")
 _OBJECT = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 
+T = TypeVar("T")
+
 # What git says, in the C locale, of a directory that it then leaves out.
 _UNLISTED = "could not open directory"
 
@@ -70,14 +72,15 @@ class Repository(NamedTuple):
         """
         return run((*_options(self.disarmed), *words), self.worktree, stdin=stdin, accept=accept)
 
-    def read_all(self, *commands: Sequence[str]) -> tuple[process.Completed, ...]:
-        """As :meth:`read`, for several commands at the same time."""
-        done = _run_together([(*_options(self.disarmed), *words) for words in commands], self.worktree)
-        for completed in done:
-            if not completed.ok:
-                raise failure(completed, self.worktree)
-            _check_listed(completed, self.worktree)
-        return done
+    def read_beside(self, words: Sequence[str], meanwhile: Callable[[], T]) -> tuple[process.Completed, T]:
+        """As :meth:`read`, and what ``meanwhile`` gives, which is called while git runs."""
+        found: list[T] = []
+        line = (*_options(self.disarmed), *words)
+        (completed,) = _run_together([line], self.worktree, lambda: found.append(meanwhile()))
+        if not completed.ok:
+            raise failure(completed, self.worktree)
+        _check_listed(completed, self.worktree)
+        return completed, found[0]
 
 
 def environment() -> dict[str, str]:
@@ -196,23 +199,15 @@ def _options(settings: Sequence[str]) -> list[str]:
     return [word for setting in settings for word in ("-c", setting)]
 
 
-def _run_together(commands: Sequence[Sequence[str]], directory: Path) -> tuple[process.Completed, ...]:
+def _run_together(
+    commands: Sequence[Sequence[str]], directory: Path, meanwhile: Callable[[], None] = lambda: None
+) -> tuple[process.Completed, ...]:
     started: list[process.Popen[bytes]] = []
     try:
         for words in commands:
-            started.append(
-                process.start(
-                    command(words),
-                    cwd=directory,
-                    env=environment(),
-                    stdin=process.DEVNULL,
-                    stdout=process.PIPE,
-                    stderr=process.PIPE,
-                )
-            )
+            started.append(_started(words, directory))
+        meanwhile()
         written = [child.communicate() for child in started]
-    except OSError as error:
-        raise not_started(error, directory) from error
     finally:
         for child in started:
             with child:
@@ -221,6 +216,20 @@ def _run_together(commands: Sequence[Sequence[str]], directory: Path) -> tuple[p
     return tuple(
         process.Completed(child.returncode, *streams) for child, streams in zip(started, written, strict=True)
     )
+
+
+def _started(words: Sequence[str], directory: Path) -> process.Popen[bytes]:
+    try:
+        return process.start(
+            command(words),
+            cwd=directory,
+            env=environment(),
+            stdin=process.DEVNULL,
+            stdout=process.PIPE,
+            stderr=process.PIPE,
+        )
+    except OSError as error:
+        raise not_started(error, directory) from error
 
 
 def not_started(error: OSError, directory: Path) -> SourceError:

@@ -11,11 +11,10 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from msgspec import Struct
-
 from projrun.core.errors import SourceError
 from projrun.core.hashing import sha256_file
 from projrun.core.report import Reporter
+from projrun.core.values import Struct
 from projrun.source import address, git
 from projrun.source.model import Address
 from projrun.source.transport import contact

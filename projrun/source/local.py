@@ -6,10 +6,8 @@ import os
 import shlex
 from pathlib import Path
 
-from msgspec import Struct
-from msgspec.structs import replace
-
 from projrun.core.errors import SourceError
+from projrun.core.values import Struct, replace
 from projrun.source import fetching
 from projrun.source.git import Repository
 from projrun.source.model import Resolution

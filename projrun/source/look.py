@@ -9,13 +9,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from msgspec.structs import replace
-
+from projrun.core.values import replace
 from projrun.source.git import Repository
+from projrun.source.index_file import special_entries
 from projrun.source.listing import File, check_nested, list_files, lstat
 from projrun.source.model import Change, Seen, Submodule
 from projrun.source.remote import pushed_branch
 from projrun.source.status import INDEX, STATUS, IndexEntry, Status, parse_index, parse_status
+
+_OBJECT_BYTES = {"sha1": 20, "sha256": 32}
 
 
 class Look(NamedTuple):
@@ -29,9 +31,8 @@ class Look(NamedTuple):
 
 def look_at(repository: Repository) -> Look:
     """Looks at a work tree. Raises SourceError when git cannot tell."""
-    told, index = repository.read_all(STATUS, INDEX)
+    told, entries = repository.read_beside(STATUS, lambda: _special_entries(repository))
     status = parse_status(told.stdout)
-    entries = parse_index(index.stdout)
     changes = list(_settled(repository, status))
     known = {change.path for change in changes}
     hidden = [entry for entry in entries if entry.hidden and not entry.gitlink and entry.path not in known]
@@ -49,6 +50,12 @@ def look_at(repository: Repository) -> Look:
         if change.path not in gitlinks:
             seen += _seen_change(repository.worktree, change)
     return Look(status, tuple(changes), tuple(submodules), tuple(sorted(set(seen), key=lambda one: one.path)))
+
+
+def _special_entries(repository: Repository) -> tuple[IndexEntry, ...]:
+    size = _OBJECT_BYTES.get(repository.values.get("extensions.objectformat", ("sha1",))[-1])
+    found = special_entries(repository.worktree, size) if size else None
+    return parse_index(repository.read(*INDEX).stdout) if found is None else found
 
 
 def seen_files(files: Iterable[File], prefix: str = "") -> tuple[Seen, ...]:

@@ -8,13 +8,12 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from msgspec import Struct
-
 from projrun.core.errors import SourceError
 from projrun.core.files import write_atomic
 from projrun.core.hashing import sha256_bytes
 from projrun.core.locks import exclusive
 from projrun.core.report import Reporter
+from projrun.core.values import Struct
 from projrun.source import fetching, git
 from projrun.source.model import Address
 from projrun.source.refs import Listing

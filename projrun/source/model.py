@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from projrun.core.values import Struct
 
 if TYPE_CHECKING:
     from projrun.source.git import Repository

@@ -11,12 +11,11 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
-from msgspec import Struct
-
 from projrun.core.errors import StoreError, system_reason
 from projrun.core.locks import exclusive
 from projrun.core.removal import remove_tree, size_of
 from projrun.core.report import Reporter
+from projrun.core.values import Struct
 from projrun.source.snapshot import REFS, lock_of
 from projrun.source.sources_git import SourcesGit, WriteFailed
 

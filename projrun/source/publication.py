@@ -6,10 +6,9 @@ import contextlib
 import tempfile
 from pathlib import Path
 
-from msgspec import Struct
-
 from projrun.core.errors import SourceError
 from projrun.core.report import Reporter
+from projrun.core.values import Struct
 from projrun.source import address as addresses
 from projrun.source import fetching, git, local, remote
 from projrun.source.mirror import ASIDE, Mirror, agree, locked, make_empty, open_mirror, unwritable

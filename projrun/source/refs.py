@@ -6,9 +6,8 @@ import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 
-from msgspec import Struct
-
 from projrun.core.errors import SourceError
+from projrun.core.values import Struct
 from projrun.source.remote import without_credentials
 
 _FULL = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")

@@ -7,10 +7,9 @@ import shlex
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from msgspec import Struct
-
 from projrun.core.errors import SourceError
 from projrun.core.process import Completed
+from projrun.core.values import Struct
 from projrun.source import git
 from projrun.source.model import Address
 

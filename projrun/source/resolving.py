@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from msgspec.structs import replace
-
 from projrun.core.errors import SourceError
 from projrun.core.report import Reporter
+from projrun.core.values import replace
 from projrun.source import fetching
 from projrun.source.mirror import Mirror, agree, agrees, locked, unwritable
 from projrun.source.model import Resolution

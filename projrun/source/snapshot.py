@@ -11,12 +11,11 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from msgspec.structs import replace
-
 from projrun.core.errors import SourceError, StoreError
 from projrun.core.files import make_private, write_atomic, written_aside
 from projrun.core.hashing import sha256_bytes
 from projrun.core.locks import shared
+from projrun.core.values import replace
 from projrun.source.listing import File, list_files
 from projrun.source.model import Source
 from projrun.source.sources_git import SourcesGit, WriteFailed

@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from msgspec import Struct
-from msgspec.structs import replace
-
 from projrun.core.errors import SourceError
+from projrun.core.values import Struct, replace
 from projrun.source import address
 from projrun.source.model import Address
 from projrun.source.worktree import Entry, WorkTree, shown

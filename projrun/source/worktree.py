@@ -11,10 +11,9 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from msgspec import Struct
-
 from projrun.core import process
 from projrun.core.errors import SourceError
+from projrun.core.values import Struct
 from projrun.source import git
 from projrun.source.snapshot import REFS
 

@@ -7,9 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct, field
-
 from projrun.core.errors import Problem, SpecError
+from projrun.core.values import Struct, field
 from projrun.spec import document, findings, schema, validate
 from projrun.spec.declaration import Declared, declare
 from projrun.spec.fault import Path as Place

@@ -10,11 +10,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from msgspec import Struct
-
 from projrun.core.errors import UsageError
 from projrun.core.nearest import did_you_mean
-from projrun.spec import format_string, posix_shell
+from projrun.core.values import Struct
+from projrun.spec import posix_shell
 from projrun.spec.argument import shown, unfit
 from projrun.spec.model import BUILTIN_PLACEHOLDERS, BoundParameter, Command, Parameter
 
@@ -65,6 +64,8 @@ def parse(command: str | Sequence[str], *, shell: bool | str) -> Command:
 def placeholders(command: Command) -> tuple[str, ...]:
     """The names between braces, each once, in the order of the command."""
     if command.format:
+        from projrun.spec import format_string  # few commands are
+
         return format_string.names(command.text)
     slots = [piece.name for word in _templates(command) for piece in _pieces(word) if isinstance(piece, _Slot)]
     return tuple(dict.fromkeys(slots))
@@ -119,6 +120,8 @@ def render(command: Command, bound: Mapping[str, BoundParameter], builtins: Buil
 
 
 def _formatted(command: Command, bound: Mapping[str, BoundParameter], builtins: Builtins) -> str:
+    from projrun.spec import format_string
+
     placed, appended = {}, []
     for name, one in bound.items():
         text = " ".join(_words(one, builtins))
@@ -144,6 +147,8 @@ def parse_format(command: str | Sequence[str]) -> Command:
         raise ValueError("the command is empty")
     if reason := unfit(command):
         raise ValueError(f"the command cannot be used: {reason}")
+    from projrun.spec import format_string
+
     format_string.names(command)
     return Command((), command, True, True)
 

@@ -8,8 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from msgspec.structs import replace
-
+from projrun.core.values import replace
 from projrun.spec import command as commands
 from projrun.spec import container, parameters
 from projrun.spec.fault import Fault, Path

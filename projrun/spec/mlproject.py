@@ -10,9 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from msgspec import Struct
-
 from projrun.core.errors import Problem
+from projrun.core.values import Struct
 from projrun.core.yaml_events import Node, NotYaml, nodes
 from projrun.spec import mlproject_environment
 from projrun.spec.fault import Mark, Path

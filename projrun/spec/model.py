@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct, field
-
 from projrun.core.errors import Problem
+from projrun.core.values import Struct, field
 
 SPEC_NAME = "ProjectSpec.yaml"
 

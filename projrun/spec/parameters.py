@@ -11,11 +11,10 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, NamedTuple
 
-from msgspec.structs import replace
-
 from projrun.core.errors import SpecError, UsageError
 from projrun.core.nearest import did_you_mean
 from projrun.core.paths import escape_reason
+from projrun.core.values import replace
 from projrun.spec import secret_values
 from projrun.spec.argument import shown
 from projrun.spec.bound import file_text, from_document, to_document

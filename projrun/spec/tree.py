@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from msgspec import Struct, field
-
 from projrun.core.errors import Problem
+from projrun.core.values import Struct, field
 from projrun.spec.fault import Fault, Mark, Path
 
 DEEPEST = 100

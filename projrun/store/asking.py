@@ -7,8 +7,7 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
-from msgspec import Struct
-
+from projrun.core.values import Struct
 from projrun.store.catalog import KeptFacts
 from projrun.store.database import from_text, root_key
 from projrun.store.facts import GROUPS

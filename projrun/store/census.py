@@ -6,10 +6,9 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from msgspec import Struct
-
 from projrun.core.files import is_shared
 from projrun.core.removal import size_of
+from projrun.core.values import Struct
 from projrun.store.collecting import all_objects
 from projrun.store.index import RunQuery
 from projrun.store.log import INDEX_NAME, LOG_NAME

@@ -17,12 +17,11 @@ from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
 
-from msgspec import Struct
-
 from projrun.core.clocks import now_in
 from projrun.core.errors import StoreError
 from projrun.core.files import open_plain
 from projrun.core.removal import size_of
+from projrun.core.values import Struct
 from projrun.store.failures import writing
 from projrun.store.objects import Objects
 from projrun.store.references import Named, listed_in

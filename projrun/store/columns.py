@@ -7,11 +7,9 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct
-from msgspec.structs import replace
-
 from projrun.core.errors import UsageError
 from projrun.core.nearest import nearest
+from projrun.core.values import Struct, replace
 from projrun.store.exact import fits_double, fits_int64, parameter_value, real_number, utc
 from projrun.store.facts import GROUPS, INPUT, METRICS, PARAMS, TAG
 from projrun.store.query.model import FIELDS, Field
@@ -30,7 +28,7 @@ _ATTRIBUTES = {PARAMS: "parameters", METRICS: "metrics", TAG: "tags", INPUT: "in
 KINDS = {"started": TIME, "ended": TIME, "duration": FLOAT, "exit_code": INT, "dirty": BOOL}
 
 
-class Column(Struct, frozen=True, dict=True):
+class Column(Struct, frozen=True):
     """A column of a table. ``values`` are as the records have them, a nested one as JSON text; None is nothing.
 
     ``kind`` is ``text``, ``int`` (64 bits), ``float`` (a double, where none loses digits by that), ``bool``,

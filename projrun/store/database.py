@@ -11,10 +11,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from msgspec.structs import asdict
-
 from projrun.core.files import shared_mode
 from projrun.core.locks import exclusive
+from projrun.core.values import asdict
 from projrun.store import abilities
 from projrun.store.facts import facts_of, stored_text
 from projrun.store.query import numbers

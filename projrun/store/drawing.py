@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from projrun.core.values import Struct
 
 # A line longer than this is given before it ends.
 _LINE_BYTES = 64 * 1024

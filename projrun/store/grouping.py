@@ -6,10 +6,9 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from msgspec import Struct
-
 from projrun.core.errors import UsageError
 from projrun.core.nearest import nearest
+from projrun.core.values import Struct
 from projrun.store import facts
 from projrun.store.query import numbers
 from projrun.store.query.model import DURATION, FIELDS, NUMBER, TRUTH, Field, Key

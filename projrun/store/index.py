@@ -7,14 +7,15 @@ again. Where it cannot be kept (a store that cannot be written), the same listin
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from msgspec import Struct
-
 from projrun.core.errors import StoreError
 from projrun.core.report import Reporter, Silent
+from projrun.core.values import Struct
 from projrun.store.failures import ANOTHER_STORE, writing
 from projrun.store.ids import is_id, names_in
 from projrun.store.row import RunRow, row_of
@@ -67,18 +68,29 @@ class Index:
         self._runs = store / "runs"
         self.notices: list[str] = []
 
-    def record(self, run: Path) -> None:
-        """Notes the run of that directory as it is now. Fails in silence: the next listing finds it anyway."""
+    def record(self, run: Path, *, durable: bool = True) -> None:
+        """Notes the run of that directory as it is now. Fails in silence: the next listing finds it anyway.
+
+        ``durable`` may wait for the disk. What is not can be forgotten when the power fails, and is read again.
+        """
         import sqlite3
 
         from projrun.store.database import opened, put, transaction
+        from projrun.store.lingering import lingering
 
         try:
             row = row_of(read_run(run))
-            with opened(self._path, self.notices.append) as connection, transaction(connection):
-                put(connection, [row])
+            with contextlib.ExitStack() as last, opened(self._path, self.notices.append) as connection:
+                with transaction(connection):
+                    put(connection, [row])
+                if not durable:
+                    last.enter_context(lingering(self._path))
         except (sqlite3.Error, OSError):
             return
+
+    def is_there(self) -> bool:
+        """Whether there is an index yet."""
+        return os.path.lexists(self._path)
 
     def forget(self, run: str) -> None:
         """Has the next listing read a run again. Fails in silence: an index that cannot be written is not used."""

@@ -14,10 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, NamedTuple
 
-from msgspec import Struct, field
-
 from projrun.core.errors import StoreError
 from projrun.core.files import open_plain, share_file
+from projrun.core.values import Struct, field
 from projrun.store.drawing import DrawnLine
 
 LOG_NAME = "output.log"

@@ -16,13 +16,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from msgspec import Struct
-
 from projrun.core.errors import StoreError, UsageError
 from projrun.core.files import create, written_aside
 from projrun.core.metrics.lines import Point, Step, Unfit, blocks, open_regular, points_of
 from projrun.core.metrics.numbers import NAN, Value
 from projrun.core.nearest import did_you_mean
+from projrun.core.values import Struct
 from projrun.store import metrics_file, metrics_rejected
 from projrun.store.metrics_file import Column, Damaged, Piece, Pieces, Series, SeriesFile, Summary
 from projrun.store.metrics_ingest import MAX_NAMES, Ingest

@@ -17,11 +17,9 @@ from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO, NamedTuple
 
-from msgspec import Struct, field
-
 from projrun.core.metrics.lines import Step
 from projrun.core.metrics.numbers import Value
-from projrun.core.values import as_dict
+from projrun.core.values import Struct, as_dict, field
 
 FILE = "metrics.series"
 _MAGIC = f"projrun metrics.series 1 {sys.byteorder}\n".encode()

@@ -16,9 +16,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
-
 from projrun.core.errors import StoreError
+from projrun.core.values import Struct
 from projrun.store.ids import is_id, names_in
 from projrun.store.objects import Objects
 from projrun.store.outputs import entries

@@ -7,8 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from msgspec import Struct, field
-
+from projrun.core.values import Struct, field
 from projrun.store.labels import labels_of
 from projrun.store.run import RunRecord
 

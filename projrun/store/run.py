@@ -9,11 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
-
 from projrun.core.errors import StoreError
 from projrun.core.files import create, is_directory, read_json, write_atomic, write_json
 from projrun.core.locks import Held, is_held
+from projrun.core.values import Struct
 from projrun.store.failures import writing
 
 DOCUMENTS = ("start", "recipe", "outcome")
@@ -50,8 +49,11 @@ class RunDirectory:
         self._lock: Held | None = lock
 
     def write_start(self, document: Mapping[str, Any]) -> None:
-        """Writes start.json, once. Raises StoreError."""
-        self._write("start", document)
+        """Writes start.json, once. Raises StoreError.
+
+        Nothing waits for the disk: a run whose machine loses its power before its recipe is written did nothing.
+        """
+        self._write("start", document, durable=False)
 
     def write_recipe(self, document: Mapping[str, Any]) -> None:
         """Writes recipe.json, once: a recipe never changes. Takes the room for the outcome. Raises StoreError."""
@@ -67,7 +69,7 @@ class RunDirectory:
     def write_parameters(self, data: bytes) -> None:
         """Writes params.json, for the program to read. Raises StoreError."""
         with writing(self.path):
-            write_atomic(self.path / PARAMETERS, data, mode=0o600)
+            write_atomic(self.path / PARAMETERS, data, mode=0o600, durable=False)  # it goes with the program
 
     def drop_parameters(self) -> None:
         """Removes params.json: it holds values as they were given."""
@@ -114,7 +116,7 @@ class RunDirectory:
         with contextlib.suppress(OSError):
             (self.path / ROOM).unlink()
 
-    def _write(self, kind: str, document: Mapping[str, Any]) -> None:
+    def _write(self, kind: str, document: Mapping[str, Any], *, durable: bool = True) -> None:
         path = self.path / f"{kind}.json"
         if os.path.lexists(path):
             raise StoreError(
@@ -123,7 +125,7 @@ class RunDirectory:
                 hint="start a new run",
             )
         with writing(self.path):
-            write_json(path, document, mode=0o600)
+            write_json(path, document, mode=0o600, durable=durable)
 
 
 class RunRecord(Struct, frozen=True):

@@ -16,8 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
-from msgspec import Struct
-
+from projrun.core.values import Struct
 from projrun.verdict.distance import Apart, apart_floats, is_nan
 from projrun.verdict.tally import Incomparable, Tally
 

@@ -7,8 +7,7 @@ import math
 import re
 from decimal import Decimal
 
-from msgspec import Struct
-
+from projrun.core.values import Struct
 from projrun.spec.model import Tolerance
 
 # More than any double or any number of a file needs; nothing is raised, whatever is subtracted or divided.

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from msgspec import Struct
-
+from projrun.core.values import Struct
 from projrun.spec.model import Tolerance
 
 VERIFIED, DIFFERS, UNCHECKED = "verified", "differs", "unchecked"

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from msgspec.structs import replace
-
 from projrun.core.labels import Labels
+from projrun.core.values import replace
 from projrun.data.model import Metric
 from projrun.recipe.document import outcome_document, recipe_document, start_document
 from projrun.store.store import Store

@@ -18,9 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from msgspec.structs import replace
-
 from projrun.core.hashing import sha256_bytes
+from projrun.core.values import replace
 from projrun.recipe.document import outcome_document, recipe_document, start_document
 from projrun.store.ids import ALPHABET, LENGTH, LETTERS
 from projrun.store.run import ALIVE

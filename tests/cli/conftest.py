@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from msgspec import Struct
 
+from projrun.core.values import Struct
 from projrun.environment import built, manifest
 from tests.index_server import Index, serving
 from tests.repositories import Repository

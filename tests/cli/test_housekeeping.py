@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
+from projrun.core.values import replace
 from projrun.store.row import row_of
 from projrun.store.store import Store
 from tests.cli.conftest import Done

@@ -28,7 +28,7 @@ import json, sys
 from pathlib import Path
 from typing import Any
 from projrun import runner
-from projrun.choice import Options
+from projrun.options import Options
 from projrun.core.errors import ProjrunError
 from projrun.core.report import Silent
 project, store, cache, first = sys.argv[1:]

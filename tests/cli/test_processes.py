@@ -38,11 +38,11 @@ def _command(words: list[str]) -> str:
     return words[at]
 
 
-FIRST_LOOK = ["config", "ls-files", "rev-parse", "status"]
-SECOND_LOOK = ["ls-files", "status"]
+FIRST_LOOK = ["config", "rev-parse", "status"]
+SECOND_LOOK = ["status"]
 
 
-def test_a_clean_pushed_run_asks_git_six_times(
+def test_a_clean_pushed_run_asks_git_four_times(
     workspace: Workspace, calls_of_git: Callable[[], list[str]]
 ) -> None:
     workspace.run("-e", "free")

@@ -14,8 +14,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from msgspec import Struct
 
+from projrun.core.values import Struct
 from tests.cli.conftest import LOCKED, Done, Workspace
 
 ROOT = Path(__file__).parents[2]

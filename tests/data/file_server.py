@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from msgspec import Struct, field
+from projrun.core.values import Struct, field
 
 
 class FileServer(Struct):

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from msgspec.structs import asdict
 
 from projrun.core.errors import DataError
 from projrun.core.report import Silent
+from projrun.core.values import asdict
 from projrun.data import remote
 from projrun.spec.model import DataEntry
 from tests.data.file_server import FileServer, serving_file

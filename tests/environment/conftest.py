@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from msgspec import Struct, field
-from msgspec.structs import replace
 
+from projrun.core.values import Struct, field, replace
 from projrun.environment.build import ensure
 from projrun.environment.builder import Builder
 from projrun.environment.builders import builder_named

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 from projrun.core.errors import EnvironmentFailure
+from projrun.core.values import replace
 from projrun.environment import built, verification
 from projrun.environment.build import ensure
 from projrun.environment.builder import BuildRequest, Made

@@ -14,13 +14,13 @@ import threading
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
 import projrun
 from projrun.cli.env import build as env_build
 from projrun.cli.lock import lock as lock_verb
 from projrun.cli.run import run
 from projrun.core.errors import EnvironmentFailure
+from projrun.core.values import replace
 from projrun.environment import installed, lock
 from projrun.environment.asked import Asked
 from projrun.environment.builder import Builder, BuildRequest, ResolutionRequest
@@ -189,7 +189,7 @@ def test_it_is_known_which_archive_each_distribution_came_from(builder: Builder,
     other = make_wheel(project.archives, "alpha", tag="cp27-cp27m-win32")
     both = f"alpha==1.0 --hash=sha256:{sha256_of(other)} --hash=sha256:{sha256_of(alpha)}\n"
     made = builder.create(build_request(project, both + lock_of(beta)), discard)
-    assert made.archives == {"alpha": sha256_of(alpha), "beta": sha256_of(beta)}
+    assert made.archives() == {"alpha": sha256_of(alpha), "beta": sha256_of(beta)}
 
 
 def test_no_setting_of_the_user_changes_what_is_installed(
@@ -257,7 +257,8 @@ def test_all_builders_make_the_same_of_a_lock(project: Project) -> None:
     for name, one in BUILDERS.items():
         made = one.create(build_request(project, text, "delta"), discard)
         found = installed.read([installed.site_packages(made.directory, THIS_PYTHON)])
-        sets[name] = [(each.name, each.version, each.sha256, made.archives[each.name]) for each in found]
+        archives = made.archives()
+        sets[name] = [(each.name, each.version, each.sha256, archives[each.name]) for each in found]
         made.directory.parent.rename(project.root / name)
     assert sets["uv"] == sets["pip"]
     assert [each[0] for each in sets["pip"]] == ["alpha", "beta", "delta", "gamma"]

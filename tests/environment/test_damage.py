@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
 from projrun.core.errors import EnvironmentFailure
+from projrun.core.values import replace
 from projrun.environment import built, construction, damage, manifest, verification
 from projrun.environment.build import ensure
 from projrun.environment.builder import BuildRequest, Made

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
 from projrun.core.errors import EnvironmentFailure
+from projrun.core.values import replace
 from projrun.environment import built
 from tests.core.test_locks import without_flock  # noqa: F401 - a fixture
 from tests.environment.conftest import Project

@@ -4,9 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
 from projrun.core.errors import EnvironmentFailure
+from projrun.core.values import replace
 from projrun.environment.launching import Launch, Places, Wish, launch, seen
 from projrun.environment.model import Container, Mount
 from projrun.spec.model import DockerMount, DockerSpec, EnvironmentSpec

@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
 from projrun.core.errors import EnvironmentFailure
 from projrun.core.locks import exclusive
 from projrun.core.report import Silent
+from projrun.core.values import replace
 from projrun.environment.build import ensure
 from projrun.environment.check import check
 from projrun.environment.faults import examine

@@ -7,9 +7,9 @@ import threading
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 from projrun.core.errors import EnvironmentFailure
+from projrun.core.values import replace
 from projrun.environment import lock
 from projrun.environment.builder import Builder, ResolutionRequest
 from projrun.environment.interpreters import find

@@ -12,10 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from msgspec import Struct
-from msgspec.structs import replace
-
 from projrun.core.engine.model import RUN_LABEL
+from projrun.core.values import Struct, replace
 from projrun.environment.model import Container, Mount
 from projrun.execution.model import Request
 from tests.engine import Engine

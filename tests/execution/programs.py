@@ -11,10 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct, field
-
 import projrun
-from projrun.core.values import as_dict
+from projrun.core.values import Struct, as_dict, field
 from projrun.execution.model import Request
 
 ROOT = Path(projrun.__file__).parents[1]

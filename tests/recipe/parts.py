@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from msgspec.structs import replace
-
 from projrun.core.engine.model import Image
 from projrun.core.errors import DataError
 from projrun.core.flags import Flag
 from projrun.core.labels import Labels
+from projrun.core.values import replace
 from projrun.data.model import ChangedInput, Fingerprint, Metric
 from projrun.environment.model import (
     Base,

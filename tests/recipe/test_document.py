@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
 from projrun.core.files import encode_json
 from projrun.core.hashing import sha256_bytes
 from projrun.core.userinfo import without_userinfo
+from projrun.core.values import replace
 from projrun.environment.model import ImagePlan
 from projrun.recipe.document import (
     outcome_document,

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
+from projrun.core.values import replace
 from projrun.recipe.host import boot_id, host
 from tests.recipe import parts
 from tests.schemas import problems

@@ -8,6 +8,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
+from projrun.core.disguises import forms
 from projrun.recipe.redaction import Redactor, redacted
 
 
@@ -37,6 +38,26 @@ def test_any_split_gives_what_the_whole_gives(secrets: list[str], pieces: list[s
     whole = "".join(pieces)
     assert passed == mask_by_the_book(whole.encode(), [secret.encode() for secret in secrets])
     assert redactor.text(whole).encode() == passed
+
+
+# Long enough to be looked for by what the disguises have in common, with marks that each writes its own way.
+disguised = st.text("abAB12'\"%/+\\ _-", min_size=6, max_size=14)
+
+
+@given(st.lists(disguised, min_size=1, max_size=3), st.data())
+def test_every_disguise_is_found_whatever_is_around_it_and_however_it_is_cut(
+    secrets: list[str], data: st.DataObject
+) -> None:
+    texts = sorted({form for secret in secrets for form in forms(secret)})
+    parts = (
+        st.sampled_from(texts) | st.sampled_from([text[:-1] for text in texts]) | st.text("abAB12 \n%", max_size=5)
+    )
+    whole = "".join(data.draw(st.lists(parts, max_size=6))).encode()
+    cuts = data.draw(st.lists(st.integers(0, len(whole)), max_size=5))
+    redactor = Redactor(secrets)
+    pieces = [whole[start:end] for start, end in pairwise([0, *sorted(cuts), len(whole)])]
+    passed = b"".join(redactor.feed("stdout", piece) for piece in pieces) + redactor.flush("stdout")
+    assert passed == mask_by_the_book(whole, [text.encode() for text in texts])
 
 
 @given(st.binary(max_size=60), st.lists(st.integers(0, 60), max_size=5))

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
 from projrun.core.report import Silent
+from projrun.core.values import replace
 from projrun.source.address import parse
 from projrun.source.inspect import inspect
 from projrun.source.model import Origin, Resolution, Source

@@ -13,8 +13,8 @@ import pytest
 
 from projrun.core.errors import SpecError
 from projrun.core.paths import cache_directory
-from projrun.spec.load import find_project, projects_below
 from projrun.spec.model import DockerMount, DockerSpec, Parameter, Value
+from projrun.spec.place import find_project, projects_below
 from tests.spec.specs import BIKES, HEAD, entry, load, write
 
 
@@ -275,7 +275,7 @@ def test_a_project_is_not_looked_for_below_without_end(tmp_path: Path, monkeypat
     for number in range(30):
         write(tmp_path / f"p{number:02}", BIKES)
     assert projects_below(tmp_path) == ("p00", "p01", "p02", "p03", "p04")
-    monkeypatch.setattr("projrun.spec.load._DIRECTORIES", 3)
+    monkeypatch.setattr("projrun.spec.place._DIRECTORIES", 3)
     assert projects_below(tmp_path) == ("p00", "p01")
 
 

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from projrun.choice import Options, builtins, choose
+from projrun.choice import builtins, choose
 from projrun.core.errors import SpecError, UsageError
 from projrun.core.paths import cache_directory
 from projrun.environment.uv_program import executable
+from projrun.options import Options
 from projrun.spec import command
 from projrun.spec.model import ProjectSpec
 from tests.spec.mlflow_renders import calls, scripts

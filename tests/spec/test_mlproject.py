@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from projrun.core.errors import SpecError
 from projrun.core.yaml_events import NotYaml, nodes
 from projrun.spec.check import check, examine
-from projrun.spec.load import find_project, projects_below
 from projrun.spec.model import EnvironmentSpec, ProjectSpec
+from projrun.spec.place import find_project, projects_below
 from tests.spec.specs import load, write
 
 MAIN = "entry_points: {main: {command: ls}}\n"

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 from projrun.collecting import DAY, Collected, collect
 from projrun.core.errors import StoreError, UsageError
 from projrun.core.hashing import sha256_bytes
 from projrun.core.locks import take
 from projrun.core.report import Silent
+from projrun.core.values import replace
 from projrun.recipe.document import outcome_document, recipe_document
 from projrun.store import collecting, removal
 from projrun.store.outputs import keep_output

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
 from projrun.core.errors import StoreError, UsageError
+from projrun.core.values import replace
 from projrun.data.model import Metric
 from projrun.store import refreshing
 from projrun.store.index import RunQuery

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
 from projrun.core.labels import Labels
+from projrun.core.values import replace
 from projrun.store.labels import change_labels, labels_of
 from projrun.store.row import row_of
 from projrun.store.store import Store

@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
 from projrun.core.errors import StoreError
 from projrun.core.locks import is_held
 from projrun.core.report import Silent
+from projrun.core.values import replace
 from projrun.discarding import Removal, discard, foreseen
 from projrun.store.index import RunQuery
 from projrun.store.removal import StillRuns, finish_removals, remove_run

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from msgspec.structs import replace
-
 from projrun.core.labels import Labels
+from projrun.core.values import replace
 from projrun.data.model import Metric
 from projrun.recipe.document import outcome_document, recipe_document, start_document
 from projrun.store.run import RunDirectory

@@ -12,10 +12,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
-
 from projrun.core.engine.http import Place
 from projrun.core.errors import EngineFailure
+from projrun.core.values import Struct
 
 _USUAL = "unix:///var/run/docker.sock"
 _SCHEMES = ("unix", "tcp", "ssh")

@@ -8,11 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from msgspec import Struct
-
 from projrun.core.engine import failures
 from projrun.core.engine.model import ImageRequest
 from projrun.core.errors import EnvironmentFailure
+from projrun.core.values import Struct
 
 _EXIT = re.compile(r"(?:exit code:|non-zero code:|exit status) (\d+)\s*$")
 _NO_SPACE = re.compile(r"no space left on device|disk quota exceeded", re.I)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from msgspec import Struct, field
+from projrun.core.values import Struct, field
 
 # The labels of all that is ours: what made it a run's, an environment's, and what is locked while it is wanted.
 RUN_LABEL, KEY_LABEL, LOCK_LABEL = "projrun.run", "projrun.key", "projrun.lock"

@@ -17,9 +17,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from msgspec import Struct
-
 from projrun.core.engine import failures, wire
+from projrun.core.values import Struct
 
 if TYPE_CHECKING:
     from projrun.core.engine.client import Engine

@@ -11,9 +11,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from msgspec import Struct, field
-
 from projrun.core.engine import wire
+from projrun.core.values import Struct, field
 
 Say = Callable[[bytes], object]
 

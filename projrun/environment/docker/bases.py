@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
-from msgspec import Struct
-
 from projrun.core.engine.client import Engine
 from projrun.core.engine.model import Image
 from projrun.core.errors import EngineFailure, EnvironmentFailure
 from projrun.core.flags import Flag
 from projrun.core.report import BUILD, Reporter
+from projrun.core.values import Struct
 from projrun.environment.docker.dockerfile import Named
 from projrun.environment.model import Base
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import shlex
 
-from msgspec.structs import replace
-
 from projrun.core.engine.client import connect
 from projrun.core.engine.model import Image
 from projrun.core.errors import EnvironmentFailure
 from projrun.core.flags import Flag
 from projrun.core.report import Reporter
+from projrun.core.values import replace
 from projrun.environment.docker import marker
 from projrun.environment.docker.plan import refuse_remote
 from projrun.environment.docker.task import Task

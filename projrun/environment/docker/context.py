@@ -16,12 +16,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from msgspec import Struct
-
 from projrun.core.errors import EnvironmentFailure
 from projrun.core.hashing import sha256_file, sha256_value
 from projrun.core.paths import escape_reason, is_below
 from projrun.core.remembered import Remembered
+from projrun.core.values import Struct
 from projrun.environment.docker.ignoring import Patterns
 from projrun.environment.model import Means
 from projrun.environment.text import read_text

@@ -9,10 +9,9 @@ import csv
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from msgspec import Struct, field
-
 from projrun.core.errors import EnvironmentFailure
 from projrun.core.nearest import nearest
+from projrun.core.values import Struct, field
 from projrun.environment.docker import arguments
 from projrun.environment.docker.expansion import Fault, expand, words
 from projrun.environment.docker.instructions import Instruction, Text, read

@@ -11,12 +11,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from msgspec import Struct
-from msgspec.structs import astuple
-
 from projrun.core.engine.client import Engine
 from projrun.core.engine.model import LOCK_LABEL, Completed, Image
 from projrun.core.errors import EngineFailure
+from projrun.core.values import Struct, astuple
 from projrun.environment.installed import Metadata, distributions
 from projrun.environment.lock import normalised
 from projrun.environment.model import Distribution, Package

@@ -8,13 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
-
 from projrun.core.engine.client import Engine
 from projrun.core.engine.model import Image
 from projrun.core.files import read_json, write_json
 from projrun.core.hashing import sha256_bytes
-from projrun.core.values import as_dict
+from projrun.core.values import Struct, as_dict
 from projrun.environment import built
 from projrun.environment.model import BuiltImage, Distribution, Package
 

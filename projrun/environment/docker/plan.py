@@ -6,14 +6,12 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from msgspec import Struct
-from msgspec.structs import replace
-
 from projrun.core.engine import address as addresses
 from projrun.core.engine.client import Engine, connect
 from projrun.core.errors import EnvironmentFailure
 from projrun.core.flags import Flag
 from projrun.core.report import Reporter, Silent
+from projrun.core.values import Struct, replace
 from projrun.environment import key, mounts
 from projrun.environment.built import directory_of
 from projrun.environment.docker import bases, context, dockerfile, marker

@@ -13,11 +13,10 @@ import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from msgspec import Struct
-
 from projrun.core import locks
 from projrun.core.engine.client import Engine
 from projrun.core.engine.model import LOCK_LABEL, RUN_LABEL
+from projrun.core.values import Struct
 from projrun.environment import built
 from projrun.environment.docker import marker
 

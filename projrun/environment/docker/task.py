@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from msgspec import Struct
-
 from projrun.core.engine.client import Engine
 from projrun.core.report import Reporter
+from projrun.core.values import Struct
 from projrun.environment import built
 from projrun.environment.docker import marker
 from projrun.environment.model import EnvironmentPlan, ImagePlan, Means

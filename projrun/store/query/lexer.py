@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 
-from msgspec import Struct
-
 from projrun.core.errors import UsageError
 from projrun.core.nearest import nearest
+from projrun.core.values import Struct
 from projrun.store.facts import GROUPS
 from projrun.store.query.mistakes import mistake
 from projrun.store.query.model import FIELDS, PLAIN_KEY, Field

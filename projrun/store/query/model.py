@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct
+from projrun.core.values import Struct
 
 if TYPE_CHECKING:
     from decimal import Decimal

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from msgspec import Struct
+from projrun.core.values import Struct
 
 # Longer lists go through a table: SQLite binds 999 to 32,766 values of a statement.
 INLINE = 20

@@ -14,9 +14,9 @@ from h2.events import DataReceived, ResponseReceived, StreamEnded, TrailersRecei
 from h2.settings import SettingCodes
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from msgspec import Struct, field
 
 from projrun.core.engine import session, wire
+from projrun.core.values import Struct, field
 
 BIG = "x" * 300_000  # more than HTTP/2 sends before it is asked for more
 

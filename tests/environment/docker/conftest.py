@@ -7,9 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from msgspec import Struct
-from msgspec.structs import replace
 
+from projrun.core.values import Struct, replace
 from projrun.environment.build import ensure
 from projrun.environment.faults import examine
 from projrun.environment.model import Environment, EnvironmentPlan, Means

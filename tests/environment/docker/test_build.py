@@ -8,9 +8,9 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from msgspec.structs import replace
 
 from projrun.core.errors import EngineFailure, EnvironmentFailure
+from projrun.core.values import replace
 from projrun.environment import build, uses
 from projrun.environment.docker import marker
 from projrun.environment.model import Environment
