@@ -53,7 +53,7 @@ def choose(options: Options, start: Path) -> Choice:
     spec = load.load(root, options.cache)
     entry_point = _entry_point(spec, options.entry_point)
     declared = environment_named(options.environment or entry_point.environment, spec)
-    environment = built_as_asked(declared, options.builder)
+    environment = _of_python(built_as_asked(declared, options.builder), options.python)
     try:
         bound = parameters.bind(entry_point, options.given, options.params_file, spec.data, root)
     except UsageError as error:
@@ -100,6 +100,19 @@ def built_as_asked(declared: EnvironmentSpec, builder: str | None) -> Environmen
             hint="leave --builder out",
         )
     return replace(declared, builder=builder)
+
+
+def _of_python(declared: EnvironmentSpec, python: str | None) -> EnvironmentSpec:
+    """The environment with the Python of the command line. Raises UsageError where it has none to choose."""
+    if python is None or python == declared.python:
+        return declared
+    if declared.system or declared.docker is not None:
+        raise UsageError(
+            "--python: the environment has no Python to choose",
+            why="it is an image" if declared.docker is not None else "it is the caller's own interpreter",
+            hint="leave --python out",
+        )
+    return replace(declared, python=python)
 
 
 def _entry_point(spec: ProjectSpec, name: str | None) -> EntryPoint:

@@ -38,6 +38,7 @@ class Wish(NamedTuple):
     dirty: str = "flag"
     refused: tuple[str, ...] = ()
     builder: str | None = None
+    python: str | None = None
     allow_download: bool = False
     offline: bool = False
     bring_outputs: bool = False
@@ -84,6 +85,7 @@ def _options(wish: Wish) -> Options:
         subdirectory=wish.subdirectory,
         offline=wish.offline,
         builder=wish.builder,
+        python=wish.python,
         allow_download=wish.allow_download,
         strict=wish.strict,
         allow_unpushed=wish.allow_unpushed,
