@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from projrun.core.errors import SpecError
+from projrun.beginning import of_mlproject
+from projrun.beginning import write as begin
+from projrun.core.errors import SpecError, UsageError
+from projrun.core.values import replace
 from projrun.core.yaml_events import NotYaml, nodes
+from projrun.spec import document
+from projrun.spec.argument import unfit
 from projrun.spec.check import check, examine
 from projrun.spec.model import EnvironmentSpec, ProjectSpec
 from projrun.spec.place import find_project, projects_below
+from projrun.spec.writing import as_yaml
 from tests.spec.specs import load, write
 
+PLACES = sorted(path for path in (Path(__file__).parent / "mlprojects").iterdir() if path.is_dir())
 MAIN = "entry_points: {main: {command: ls}}\n"
 
 
@@ -247,9 +255,86 @@ def test_no_text_breaks_the_reader(text: str) -> None:
     assert isinstance(found.refusing, tuple)
 
 
-def test_every_project_of_the_corpus_is_checked(tmp_path: Path) -> None:
-    places = sorted(path for path in (Path(__file__).parent / "mlprojects").iterdir() if path.is_dir())
-    refused = {place.name for place in places if check(place).refusing}
-    assert refused == {place.name for place in places if place.name.startswith("refused-")}
-    specs: list[ProjectSpec] = [load(place) for place in places if place.name not in refused]
+def test_every_project_of_the_corpus_is_checked() -> None:
+    refused = {place.name for place in PLACES if check(place).refusing}
+    assert refused == {place.name for place in PLACES if place.name.startswith("refused-")}
+    specs: list[ProjectSpec] = [load(place) for place in PLACES if place.name not in refused]
     assert all(spec.file.lower() == "mlproject" for spec in specs)
+
+
+# Names that ProjectSpec.yaml does not take, and files without anything to run.
+UNSAYABLE = ["names", "no-entry-points"]
+
+
+@pytest.mark.parametrize(
+    "place",
+    [place for place in PLACES if not place.name.startswith("refused-") and place.name not in UNSAYABLE],
+    ids=lambda place: place.name,
+)
+def test_the_specification_that_is_written_says_the_same(place: Path, tmp_path: Path) -> None:
+    root = tmp_path / "p"
+    shutil.copytree(place, root)
+    before = load(root)
+    begun = of_mlproject(root)
+    begin(begun)
+    after = load(root)
+    assert (after.file, after.text) == ("ProjectSpec.yaml", begun.text)
+    same = {"file": before.file, "text": before.text, "warnings": before.warnings, "refused": before.refused}
+    assert replace(after, **same) == before
+    with pytest.raises(UsageError):
+        of_mlproject(root)
+
+
+def test_comments_are_kept(tmp_path: Path) -> None:
+    text = """\
+# About all of it.
+name: p
+entry_points:
+  # Fits a model.
+  main:
+    parameters:
+      # How fast.
+      rate: {type: float, default: .5}  # of all
+    # Run it.
+    command: "run {rate} # no comment"
+  broken: {command: "{x}"}
+"""
+    assert (
+        of_mlproject(project(tmp_path, text)).text
+        == f"""\
+# About all of it.
+
+version: 1
+name: p
+scripts: true
+environment:
+  system: true
+  inherit: [MLFLOW_TRACKING_URI, MLFLOW_EXPERIMENT_NAME, MLFLOW_EXPERIMENT_ID, MLFLOW_RUN_ID]
+# broken cannot be run, and is left out: {tmp_path}/MLproject:11:21: {{x}} is no parameter
+entry_points:
+  # Fits a model.
+  main:
+    parameters:
+      # How fast.
+      # of all
+      rate: {{type: float, check: false, default: "0.5"}}
+    # Run it.
+    command: "run {{rate}} # no comment"
+    shell: format
+    undeclared: append
+"""
+    )
+
+
+@pytest.mark.parametrize("name", UNSAYABLE)
+def test_names_that_cannot_be_said_are_told(name: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        of_mlproject(Path(__file__).parent / "mlprojects" / name)
+    assert "says what no ProjectSpec.yaml can" in str(caught.value)
+
+
+@given(st.text(max_size=30))
+def test_every_text_is_written_as_it_is(text: str) -> None:
+    assume(not unfit(text))
+    made = as_yaml({"a": text, "b": [text], "c": {"d": {"e": text}}}, {})
+    assert document.read(made, "x").value == {"a": text, "b": [text], "c": {"d": {"e": text}}}
