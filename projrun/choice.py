@@ -216,7 +216,12 @@ def _listed(text: str, data: Mapping[str, DataEntry], by_path: Mapping[str, Data
     return by_path.get(text) or DataEntry(text, text)
 
 
-def builtins(choice: Choice, run_dir: Path, project: Path | None = None) -> command.Builtins:
-    """What projrun fills into the command itself; ``project`` is where the program sees it (None: where it is)."""
+def builtins(
+    choice: Choice, run_dir: Path, parameters_in: Path | None = None, project: Path | None = None
+) -> command.Builtins:
+    """``run_dir``, the folder of the parameters' file (default: that very one) and the project (default: where it
+    is) as the program sees them.
+    """
     seen = choice.spec.root if project is None else project
-    return command.Builtins(str(choice.seed), str(run_dir / PARAMETERS), str(run_dir), str(seen))
+    file = (parameters_in or run_dir) / PARAMETERS
+    return command.Builtins(str(choice.seed), str(file), str(run_dir), str(seen))

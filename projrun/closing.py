@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -133,7 +132,7 @@ def _seeded(live: Live, process: Outcome) -> tuple[Flag, ...]:
 def _measured(live: Live, before: Mapping[str, str | None] | None) -> Measured | None:
     """The metrics; without ``before`` those alone that the program told while it ran."""
     declared = before is not None and live.choice.entry_point.metrics
-    if not (declared or os.path.lexists(live.directory.metrics)):
+    if not (declared or live.directory.has_metrics):
         return None
     from projrun import measuring  # a run that reports nothing does without
 
@@ -142,7 +141,7 @@ def _measured(live: Live, before: Mapping[str, str | None] | None) -> Measured |
 
 def _without_secrets(live: Live) -> tuple[Flag, ...]:
     """What is to be done in any case: no secret stays where the program wrote its metrics."""
-    if not os.path.lexists(live.directory.metrics):
+    if not live.directory.has_metrics:
         return ()
     from projrun import measuring
 

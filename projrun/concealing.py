@@ -14,8 +14,9 @@ from projrun.core.labels import Labels
 from projrun.core.userinfo import passwords_in
 from projrun.core.values import Struct, replace
 from projrun.data.model import Fingerprint
+from projrun.environment import settings_files
 from projrun.execution.model import Request
-from projrun.spec import command
+from projrun.spec import command, secret_values
 from projrun.spec.model import BoundParameter
 
 SHORT = 4  # characters below which a secret is likely to occur in text that is none
@@ -42,14 +43,15 @@ def secrets_of(choice: Choice, source: str = "") -> tuple[Secret, ...]:
     """Everything that a run must not keep, as the caller has it.
 
     The declared variables, those of the image's build, the secret parameters, and the passwords of addresses in
-    ``source``, in parameters of type uri, and in variables that say where packages come from or that the program
-    inherits.
+    ``source``, in parameters of type uri, in variables and files that say where packages come from, and in those
+    variables that the program inherits.
     """
     found = list(declared(choice))
     texts = [("the source", source)]
     passed = choice.environment.inherit
     texts += [(name, text) for name, text in os.environ.items() if name in passed or _OF_INDEXES.fullmatch(name)]
     found += (Secret(f"variable {name}", text) for name, text in os.environ.items() if _OF_INDEX.fullmatch(name))
+    texts += [(str(file), text) for file, text in settings_files.with_addresses()]
     addresses = [(f"parameter {name}", bound) for name, bound in choice.parameters.items() if is_address(bound)]
     texts += [(place, text) for place, bound in addresses for text in raw_texts(bound)]
     passed = (*passed, *(place for place, _ in addresses))
@@ -58,6 +60,8 @@ def secrets_of(choice: Choice, source: str = "") -> tuple[Secret, ...]:
             name = f"the password in {place}"
             passwords = (one for one in passwords_in(text) if len(one) >= SHORT or place.startswith("parameter"))
             found += (Secret(name, one, declared=place not in passed) for one in passwords)
+    of_hosts = (one for one in settings_files.of_netrc() if len(one) >= SHORT)
+    found += (Secret("a password in .netrc", one, declared=False) for one in of_hosts)
     return tuple(found)
 
 
@@ -80,6 +84,15 @@ def declared(choice: Choice) -> Iterator[Secret]:
     for name, bound in choice.parameters.items():
         if bound.parameter.secret:
             yield Secret(f"parameter {name}", str(bound.value.raw))
+
+
+def variables_of(choice: Choice) -> Iterator[str]:
+    """The caller's variables that are for the program alone."""
+    environment = choice.environment
+    yield from (*environment.secrets, *(environment.docker.secrets if environment.docker else ()))
+    for name, bound in choice.parameters.items():
+        if bound.parameter.secret:
+            yield secret_values.variable_again(name, bound.origin)
 
 
 def values(secrets: Iterable[Secret]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from projrun.choice import built_as_asked, environment_named
+from projrun.core import process
 from projrun.core.errors import EnvironmentFailure, UsageError
 from projrun.core.nearest import nearest
 from projrun.core.report import Reporter, Silent
@@ -98,7 +99,8 @@ def built_now(wanted: Wanted, means: Means, report: Reporter) -> tuple[str, Envi
     root = find_project(wanted.directory)
     declared = environment_named(wanted.environment, load.load(root, means.cache))
     spec = built_as_asked(declared, wanted.builder)
-    return spec.name, build.ensure(plan(_without_mounts(spec), root, means, report), means, report)
+    with process.withholding(spec.secrets):
+        return spec.name, build.ensure(plan(_without_mounts(spec), root, means, report), means, report)
 
 
 def _without_mounts(spec: EnvironmentSpec) -> EnvironmentSpec:

@@ -14,6 +14,8 @@ from projrun.core.paths import escape_reason, is_below
 from projrun.core.values import replace
 from projrun.data.model import Fingerprint
 from projrun.data.tree import mark_of_files, stat_mark, uncopied
+from projrun.environment.model import Environment
+from projrun.recipe.model import KeptFile
 from projrun.spec.model import DataEntry
 from projrun.store.objects import Objects
 from projrun.store.outputs import keep_files, keep_output
@@ -132,3 +134,14 @@ def _over(over: Sequence[Fingerprint], outputs: Sequence[Fingerprint], limit: in
     needed = -(-total // 1_000_000)
     message = f"not kept in the store, where the outputs of a run may come to {size(limit)}: {names}"
     return Flag("output-not-kept", message, f"projrun run --keep-outputs {needed}MB")
+
+
+def keep_build_log(environment: Environment, objects: Objects) -> KeptFile | None:
+    """What the image's builder said goes where it lasts longer than the image. Raises StoreError."""
+    log = environment.image.build_log if environment.image else None
+    if log is None:
+        return None
+    try:
+        return KeptFile(objects.put_file(log), log.stat().st_size)
+    except OSError:  # somebody cleaned up the cache: the run can do without
+        return None

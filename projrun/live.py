@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from projrun.choice import Choice
-from projrun.concealing import Secret, secrets_of
+from projrun.concealing import Secret, values
 from projrun.core.labels import Labels
+from projrun.core.locks import Held
 from projrun.core.values import Struct, field, replace
 from projrun.environment.model import Means
 from projrun.options import Options
-from projrun.recipe import document, redaction
+from projrun.recipe import document
 from projrun.recipe.model import OutcomeParts
 from projrun.recording import Recording
 from projrun.settling import Settled
@@ -19,14 +22,32 @@ from projrun.store.run import RunDirectory
 from projrun.store.store import Store
 from projrun.strictness import is_strict
 
+if TYPE_CHECKING:
+    from projrun.store.scratch import Scratch
+
 
 def _ticks() -> float:
     """Seconds that passed, those in which the machine slept too. macOS counts them by its monotonic clock."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
+def scratch_for(options: Options, secrets: Iterable[Secret]) -> Scratch | None:
+    """Where a program that knows secrets has in clear what may not be in the store, not even for a while.
+
+    Raises StoreError.
+    """
+    if not any(values(secrets)):
+        return None
+    from projrun.store import scratch  # most runs have no secret
+
+    return scratch.make(scratch.folder_in(options.cache))
+
+
 class Live(Struct, frozen=True):
-    """A run that has a directory and has not ended. ``created`` is in seconds since the epoch."""
+    """A run that has a directory and has not ended. ``created`` is in seconds since the epoch.
+
+    ``secrets`` are what must not be kept.
+    """
 
     options: Options
     settled: Settled
@@ -34,6 +55,7 @@ class Live(Struct, frozen=True):
     directory: RunDirectory
     recording: Recording
     created: float
+    secrets: tuple[Secret, ...]
     began: float = field(default_factory=_ticks)
 
     @property
@@ -52,13 +74,14 @@ class Live(Struct, frozen=True):
         return replace(self.options.means, thorough=is_strict(self.options, self.choice))
 
     @property
-    def secrets(self) -> tuple[Secret, ...]:
-        """What must not be kept."""
-        return secrets_of(self.choice, self.options.source)
-
-    @property
     def labels(self) -> Labels:
         return Labels(self.options.name, self.options.tags, self.options.note)
+
+    @property
+    def held(self) -> tuple[Held, ...]:
+        """What stays locked until the program is gone, should we be killed."""
+        scratch = self.directory.scratch
+        return (*self.settled.place.held, *((scratch.lock,) if scratch else ()))
 
     def now(self) -> float:
         """The time by the clock as it was when the run began: one that is set meanwhile makes no run last days."""
@@ -70,6 +93,14 @@ class Live(Struct, frozen=True):
         for notice in self.store.index.notices:
             self.recording.phase("run", notice)
 
+    def reporting(self) -> contextlib.AbstractContextManager[None]:
+        """While the program runs: copies what it measures to where it is kept, where that may hold secrets."""
+        if self.directory.scratch is None:
+            return contextlib.nullcontext()
+        from projrun.reporting import copied
+
+        return copied(self.directory.reported, self.directory.metrics, values(self.secrets))
+
     def begun(self) -> None:
         """The program runs: whoever lists the runs of a store without an index finds one."""
         if not self.store.index.is_there():
@@ -77,6 +108,6 @@ class Live(Struct, frozen=True):
 
     def write_outcome(self, parts: OutcomeParts) -> dict[str, Any]:
         """Writes what happened, without secrets, and gives the document. Raises StoreError."""
-        outcome: dict[str, Any] = redaction.redacted(document.outcome_document(parts), self.recording.text)
+        outcome: dict[str, Any] = self.recording.document(document.outcome_document(parts))
         self.directory.write_outcome(outcome)
         return outcome

@@ -7,6 +7,7 @@ import shlex
 from pathlib import Path
 
 from projrun.choice import built_as_asked, environment_named
+from projrun.core import process
 from projrun.core.errors import EnvironmentFailure, Problem, UsageError
 from projrun.core.files import write_atomic
 from projrun.core.nearest import did_you_mean
@@ -234,7 +235,7 @@ def _resolved(task: _Task, means: Means, report: Reporter) -> tuple[tuple[LockLi
     """The lines of the lock as they would be now, and its text."""
     unlocked = task.unlocked
     report.phase("lock", f"resolving {unlocked.name}")
-    with resolution.our_turn(unlocked, means, report):
+    with resolution.our_turn(unlocked, means, report), process.withholding(task.spec.secrets):
         text = resolution.resolve_now(unlocked, task.wishes, means, report)
     text = task.header + text
     return lock.parse(text, task.file), text

@@ -57,12 +57,14 @@ def measured_lines(live: Live) -> Measured:
 
 
 def without_secrets(live: Live) -> tuple[Flag, ...]:
-    """Masks declared secrets in what the program wrote to PROJRUN_METRICS; gives a flag when there were some."""
-    path = live.directory.metrics
-    if not os.path.lexists(path):
-        return ()
+    """Keeps what the program wrote to PROJRUN_METRICS with declared secrets masked; a flag tells of them."""
+    path, reported = live.directory.metrics, live.directory.reported
+    masked = False
     try:
-        masked = _masked(path, live.recording)
+        if reported != path and os.path.lexists(reported):
+            masked = _copied(reported, path, live.recording)
+        elif os.path.lexists(path):
+            masked = _masked(path, live.recording)
     except OSError as error:
         reason = error.strerror or str(error)
         message = f"what the program wrote to {ORIGIN} could not be gone over for secrets: {reason}"
@@ -90,6 +92,21 @@ def _lines(live: Live) -> tuple[tuple[Metric, ...], tuple[Flag, ...]]:
         if one.origin == ORIGIN and one.last is not None
     )
     return metrics, tuple(_flags(found))
+
+
+def _copied(source: Path, target: Path, recording: Recording) -> bool:
+    """Whether declared secrets were in a file; ``target`` is as it is, without them.
+
+    It was copied as it grew. But a program may have written it anew meanwhile.
+    """
+    with open_regular(source) as file, written_aside(target) as aside, create(aside) as clean:
+
+        def pairs() -> Iterator[tuple[bytes, bytes]]:
+            for before, after in recording.masked(_blocks(file)):
+                clean.write(after)
+                yield before, after
+
+        return _is_changed(pairs())
 
 
 def _masked(path: Path, recording: Recording) -> bool:

@@ -183,12 +183,15 @@ def _copy(source: Path, place: Path) -> None:
         if not os.path.lexists(place):
             copy_file(source, place)
         return
-    waiting = [(source, place)]
+    waiting = [(str(source), str(place))]
     while waiting:
         folder, target = waiting.pop()
-        target.mkdir(exist_ok=True)
-        for entry in sorted(folder.iterdir()):
-            if entry.is_dir() and not entry.is_symlink():
-                waiting += [(entry, target / entry.name)] if entry.name != ".git" else []
-            elif not os.path.lexists(target / entry.name):
-                copy_file(entry, target / entry.name)
+        is_new = not os.path.lexists(target)
+        Path(target).mkdir(exist_ok=True)
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                there = f"{target}/{entry.name}"
+                if entry.is_dir(follow_symlinks=False):
+                    waiting += [(entry.path, there)] if entry.name != ".git" else []
+                elif is_new or not os.path.lexists(there):
+                    copy_file(entry.path, there)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from projrun.core.errors import ProjrunError, StoreError
 from projrun.core.report import OURS, Reporter
 from projrun.placing import Naming
 from projrun.recipe.likeness import Watch
 from projrun.recipe.model import Phase
-from projrun.recipe.redaction import Redactor
+from projrun.recipe.redaction import Redactions, Redactor, redacted, redactions
 from projrun.store.log import RunLog
 
 _FILE = "a file"  # no stream is called so
@@ -36,7 +37,9 @@ class Recording:
     ) -> None:
         self._screen = screen
         self._naming = naming
-        self._redactor = Redactor(secrets)
+        known = tuple(one for one in secrets if one)
+        self._redactor = Redactor(known)
+        self._redactions = redactions(known)
         self._watch = Watch()
         self.terminals = terminals
         self._log = RunLog(directory, terminals=terminals)
@@ -103,6 +106,11 @@ class Recording:
         """``text`` as it may be told and recorded: without secrets, and with no file of a private checkout."""
         return self._redactor.text(self._naming.text(text))
 
+    def document(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        """A document as it may be kept: as :meth:`text`, in all of its texts."""
+        ways = Redactions(*(self._named(redact) for redact in self._redactions))
+        return redacted(document, ways)
+
     def conceal(self, error: ProjrunError) -> None:
         """Takes the secrets out of an error that is going to be told."""
         error.what, error.why, error.hint = self.text(error.what), self.text(error.why), self.text(error.hint)
@@ -115,6 +123,9 @@ class Recording:
     def phases(self) -> tuple[Phase, ...]:
         """All phases so far, the one under way up to now."""
         return (*self._phases, *self._so_far())
+
+    def _named(self, redact: Callable[[str], str]) -> Callable[[str], str]:
+        return lambda text: redact(self._naming.text(text))
 
     def _so_far(self) -> tuple[Phase, ...]:
         if self._current is None:

@@ -13,6 +13,7 @@ from projrun.core.report import Reporter
 from projrun.core.values import Struct
 from projrun.environment import inventory
 from projrun.environments import Listed, Places, listed, one_key
+from projrun.store.scratch import dead, folder_in, sweep
 
 if TYPE_CHECKING:
     from projrun.environment.docker.strays import Stray
@@ -59,7 +60,8 @@ def prune(places: Places, wish: Wish, report: Reporter, *, dry_run: bool = False
     chosen = [one for one in listed(places) if _is_wished(one, wish)] if wish != Wish() else []
     held = [one.kept.key for one in chosen if one.kept.in_use]
     going = [one for one in chosen if not one.kept.in_use]
-    left = tuple((path, size_of(path)) for path in inventory.leftovers(places.cache))
+    scratch = dead(folder_in(places.cache))
+    left = tuple((path, size_of(path)) for path in (*inventory.leftovers(places.cache), *scratch))
     if dry_run:
         strays, unasked = _strays(places.cache, dry_run=True)
         return Pruned(tuple(going), left, tuple(held), strays=strays, unasked=unasked)
@@ -73,6 +75,7 @@ def prune(places: Places, wish: Wish, report: Reporter, *, dry_run: bool = False
         else:
             failed.append((one.kept.key, failure))
     inventory.remove_leftovers(places.cache)
+    sweep(folder_in(places.cache))
     removed_left = tuple(one for one in left if not one[0].exists())
     strays, unasked = _strays(places.cache, dry_run=False)
     return Pruned(tuple(gone), removed_left, tuple(held), tuple(failed), strays, unasked)

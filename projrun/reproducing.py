@@ -16,7 +16,7 @@ from projrun.core.values import Struct
 from projrun.judging import judged_again
 from projrun.options import Options
 from projrun.recipe.document import head
-from projrun.recipe.redaction import Redactor, redacted
+from projrun.recipe.redaction import redacted, redactions
 from projrun.reconstructing import options_of, reconstructed
 from projrun.records import RECIPE, Record, find_record
 from projrun.runner import Result
@@ -108,8 +108,7 @@ def _judged(asked: Asked, record: Record, ready: Settled, result: Result) -> Rep
     code = _exit_code(record, result, reproduced=verdict.verdict == REPRODUCED)
     link = {"reproduces": {"run": record.link.run, "sha256": record.link.sha256}}
     document = verdict_document(verdict, {**head("verdict", result.id, time.time()), **link}, code)
-    hide = Redactor(values(secrets_of(ready.choice))).text
-    document = redacted(document, hide)
+    document = redacted(document, redactions(values(secrets_of(ready.choice))))
     write_verdict(result.directory, document)
     return Reproduced(result, document, code)
 

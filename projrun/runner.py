@@ -11,6 +11,7 @@ from typing import Any
 from projrun import concealing
 from projrun.choice import builtins, declared_inputs
 from projrun.closing import closed, gave_up, told
+from projrun.core import process
 from projrun.core.errors import StoreError
 from projrun.core.locks import Held
 from projrun.core.report import Reporter
@@ -21,12 +22,12 @@ from projrun.environment import build, launching, plan, seeding, uses, variables
 from projrun.environment.model import Environment
 from projrun.execution import local
 from projrun.execution.model import Outcome, Request
-from projrun.live import Live
+from projrun.live import Live, scratch_for
 from projrun.looking import Ahead
 from projrun.options import Options
-from projrun.recipe import document, redaction
+from projrun.recipe import document
 from projrun.recipe.host import host
-from projrun.recipe.model import KeptFile, RecipeParts, StartParts
+from projrun.recipe.model import RecipeParts, StartParts
 from projrun.recording import Recording
 from projrun.settling import Settled, settled
 from projrun.source import disclosure, snapshot
@@ -79,18 +80,20 @@ def run(options: Options, screen: Reporter, ahead: Ahead | None = None) -> Resul
 def run_settled(options: Options, ready: Settled, screen: Reporter) -> Result:
     """Runs what is settled already. Raises as :func:`run`."""
     variables.require_secrets(ready.choice.environment)
-    return _recorded(options, ready, screen)
+    with process.withholding(concealing.variables_of(ready.choice)):
+        return _recorded(options, ready, screen)
 
 
 def _recorded(options: Options, ready: Settled, screen: Reporter) -> Result:
-    secrets = concealing.values(concealing.secrets_of(ready.choice, options.source))
+    secrets = concealing.secrets_of(ready.choice, options.source)
     store = Store(options.store)
-    directory = store.begin()
+    directory = store.begin(scratch_for(options, secrets))
     try:
         naming = ready.place.naming
         terminals = options.terminals if ready.choice.environment.has_terminals else ()
-        with Recording(directory.path, screen, secrets=secrets, terminals=terminals, naming=naming) as recording:
-            live = Live(options, ready, store, directory, recording, time.time())
+        known = concealing.values(secrets)
+        with Recording(directory.path, screen, secrets=known, terminals=terminals, naming=naming) as recording:
+            live = Live(options, ready, store, directory, recording, time.time(), secrets)
             try:
                 return _carry_out(live)
             except BaseException as error:
@@ -135,7 +138,7 @@ def _write_start(live: Live) -> None:
         entry_point=choice.entry_point.name,
         labels=live.labels,
     )
-    live.directory.write_start(redaction.redacted(document.start_document(parts), live.recording.text))
+    live.directory.write_start(live.recording.document(document.start_document(parts)))
     live.recording.phase("begin", f"{choice.spec.name} {choice.entry_point.name}, run {live.directory.id}")
 
 
@@ -189,20 +192,20 @@ def _prepare(live: Live) -> Environment:
 def _request(live: Live, environment: Environment, inputs: tuple[Fingerprint, ...]) -> Request:
     """The process as plain data, and the parameters as a file for it to read."""
     choice, directory = live.choice, live.directory
-    places = launching.Places(choice.spec.root, directory.path)
+    places = launching.Places(choice.spec.root, directory.path, directory.private)
     seen = launching.seen(environment, places)
-    given = builtins(choice, seen.run, seen.project)
+    given = builtins(choice, seen.run, seen.clear, seen.project)
     directory.write_parameters(parameters.file_text(choice.parameters))
     offered = {
         "PROJRUN_RUN_ID": directory.id,
         "PROJRUN_RUN_DIR": str(seen.run),
         "PROJRUN_SEED": str(choice.seed),
         "PROJRUN_PARAMS_FILE": given.params_file,
-        "PROJRUN_METRICS": str(seen.run / directory.metrics.name),
+        "PROJRUN_METRICS": str(seen.clear / directory.reported.name),
         **_seed(live),
     }
     if live.means.thorough:  # Python runs what it kept before without reading the source
-        offered["PYTHONPYCACHEPREFIX"] = str(seen.run / directory.bytecode.name)
+        offered["PYTHONPYCACHEPREFIX"] = str(seen.clear / directory.bytecode.name)
     wish = launching.Wish(
         run=directory.id,
         places=places,
@@ -223,6 +226,7 @@ def _request(live: Live, environment: Environment, inputs: tuple[Fingerprint, ..
         timeout=choice.entry_point.timeout,
         terminals=launch.terminals,
         container=launch.container,
+        scratch=str(places.scratch or ""),
     )
 
 
@@ -244,6 +248,8 @@ def _write_recipe(
     request: Request,
 ) -> dict[str, Any]:
     """From here on the recipe is complete and stays as it is."""
+    from projrun.keeping import keep_build_log
+
     choice = live.choice
     parts = RecipeParts(
         run=live.directory.id,
@@ -256,7 +262,7 @@ def _write_recipe(
         request=request,
         source=source,
         environment=environment,
-        build_log=_kept_log(live, environment),
+        build_log=keep_build_log(environment, live.store.objects),
         inputs=inputs,
         host=host(),
         flags=(
@@ -271,32 +277,22 @@ def _write_recipe(
         labels=live.labels,
         reproduces=live.settled.again.link if live.settled.again else None,
     )
-    recipe: dict[str, Any] = redaction.redacted(document.recipe_document(parts), live.recording.text)
+    recipe: dict[str, Any] = live.recording.document(document.recipe_document(parts))
     live.directory.write_recipe(recipe)
     return recipe
-
-
-def _kept_log(live: Live, environment: Environment) -> KeptFile | None:
-    """What the image's builder said goes where it lasts longer than the image."""
-    log = environment.image.build_log if environment.image else None
-    if log is None:
-        return None
-    try:
-        return KeptFile(live.store.objects.put_file(log), log.stat().st_size)
-    except OSError:  # somebody cleaned up the cache: the run can do without
-        return None
 
 
 def _execute(live: Live, request: Request, used: tuple[Held, ...]) -> Outcome:
     live.recording.phase("run", command_line(request.argv))
     try:
-        return local.execute(
-            request,
-            live.recording.write,
-            started=live.begun,
-            lasting=live.index,
-            kept=(*used, *live.settled.place.held),
-        )
+        with live.reporting():
+            return local.execute(
+                request,
+                live.recording.write,
+                started=live.begun,
+                lasting=live.index,
+                kept=(*used, *live.held),
+            )
     finally:
         live.directory.drop_bytecode()
         live.directory.drop_parameters()  # the recipe has them, without secrets

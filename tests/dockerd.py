@@ -22,7 +22,7 @@ from typing import Any
 
 import docker
 
-from projrun.core.values import Struct
+from projrun.core.values import Struct, asdict
 
 ENGINE_GROUP = 64999
 PREFIX = "projrun-engine-"
@@ -105,7 +105,7 @@ def keep(folder: Path, controller: int) -> None:
         _sweep()
         try:
             with bridge(os.getpid()) as name, running(folder, name) as engine:
-                _write(folder / "ready.json", json.dumps(vars(engine)))
+                _write(folder / "ready.json", json.dumps(asdict(engine)))
                 select.select([told, watched], [], [])
         except Exception as error:
             folder.mkdir(exist_ok=True)

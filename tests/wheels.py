@@ -64,13 +64,16 @@ def remake(wheel: Path, change: Callable[[dict[str, bytes]], None]) -> Path:
     return wheel
 
 
-def make_source_distribution(folder: Path, name: str, version: str = "1.0") -> Path:
-    """Writes a source distribution that builds itself with nothing but the standard library."""
+def make_source_distribution(folder: Path, name: str, version: str = "1.0", *, first: str = "") -> Path:
+    """Writes a source distribution that builds itself with nothing but the standard library.
+
+    ``first`` is Python that its build begins with.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     stem = f"{name}-{version}"
     built = make_wheel(folder / "built", name, version).read_bytes()
     backend = (
-        "import pathlib\n"
+        f"import pathlib\n{first}\n"
         "def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):\n"
         f"    wheel = pathlib.Path(wheel_directory, '{stem}-py3-none-any.whl')\n"
         f"    wheel.write_bytes(bytes.fromhex('{built.hex()}'))\n"

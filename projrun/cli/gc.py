@@ -37,7 +37,8 @@ def gc(grace: float | None, yes: bool, as_json: bool, store: Path | None) -> Non
     the oldest of those that go on began stays. While a record cannot be read, no object and no snapshot goes.
     """
     from projrun.collecting import DAY, collect
-    from projrun.core.paths import store_directory
+    from projrun.core.paths import cache_directory, store_directory
+    from projrun.store.scratch import folder_in, sweep
     from projrun.store.store import Store
 
     opened = Store(store_directory(store))
@@ -51,6 +52,7 @@ def gc(grace: float | None, yes: bool, as_json: bool, store: Path | None) -> Non
             sure = _asked(found)
     if sure:
         found = collect(opened, screen, grace=seconds, dry_run=False)
+        sweep(folder_in(cache_directory()))
         if not as_json:
             _print(found, done=True)
     if as_json and found is not None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +20,7 @@ TimeoutExpired = subprocess.TimeoutExpired
 
 # What describes the caller's own Python or git must never steer a tool that works on another project.
 _FOREIGN_PREFIXES = ("PYTHON", "GIT_", "VIRTUAL_ENV", "CONDA_", "__PYVENV")
+_OF_TOOLS = ("UV_", "PIP_", "GIT_", "SSH_", "HTTP_", "HTTPS_", "ALL_", "http_", "https_", "all_", "NETRC")
 _GIT_KEPT = (
     "GIT_SSH",
     "GIT_SSH_COMMAND",
@@ -48,12 +51,34 @@ class Completed(NamedTuple):
         return self.stderr.decode(errors="replace").strip()
 
 
-def tool_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The caller's variables without those that describe another Python or another git repository."""
+# Variables that no tool gets: the program's own secrets.
+_withheld: ContextVar[frozenset[str]] = ContextVar("withheld", default=frozenset())
+
+
+@contextlib.contextmanager
+def withholding(names: Iterable[str]) -> Iterator[None]:
+    """For the block, in this thread, tools do without these variables: a package that is built could read them.
+
+    Those that tell a tool itself where packages come from stay.
+    """
+    own = frozenset(name for name in names if not name.startswith(_OF_TOOLS))
+    token = _withheld.set(_withheld.get() | own)
+    try:
+        yield
+    finally:
+        _withheld.reset(token)
+
+
+def tool_environment(extra: Mapping[str, str] | None = None, *, whole: bool = False) -> dict[str, str]:
+    """The caller's variables without those that describe another Python or another git repository.
+
+    And without what is withheld, unless ``whole``: for a tool that asks others for its passwords.
+    """
+    withheld = frozenset() if whole else _withheld.get()
     kept = {
         name: value
         for name, value in os.environ.items()
-        if name in _GIT_KEPT or not name.startswith(_FOREIGN_PREFIXES)
+        if name not in withheld and (name in _GIT_KEPT or not name.startswith(_FOREIGN_PREFIXES))
     }
     return {**kept, **(extra or {})}
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -29,6 +29,8 @@ _TICK = 2_000_000_000
 # Reading so few bytes is quicker than opening a database.
 _WORTH = 128 * 1024
 _BUSY_SECONDS = 0.5
+# So many digests are kept at one go, and so many are asked for.
+_TOGETHER, _ASKED = 4096, 256
 _DAY, _KEPT_DAYS = 86_400, 180
 
 
@@ -40,6 +42,7 @@ class Remembered:
         self._database: sqlite3.Connection | None = None
         self._known: dict[bytes, tuple[str, str]] = {}
         self._new: dict[bytes, tuple[str, str]] = {}
+        self._kept_more = False
 
     def __enter__(self) -> Remembered:
         return self
@@ -47,9 +50,10 @@ class Remembered:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._save()
         with self._tolerant():
-            if self._new and (database := self._opened()):
-                _save(database, self._new)
+            if self._kept_more and self._database is not None:
+                _forget(self._database)
         if self._database is not None:
             self._database.close()
             self._database = None
@@ -80,10 +84,39 @@ class Remembered:
         mark, sha256 = self._known.get(place, ("", ""))
         return sha256 if mark == _mark(status) else None
 
+    def digests(self, top: bytes, found: Sequence[tuple[bytes, os.stat_result]]) -> list[str | None]:
+        """As :meth:`digest`, of some files below ``top`` by their names, in few questions.
+
+        What was noted until now is kept, so that no more is remembered of very many files than these.
+        """
+        if len(self._new) >= _TOGETHER:
+            self._save()
+        prefix = _place(top).rstrip(b"/") + b"/"
+        known: dict[bytes, tuple[str, str]] = {}
+        for begin in range(0, len(found), _ASKED):
+            places = [prefix + name for name, _ in found[begin : begin + _ASKED]]
+            with self._tolerant():
+                if database := self._opened():
+                    marks = ",".join("?" * len(places))
+                    asked = f"SELECT path, stat, sha256 FROM digests WHERE path IN ({marks})"  # noqa: S608 - of ?
+                    known.update((path, (mark, sha256)) for path, mark, sha256 in database.execute(asked, places))
+        given = ((known.get(prefix + name), status) for name, status in found)
+        return [one[1] if one and one[0] == _mark(status) else None for one, status in given]
+
     def note(self, path: bytes, status: os.stat_result, sha256: str, began: int) -> None:
         """Remembers a digest. ``began`` is when the file was opened to be read, in nanoseconds since the epoch."""
         if max(status.st_mtime_ns, status.st_ctime_ns) < began - _TICK:
             self._new[_place(path)] = _mark(status), sha256
+
+    def _save(self) -> None:
+        """Keeps what was noted. Called in one thread, while others may note more."""
+        if not self._new:
+            return
+        new, self._new = self._new, {}
+        with self._tolerant():
+            if database := self._opened():
+                _save(database, list(new.items()))
+                self._kept_more = True
 
     def _opened(self) -> sqlite3.Connection | None:
         import sqlite3  # a run without data does without
@@ -122,15 +155,19 @@ def _make(database: sqlite3.Connection) -> None:
         database.execute(f"PRAGMA user_version = {_VERSION}")
 
 
-def _save(database: sqlite3.Connection, new: dict[bytes, tuple[str, str]]) -> None:
+def _save(database: sqlite3.Connection, new: Sequence[tuple[bytes, tuple[str, str]]]) -> None:
     day = int(time.time()) // _DAY
     with database:
         database.executemany(
             "INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?)",
-            ((path, mark, sha256, day) for path, (mark, sha256) in new.items()),
+            ((path, mark, sha256, day) for path, (mark, sha256) in new),
         )
-        # Of files that are long gone; one that is still there is read once more.
-        database.execute("DELETE FROM digests WHERE day < ?", (day - _KEPT_DAYS,))
+
+
+def _forget(database: sqlite3.Connection) -> None:
+    """What is of files that are long gone; one that is still there is read once more."""
+    with database:
+        database.execute("DELETE FROM digests WHERE day < ?", (int(time.time()) // _DAY - _KEPT_DAYS,))
 
 
 def _place(path: bytes) -> bytes:

@@ -31,6 +31,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -66,7 +67,6 @@ def digest_directory(path: Path, root: Path, reading: Reading) -> Digest:
     """Digest of a directory of the project at ``root``. Raises OSError, Unstable or Uncovered."""
     top = os.fsencode(path)
     own = path.stat()
-    reading.remembered.look_below(top)
     places = _Places(top, os.path.realpath(top), os.path.realpath(os.fsencode(root)))
     total, marks = hashlib.sha256(), hashlib.sha256()
     size = files = 0
@@ -118,20 +118,28 @@ class _Batches:
     def __iter__(self) -> Iterator[list[_Entry]]:
         batch: list[_Entry] = []
         waiting = 0
-        for name, status in walk(self._places.top):
-            known = None
-            if stat.S_ISLNK(status.st_mode):
-                known = _link(self._full(name), self._places, self._reading)
-            elif stat.S_ISREG(status.st_mode):
-                known = self._reading.remembered.digest(self._full(name), status, alone=False)
-                waiting += 0 if known else status.st_size
-                self.to_be_read = self.to_be_read or not known
+        for name, status, known in self._entries():
+            if stat.S_ISREG(status.st_mode) and not known:
+                waiting += status.st_size
+                self.to_be_read = True
             batch.append((name, status, known))
             if len(batch) >= _ENTRIES or waiting >= _BYTES:
                 yield batch
                 batch, waiting = [], 0
         if batch:
             yield batch
+
+    def _entries(self) -> Iterator[_Entry]:
+        entries = walk(self._places.top)
+        while some := list(islice(entries, _ENTRIES)):
+            files = [(name, status) for name, status in some if stat.S_ISREG(status.st_mode)]
+            known = iter(self._reading.remembered.digests(self._places.top, files))
+            for name, status in some:
+                if stat.S_ISREG(status.st_mode):
+                    yield name, status, next(known)
+                else:
+                    is_link = stat.S_ISLNK(status.st_mode)
+                    yield name, status, _link(self._full(name), self._places, self._reading) if is_link else None
 
     def records(self, batch: Iterable[_Entry]) -> _Records:
         """The records of some entries; in any thread. Raises OSError, Unstable or Uncovered."""

@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import os
 import re
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from projrun.core.errors import EnvironmentFailure
-from projrun.core.files import read_regular
-from projrun.environment.index import Settings, with_userinfo
+from projrun.environment import settings_files
+from projrun.environment.index import SHORT, Settings, with_userinfo
 from projrun.environment.text import parse_toml
 
 _NAMED = re.compile(r"([\w.-]+)=(.+)")  # NAME=ADDRESS, as uv takes an index
-_SIZE_LIMIT = 1_000_000  # bytes of a configuration file
 _TRUE = ("1", "true", "yes", "on", "y", "t")
 _PIP_PLACES = ("index-url", "extra-index-url", "find-links", "no-index", "cert", "trusted-host", "proxy")
 _PIP_NETWORK = (
@@ -39,6 +37,7 @@ def of_uv() -> Settings:
         extra=tuple(map(_uv_index, extra)) or told.extra,
         links=tuple(map(_place, links)) or told.links,
         no_index=told.no_index or environ.get("UV_NO_INDEX", "").lower() in _TRUE,
+        keyring=environ.get("UV_KEYRING_PROVIDER") or told.keyring,
         certificate=_file(environ.get("SSL_CERT_FILE") or environ.get("SSL_CERT_DIR", "")),
         trusted=tuple(_words(environ.get("UV_INSECURE_HOST"))) or told.trusted,
         proxy=told.proxy,
@@ -58,12 +57,14 @@ def of_pip() -> Settings:
         certificate=_file(certificate),
         trusted=tuple(_words(told.get("trusted-host"))),
         proxy=told.get("proxy", ""),
+        keyring=told.get("keyring-provider", ""),
     )
 
 
 def secrets() -> frozenset[str]:
     """What nothing that a tool writes may show, of all that uv and pip are told. Raises EnvironmentFailure."""
-    return of_uv().secrets | of_pip().secrets
+    of_hosts = (one for one in settings_files.of_netrc() if len(one) >= SHORT)
+    return of_uv().secrets | of_pip().secrets | frozenset(of_hosts)
 
 
 def pip_network() -> dict[str, str]:
@@ -82,10 +83,10 @@ def _pip_files() -> dict[str, str]:
     import configparser
 
     found: dict[str, str] = {}
-    for file in _pip_places():
+    for file in settings_files.of_pip():
         parser = configparser.RawConfigParser()
         try:
-            parser.read_string(_text(file))
+            parser.read_string(settings_files.text_of(file))
         except configparser.Error as error:
             raise _unreadable(file, "pip", error) from error
         for section in ("global", "install"):
@@ -94,28 +95,12 @@ def _pip_files() -> dict[str, str]:
     return found
 
 
-def _pip_places() -> Iterator[Path]:
-    told = os.environ.get("PIP_CONFIG_FILE", "")
-    if told == os.devnull:  # pip's own way to say: none at all
-        return
-    for folder in reversed(os.environ.get("XDG_CONFIG_DIRS", "/etc/xdg").split(os.pathsep)):
-        yield Path(folder) / "pip" / "pip.conf"
-    yield Path("/etc/pip.conf")
-    if sys.platform == "darwin":
-        yield Path("/Library/Application Support/pip/pip.conf")
-        yield Path("~/Library/Application Support/pip/pip.conf").expanduser()
-    yield Path("~/.pip/pip.conf").expanduser()
-    yield _user_configuration() / "pip" / "pip.conf"
-    if told:
-        yield Path(told)
-
-
 def _uv_files() -> Settings:
     """uv's configuration of the user, else of the machine; those of the project are not ours to read."""
     merged: dict[str, Any] = {}
-    for file in _uv_places():
+    for file in settings_files.of_uv():
         try:
-            document = parse_toml(_text(file))
+            document = parse_toml(settings_files.text_of(file))
         except ValueError as error:
             raise _unreadable(file, "uv", error) from error
         for table in (document, document.get("pip") or {}):
@@ -133,18 +118,9 @@ def _uv_files() -> Settings:
         links=(*flat, *map(_place, map(str, _list(merged.get("find-links"))))),
         no_index=bool(merged.get("no-index")),
         trusted=tuple(map(str, _list(merged.get("allow-insecure-host")))),
+        keyring=str(merged.get("keyring-provider", "")),
         proxy=str(merged.get("https-proxy") or merged.get("http-proxy") or ""),
     )
-
-
-def _uv_places() -> Iterator[Path]:
-    if os.environ.get("UV_CONFIG_FILE"):
-        yield Path(os.environ["UV_CONFIG_FILE"])
-        return
-    folders = [Path(folder) for folder in os.environ.get("XDG_CONFIG_DIRS", "/etc/xdg").split(os.pathsep)]
-    machine = [*(folder / "uv" / "uv.toml" for folder in folders), Path("/etc/uv/uv.toml")]
-    yield from [file for file in machine if file.is_file()][:1]
-    yield _user_configuration() / "uv" / "uv.toml"
 
 
 def _named(entry: Mapping[str, Any]) -> str:
@@ -177,23 +153,12 @@ def _file(text: str) -> str:
     return os.fspath(Path(text).expanduser().absolute()) if text else ""
 
 
-def _user_configuration() -> Path:
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path("~/.config").expanduser())
-
-
 def _words(text: str | None) -> Sequence[str]:
     return (text or "").split()
 
 
 def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
-
-
-def _text(file: Path) -> str:
-    try:
-        return read_regular(file, _SIZE_LIMIT).decode(errors="surrogateescape")
-    except OSError:
-        return ""
 
 
 def _unreadable(file: Path, tool: str, error: Exception) -> EnvironmentFailure:

@@ -18,7 +18,7 @@ MASK = "***"
 
 _NAMED_PASSWORD = re.compile(r"UV_INDEX_\w+_PASSWORD")
 _PROXIES = tuple(form for name in ("HTTPS_PROXY", "ALL_PROXY", "HTTP_PROXY") for form in (name, name.lower()))
-_PASSWORD, _TOKEN = 4, 16  # characters; shorter ones are masked in addresses, as elsewhere they occur by chance
+SHORT, _TOKEN = 4, 16  # characters; shorter ones are masked in addresses, as elsewhere they occur by chance
 
 
 class Settings(Struct, frozen=True):
@@ -26,6 +26,7 @@ class Settings(Struct, frozen=True):
 
     ``links`` are folders of archives, or pages that link to some; ``trusted`` are hosts whose certificate is not
     checked; ``certificate`` is a file or folder of those that are trusted. Folders are ``file:`` addresses.
+    ``keyring`` is how the tool asks for passwords, and is the tool's own.
     """
 
     index: str = ""
@@ -35,6 +36,7 @@ class Settings(Struct, frozen=True):
     certificate: str = ""
     trusted: tuple[str, ...] = ()
     proxy: str = ""
+    keyring: str = ""
 
     @property
     def names_places(self) -> bool:
@@ -60,7 +62,7 @@ class Settings(Struct, frozen=True):
         found = {value for name, value in os.environ.items() if _NAMED_PASSWORD.fullmatch(name) and value}
         for match in (match for text in texts for match in USERINFO.finditer(text)):
             user, _, password = match["userinfo"].partition(":")
-            for secret, least in ((user, _TOKEN), (password, _PASSWORD)):
+            for secret, least in ((user, _TOKEN), (password, SHORT)):
                 forms = (secret, unquote(secret), quote(unquote(secret), safe=""))
                 found |= {form for form in forms if len(form) >= least}
         return frozenset(found)

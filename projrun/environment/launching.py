@@ -11,15 +11,21 @@ from projrun.core.paths import is_below
 from projrun.core.values import Struct, field
 from projrun.environment import mounts, variables
 from projrun.environment.built import containers_of
-from projrun.environment.model import HOME, PROJECT, RUN, BuiltImage, Container, Environment, Mount
+from projrun.environment.model import HOME, PROJECT, RUN, SCRATCH, BuiltImage, Container, Environment, Mount
 from projrun.spec.model import DockerSpec, EnvironmentSpec
 
 
 class Places(Struct, frozen=True):
-    """The directories of a run: the project's, and the run's own."""
+    """The directories of a run: the project's, the run's own, and with secrets one outside the store."""
 
     project: Path
     run: Path
+    scratch: Path | None = None
+
+    @property
+    def clear(self) -> Path:
+        """Where the program has in clear what it reads and reports."""
+        return self.scratch or self.run
 
 
 class Wish(Struct, frozen=True):
@@ -53,7 +59,9 @@ class Launch(Struct, frozen=True):
 
 def seen(environment: Environment, places: Places) -> Places:
     """Where a program in ``environment`` sees them. In a container that is the same on every machine."""
-    return places if environment.image is None else Places(Path(PROJECT), Path(RUN))
+    if environment.image is None:
+        return places
+    return Places(Path(PROJECT), Path(RUN), Path(SCRATCH) if places.scratch else None)
 
 
 def launch(environment: Environment, spec: EnvironmentSpec, wish: Wish) -> Launch:
@@ -97,6 +105,8 @@ def _own_mounts(wish: Wish) -> tuple[Mount, ...]:
     """The project, the run's directory, and over the project the inputs, which nobody may change."""
     project = os.path.realpath(wish.places.project)
     found = [Mount(project, PROJECT, writable=True), Mount(os.path.realpath(wish.places.run), RUN, writable=True)]
+    if wish.places.scratch:
+        found.append(Mount(os.path.realpath(wish.places.scratch), SCRATCH, writable=True))
     for path in wish.inputs:
         source = os.path.realpath(os.path.join(project, path))  # noqa: PTH118 - text
         inside = os.path.relpath(source, project)

@@ -162,8 +162,8 @@ class EnvironmentPlan(Struct, frozen=True):
         return self.python
 
 
-# Where a program in a container sees the project, its run's directory, and a home.
-PROJECT, RUN, HOME = "/project", "/projrun/run", "/projrun/home"
+# Where a program in a container sees the project, its run's directory, a home, and its scratch directory.
+PROJECT, RUN, HOME, SCRATCH = "/project", "/projrun/run", "/projrun/home", "/projrun/scratch"
 
 
 class Mount(Struct, frozen=True):

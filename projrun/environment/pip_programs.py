@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 from projrun.core import process
@@ -121,8 +122,9 @@ def variables(settings: Settings, folder: Path) -> dict[str, str]:
         "PIP_TRUSTED_HOST": " ".join(settings.trusted),
         "PIP_PROXY": settings.proxy,
     }
+    caller = process.tool_environment(whole=_asks_keyring(settings))
     return {
-        **{name: value for name, value in process.tool_environment().items() if not name.startswith(_FOREIGN)},
+        **{name: value for name, value in caller.items() if not name.startswith(_FOREIGN)},
         **configuration.pip_network(),
         **{name: value for name, value in told.items() if value},
         "PIP_CONFIG_FILE": os.devnull,
@@ -132,6 +134,13 @@ def variables(settings: Settings, folder: Path) -> dict[str, str]:
         "VIRTUALENV_CONFIG_FILE": os.devnull,
         "VIRTUALENV_OVERRIDE_APP_DATA": os.fspath(folder / "virtualenv"),
     }
+
+
+def _asks_keyring(settings: Settings) -> bool:
+    """Whether passwords come from others, which may need whatever the caller has. pip asks what it can import."""
+    if settings.keyring in ("", "auto"):
+        return find_spec("keyring") is not None
+    return settings.keyring != "disabled"
 
 
 def _folder_of(name: str) -> str:

@@ -108,9 +108,10 @@ def executable() -> str:
 
 def variables(own: Settings, settings: Settings) -> dict[str, str]:
     """The variables for uv; ``settings`` are its ``own``, completed by those of pip."""
+    asks = own.keyring not in ("", "disabled")  # what it asks may need whatever the caller has
     kept = {
         name: value
-        for name, value in process.tool_environment({"RUST_LOG": _TALK}).items()
+        for name, value in process.tool_environment({"RUST_LOG": _TALK}, whole=asks).items()
         if not name.startswith("UV_") or _KEPT.fullmatch(name)
     }
     if not own.names_places:

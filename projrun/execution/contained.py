@@ -74,6 +74,7 @@ def start(request: Request, container: Container, channels: Channels, kept: Sequ
         secrets=list(request.secrets),
         lock=container.lock,
         report=writing,
+        scratch=request.scratch,
     )
     try:
         child = _started(request, channels, writing, kept)

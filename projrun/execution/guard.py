@@ -19,7 +19,11 @@ from projrun.core.locks import Held
 # $1 is what the program has as its output. When the runner goes before it could tell the group, that is how the
 # program is found: nobody else has it. "set -- ${stat##*) }" splits a line of proc_pid_stat(5) behind the name,
 # which may hold anything: $1 is the state, $3 the group. A zombie that nobody collects does not count as alive.
+#
+# $2 is a directory to be removed after it, if any; a runner that only leaves the rest to us has more to do there.
 _SCRIPT = r"""
+scratch=$2
+[ -z "$scratch" ] || trap 'rm -rf -- "$scratch"' EXIT
 look() {
     read -r stat <"/proc/$1/stat" || return 1
     set -- ${stat##*) }
@@ -45,7 +49,7 @@ lives() {
 }
 read -r group
 if [ -n "$group" ]; then
-    read -r end
+    read -r end && scratch= && trap - EXIT
 else
     [ -n "$1" ] || exit 0
     find_group "$1" || { sleep 0.2; find_group "$1"; } || exit 0
@@ -65,19 +69,20 @@ done
 
 
 class Guard:
-    """Watches over one program. ``kept`` are the locks that stay held until the program is gone, if the runner is.
+    """Watches over one program. ``kept`` are the locks that stay held until the program is gone, if the runner is;
+    then the directory ``scratch`` is removed.
 
     ``output`` is our descriptor of what the program gets as its standard output. Where no process can be started
     there is no guard, and the program is not likely to start either.
     """
 
-    def __init__(self, output: int, kept: Sequence[Held] = ()) -> None:
+    def __init__(self, output: int, kept: Sequence[Held] = (), scratch: str = "") -> None:
         self._process: process.Popen[bytes] | None = None
         reading, self._telling = os.pipe()
         # Its standard error is nobody's: at the end whoever read it is gone.
         try:
             self._process = process.start(
-                ["/bin/sh", "-c", _SCRIPT, "projrun-guard", _name(output)],
+                ["/bin/sh", "-c", _SCRIPT, "projrun-guard", _name(output), scratch],
                 cwd="/",
                 env={"PATH": os.defpath},
                 stdin=reading,
@@ -107,6 +112,8 @@ class Guard:
 
     def leave(self) -> None:
         """We give up on what is left of the group; the guard goes on until nothing is."""
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self._telling, b"we live\n")
         os.close(self._telling)
         if self._process is not None:
             self._process.returncode = 0  # it outlives us: Popen need not warn

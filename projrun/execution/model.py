@@ -14,7 +14,8 @@ class Request(Struct, frozen=True):
     ``variables`` is its whole environment but for ``secrets``: names whose values the executor takes from
     its own environment at the last moment, so that a request can be stored. ``timeout`` is in seconds.
     ``terminals`` names the streams (``stdout``, ``stderr``) that the child should find to be terminals. With a
-    ``container`` it runs in there: ``cwd``, ``argv`` and ``variables`` are as it sees them inside.
+    ``container`` it runs in there: ``cwd``, ``argv`` and ``variables`` are as it sees them inside. ``scratch`` is
+    a directory that whoever ends the program in our place, when we are killed, removes after it.
     """
 
     argv: tuple[str, ...]
@@ -24,6 +25,7 @@ class Request(Struct, frozen=True):
     timeout: float | None = None
     terminals: tuple[str, ...] = ()
     container: Container | None = None
+    scratch: str = ""
 
 
 class Usage(Struct, frozen=True):

@@ -63,7 +63,7 @@ def start(request: Request, channels: Channels, kept: Sequence[Held] = ()) -> Pr
     variables = _variables(request)
     cwd = _working_directory(request.cwd)
     executable = find(request.argv, cwd, variables.get("PATH", os.defpath))
-    guard = Guard(channels.childs(STDOUT), kept)
+    guard = Guard(channels.childs(STDOUT), kept, request.scratch)
     try:
         child = process.start(
             request.argv,

@@ -10,7 +10,8 @@ class Order(NamedTuple):
 
     ``place`` is the engine's (:class:`projrun.core.engine.http.Place`). ``document`` makes the container, but for
     the values of ``secrets``, which are names; ``query`` goes with it. ``lock`` is held while the container is
-    there. The report goes to the descriptor ``report``.
+    there. The report goes to the descriptor ``report``. ``scratch`` is a directory to be removed at the end when
+    the executor is gone by then, or empty.
     """
 
     place: list[Any]
@@ -20,6 +21,7 @@ class Order(NamedTuple):
     secrets: list[str]
     lock: str
     report: int
+    scratch: str = ""
 
 
 class Report(NamedTuple):

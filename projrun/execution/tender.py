@@ -46,10 +46,23 @@ def main() -> None:
     report = Tender(order, wake).run()
     with contextlib.suppress(BrokenPipeError), open(order.report, "w") as file:
         json.dump(report._asdict(), file)
+    if order.scratch and _is_left():
+        import shutil
+
+        shutil.rmtree(order.scratch, ignore_errors=True)
 
 
 def _note(number: int, frame: Any) -> None:
     """The wakeup descriptor has it."""
+
+
+def _is_left() -> bool:
+    """Whether the executor is gone: else it holds the other end of what we read."""
+    os.set_blocking(0, False)
+    try:
+        return not os.read(0, 1)
+    except BlockingIOError:
+        return False
 
 
 def _line() -> bytes:

@@ -228,6 +228,7 @@ def _normalised(name: str) -> str:
 def _placeless(text: str, recipe: Mapping[str, Any]) -> str:
     """A text without the places that are this run's own."""
     own = {
+        "{params_file}": recipe["variables"]["base"].get("PROJRUN_PARAMS_FILE"),
         "{run_dir}": recipe["variables"]["base"].get("PROJRUN_RUN_DIR"),
         "{key}": recipe["environment"]["key"],
     }

@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, AnyStr, NamedTuple
 
 MASK = "***"
+# Characters of a secret below which it stays in what is declared, as no file is searched for such a one either,
+# and in the places of the source.
+_IN_DECLARED, _IN_PLACES = 8, 4
 
 # What projrun computed itself. Without it a recipe is of no use, and no secret can have come into it.
 _COMPUTED = frozenset(
@@ -26,10 +29,34 @@ _COMPUTED = frozenset(
             "phases",
         ),
         *("interpreter", "installed", "builder", "options", "platform", "type", "items", "lock"),
+        *("terminals", "verdict", "candidates", "state", "how"),
         *("engine", "id", "digest", "digests", "packages", "python", "seeding", "object"),
     }
 )
 
+
+# What the specification itself says, which lies in the source: keys, by the one above them.
+_DECLARED: Mapping[str, frozenset[str]] = {
+    "": frozenset({"entry_point", "outputs", "metrics", "cwd"}),
+    "project": frozenset({"name"}),
+    "spec": frozenset({"project", "file"}),
+    "entry_point": frozenset({"name"}),
+    "command": frozenset({"words", "text"}),
+    "parameters": frozenset({"name", "origin", "data"}),
+    "variables": frozenset({"secrets"}),
+    "environment": frozenset({"name"}),
+    "image": frozenset({"reference"}),
+    "bases": frozenset({"reference"}),
+    "build": frozenset({"file", "dockerfile", "target", "secrets", "network"}),
+    "context": frozenset({"path"}),
+    "configuration": frozenset({"user", "network"}),
+    "inputs": frozenset({"name", "path"}),
+    "outputs": frozenset({"name", "path"}),
+    "metrics": frozenset({"file"}),
+}
+_LAYER = ("layers", "name")  # of a verdict: projrun's own word
+# Where the source lies, as git and the user call it.
+_PLACES = frozenset({"root", "source"})
 
 # What no way of writing alters, and the least of it that is searched for in place of the forms that hold it.
 _PLAIN = re.compile(rb"[A-Za-z0-9._-]+")
@@ -183,28 +210,60 @@ def _open_end_of(data: bytes, secret: bytes) -> int:
     return 0
 
 
-def redacted(document: Mapping[str, Any], redact: Callable[[str], str]) -> dict[str, Any]:
+class Redactions(NamedTuple):
+    """How a text of a record becomes one without secrets.
+
+    ``text`` for any. ``declared`` for what the specification says, ``place`` for where the source lies: short
+    secrets stay in those. They are there by chance, and without them a run could not be done again.
+    """
+
+    text: Callable[[str], str]
+    declared: Callable[[str], str]
+    place: Callable[[str], str]
+
+
+def redactions(secrets: Sequence[str]) -> Redactions:
+    """Those that take the secrets out."""
+    least = min(map(len, secrets), default=_IN_DECLARED)
+    whole = Redactor(secrets).text
+
+    def of(length: int) -> Callable[[str], str]:
+        return whole if least >= length else Redactor(one for one in secrets if len(one) >= length).text
+
+    return Redactions(whole, of(_IN_DECLARED), of(_IN_PLACES))
+
+
+def redacted(document: Mapping[str, Any], redact: Callable[[str], str] | Redactions) -> dict[str, Any]:
     """A copy of a document in which every text that is the user's or a program's went through ``redact``.
 
     What projrun computed stays, whatever a secret may be, and so does the lock, which holds no secret: an
     address in it is refused.
     """
-    found = {}
+    return _document(document, "", redact if isinstance(redact, Redactions) else Redactions(*[redact] * 3))
+
+
+def _document(document: Mapping[str, Any], above: str, ways: Redactions) -> dict[str, Any]:
+    declared = _DECLARED.get(above, frozenset())
+    found: dict[str, Any] = {}
     for key, value in document.items():
-        if key in _COMPUTED:
+        plain = ways.declared if key in declared else ways.text
+        if key in _COMPUTED or (above, key) == _LAYER:
             found[key] = value
         elif key == "tags":
-            found[key] = {redact(name): redact(text) for name, text in value.items()}
+            found[key] = {ways.text(name): ways.text(text) for name, text in value.items()}
         elif key in _FREE:
-            found[key] = _redacted(value, redact)
+            found[key] = _redacted(value, ways.text)
+        elif key in _PLACES and isinstance(value, str):
+            found[key] = ways.place(value)
         elif isinstance(value, Mapping):
-            found[key] = redacted(value, redact)
+            inside = Redactions(*[ways.place] * 3) if key in _PLACES else ways
+            found[key] = _document(value, key, inside)
         elif isinstance(value, list):
             found[key] = [
-                redacted(one, redact) if isinstance(one, Mapping) else _redacted(one, redact) for one in value
+                _document(one, key, ways) if isinstance(one, Mapping) else _redacted(one, plain) for one in value
             ]
         else:
-            found[key] = _redacted(value, redact)
+            found[key] = _redacted(value, plain)
     return found
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from pathlib import Path
 
 from projrun.source.status import IndexEntry
@@ -18,22 +19,25 @@ _GITLINK = 0xE0
 _ASSUME_VALID, _EXTENDED, _SKIP_WORKTREE = 0x80, 0x40, 0x40
 _LONG = 0xFFF
 
-# The last one that was read, by its checksum: the same bytes say the same, whose ever they are.
-_known: dict[bytes, tuple[IndexEntry, ...]] = {}
+_TIMES = struct.Struct(">4I")  # change and modification time, each in seconds and nanoseconds
+
+# The last one that was read, by its checksum and time: the same bytes say the same, whose ever they are.
+_known: dict[tuple[bytes, int], tuple[IndexEntry, ...]] = {}
 
 
 def special_entries(worktree: Path, object_bytes: int) -> tuple[IndexEntry, ...] | None:
-    """Submodules and the entries marked assume-unchanged or skip-worktree, in the order of the index.
+    """Submodules, entries marked assume-unchanged or skip-worktree, and those of files that changed just before.
 
+    They are in the order of the index.
     ``object_bytes`` is the length of an object's name. None when git has to be asked: the work tree is a linked
     one or a submodule's, or its index is split, sparse, compressed or not to be understood.
     """
     try:
         with open(worktree / ".git" / "index", "rb") as file:
             file.seek(-object_bytes, os.SEEK_END)
-            checksum = file.read()
-            if checksum in _known:
-                return _known[checksum]
+            checksum, written = file.read(), os.fstat(file.fileno()).st_mtime_ns
+            if (checksum, written) in _known:
+                return _known[checksum, written]
             file.seek(0)
             data = file.read()
     except FileNotFoundError:
@@ -41,17 +45,18 @@ def special_entries(worktree: Path, object_bytes: int) -> tuple[IndexEntry, ...]
     except OSError:
         return None
     try:
-        found = _read(data, object_bytes)
-    except (IndexError, ValueError):
+        found = _read(data, object_bytes, written // 10**9 - 1)
+    except (IndexError, ValueError, struct.error):
         return None
     if found is not None and any(checksum):  # git can be told to write none
         _known.clear()
-        _known[checksum] = found
+        _known[checksum, written] = found
     return found
 
 
-def _read(data: bytes, object_bytes: int) -> tuple[IndexEntry, ...] | None:
-    """Raises IndexError or ValueError when it is no index, or not all of it."""
+def _read(data: bytes, object_bytes: int, recent: int) -> tuple[IndexEntry, ...] | None:
+    """``recent``: a time in seconds. Raises IndexError, ValueError or struct.error when it is no whole index."""
+    since = max(0, recent).to_bytes(4, "big")
     if data[:4] != b"DIRC" or int.from_bytes(data[4:8], "big") not in _VERSIONS:
         return None
     flags_at, path_at = _OBJECT_AT + object_bytes, _OBJECT_AT + object_bytes + 2
@@ -62,7 +67,8 @@ def _read(data: bytes, object_bytes: int) -> tuple[IndexEntry, ...] | None:
         length = (flags & 0x0F) << 8 | data[at + flags_at + 1]
         if length == _LONG:
             length = data.index(b"\0", begin) - begin
-        if flags & (_ASSUME_VALID | _EXTENDED) or data[at + _MODE_AT] == _GITLINK:
+        special = flags & (_ASSUME_VALID | _EXTENDED) or data[at + _MODE_AT] == _GITLINK
+        if special or data[at : at + 4] >= since:
             skipped = bool(flags & _EXTENDED and data[begin - 2] & _SKIP_WORKTREE)
             entry = IndexEntry(
                 path=os.fsdecode(data[begin : begin + length]),
@@ -71,11 +77,17 @@ def _read(data: bytes, object_bytes: int) -> tuple[IndexEntry, ...] | None:
                 gitlink=data[at + _MODE_AT] == _GITLINK,
                 hidden=skipped or bool(flags & _ASSUME_VALID),
                 may_be_absent=skipped,
+                noted=_noted(data, at) if data[at : at + 4] >= since else None,
             )
-            found += [entry] if entry.gitlink or entry.hidden else []
+            found += [entry] if entry.gitlink or entry.hidden or entry.noted else []
         # One to eight bytes of zero make its length a multiple of eight.
         at += (begin - at + length + 8) & ~7
     return tuple(found) if _needs_no_other(data, at, len(data) - object_bytes) else None
+
+
+def _noted(data: bytes, at: int) -> tuple[int, int]:
+    changed, changed_part, modified, modified_part = _TIMES.unpack_from(data, at)
+    return changed * 10**9 + changed_part, modified * 10**9 + modified_part
 
 
 def _needs_no_other(data: bytes, at: int, end: int) -> bool:

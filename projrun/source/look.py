@@ -37,6 +37,7 @@ def look_at(repository: Repository) -> Look:
     known = {change.path for change in changes}
     hidden = [entry for entry in entries if entry.hidden and not entry.gitlink and entry.path not in known]
     changes += _hidden_changes(repository, hidden)
+    changes += _missed_changes(repository, [one for one in entries if one.noted and one.path not in known])
     gitlinks = {entry.path: entry for entry in entries if entry.gitlink}
     submodules: list[Submodule] = []
     seen: list[Seen] = []
@@ -130,6 +131,17 @@ def _hidden_changes(repository: Repository, entries: Sequence[IndexEntry]) -> li
         elif modes_count and entry.mode.startswith("100") and entry.mode != executable:
             changes.append(Change(path, "mode-changed"))
     return changes
+
+
+def _missed_changes(repository: Repository, entries: Sequence[IndexEntry]) -> list[Change]:
+    """Edits within the second in which git noted how the file looked, with its modification time put back."""
+    expected: dict[str, str] = {}
+    for entry in entries:
+        known = None if entry.gitlink or entry.hidden else lstat(f"{repository.worktree}/{entry.path}")
+        if known is not None and entry.noted != (known.st_ctime_ns, known.st_mtime_ns):
+            expected[entry.path] = entry.blob
+    blobs = _blobs_on_disk(repository, expected)
+    return [Change(path, "modified") for path, blob in expected.items() if blobs.get(path, blob) != blob]
 
 
 def _blobs_on_disk(repository: Repository, expected: Mapping[str, str]) -> dict[str, str]:

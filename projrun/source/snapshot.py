@@ -7,23 +7,22 @@ For each work tree that repository keeps an index, so that a snapshot reads only
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from projrun.core.errors import SourceError, StoreError
-from projrun.core.files import make_private, write_atomic, written_aside
+from projrun.core.files import create, make_private, write_atomic, written_aside
 from projrun.core.hashing import sha256_bytes
 from projrun.core.locks import shared
 from projrun.core.values import replace
+from projrun.source import kept_index
 from projrun.source.listing import File, list_files
 from projrun.source.model import Source
 from projrun.source.sources_git import SourcesGit, WriteFailed
 
 REFS = "refs/projrun/snapshots"
-
-# Clocks of file systems tick in steps of up to two seconds.
-_CLOCK_TICK = 2_000_000_000
 
 
 def snapshot(source: Source, sources_git: Path, *, limit: int, passing: bool = False) -> Source:
@@ -103,8 +102,15 @@ def _capture(source: Source, store: SourcesGit, index: Path, limit: int) -> str:
 
 def _write_commit(files: Sequence[File], source: Source, store: SourcesGit, index: Path) -> str:
     make_private(index.parent)
-    with written_aside(index) as aside:
-        tree = _write_tree(files, store, index, aside)
+    kept = kept_index.read(index)
+    work = kept_index.work(files, kept)
+    tree = kept.tree if kept and not any(work) else None
+    if tree is None or not hold(store.path, _commit_id(tree, source)):
+        with written_aside(index) as aside:
+            tree = _write_tree(work, store, kept, aside)
+    commit = _commit_id(tree, source)
+    if hold(store.path, commit):
+        return commit
     commit = store.write("commit-tree", tree, stdin=_message(source)).text.strip()
     # git's own way takes a lock that a killed process leaves behind. The content never differs.
     reference = store.path / REFS / commit
@@ -113,27 +119,30 @@ def _write_commit(files: Sequence[File], source: Source, store: SourcesGit, inde
     return commit
 
 
-def _write_tree(files: Sequence[File], store: SourcesGit, kept: Path, index: Path) -> str:
-    """The tree of ``files``, by way of a copy of the kept index."""
-    import shutil  # slow to import, and a clean tree needs no snapshot
+def _commit_id(tree: str, source: Source) -> str:
+    """The name that the commit of a tree has, whether it is there or not."""
+    who = "projrun <projrun@localhost> 946684800 +0000"
+    data = f"tree {tree}\nauthor {who}\ncommitter {who}\n\n".encode() + _message(source)
+    kind = hashlib.sha1 if len(tree) == 40 else hashlib.sha256
+    return kind(b"commit %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
-    newest = 0
-    try:
-        # The copy keeps its time: git reads a file again that was written when the index was.
-        shutil.copy2(kept, index)
-        newest = index.stat().st_mtime_ns
-    except FileNotFoundError:
+
+def _write_tree(work: kept_index.Work, store: SourcesGit, kept: kept_index.Kept | None, index: Path) -> str:
+    """The tree of the files, by way of a copy of the kept index."""
+    if kept is None:
         store.write("read-tree", "--empty", index=index)
-    captured = store.indexed(index)
-    listed = {file.path for file in files}
-    # git compares whole seconds: what may have been written within the index's own is read again.
-    recent = {file.path for file in files if file.stat.st_ctime_ns >= newest - _CLOCK_TICK}
-    outdated = (captured - listed) | (captured & recent)
-    if outdated:
-        store.write("update-index", "-z", "--force-remove", "--stdin", index=index, stdin=_lines(outdated))
-    if files:
-        store.write("update-index", "-z", "--add", "--remove", "--stdin", index=index, stdin=_lines(listed))
-    _check_complete(listed - store.indexed(index), store.worktree)
+    else:
+        with create(index) as file:
+            file.write(kept.data)
+        # The copy has its time: git reads a file again that was written when the index was.
+        os.utime(index, ns=(kept.written, kept.written))
+    if work.outdated:
+        store.write("update-index", "-z", "--force-remove", "--stdin", index=index, stdin=_lines(work.outdated))
+    if work.changed:
+        store.write("update-index", "-z", "--add", "--remove", "--stdin", index=index, stdin=_lines(work.changed))
+        now = kept_index.read(index)
+        there = frozenset(now.marks) if now else store.indexed(index)
+        _check_complete(work.changed - there, store.worktree)
     return store.write("write-tree", index=index).text.strip()
 
 

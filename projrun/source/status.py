@@ -40,7 +40,12 @@ class Status(NamedTuple):
 
 
 class IndexEntry(NamedTuple):
-    """An entry of the index that status does not tell about. ``hidden``: git was told not to look at the file."""
+    """An entry of the index that status does not tell about. ``hidden``: git was told not to look at the file.
+
+    ``noted`` are change and modification time (ns) of a file as git noted them within the last second before it
+    wrote the index, else nothing: git compares whole seconds of a change time, and of an edit within the same one
+    that puts back the modification time it says nothing.
+    """
 
     path: str
     mode: str
@@ -48,6 +53,7 @@ class IndexEntry(NamedTuple):
     gitlink: bool
     hidden: bool
     may_be_absent: bool
+    noted: tuple[int, int] | None = None
 
 
 def parse_status(output: bytes) -> Status:

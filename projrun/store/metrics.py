@@ -135,8 +135,7 @@ class RunMetrics:
 def opened(run: Path) -> Iterator[RunMetrics]:
     """The metrics of a run. Of one that has ended ``metrics.series`` is used, and made where it is lacking.
 
-    Of a living one the lines are read anew: what its program writes may hold secrets until the run ends, and is
-    copied nowhere. Raises StoreError.
+    Of a living one the lines are read anew. Raises StoreError.
     """
     record = read_run(run)
     told = tuple(_told(record.outcome))

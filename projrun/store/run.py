@@ -7,13 +7,16 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from projrun.core.errors import StoreError
 from projrun.core.files import create, is_directory, read_json, write_atomic, write_json
 from projrun.core.locks import Held, is_held
 from projrun.core.values import Struct
 from projrun.store.failures import writing
+
+if TYPE_CHECKING:
+    from projrun.store.scratch import Scratch
 
 DOCUMENTS = ("start", "recipe", "outcome")
 VERSION = 1
@@ -41,12 +44,22 @@ STATUSES = (*ENDED, RUNNING, LOST)
 
 
 class RunDirectory:
-    """A run that this process is responsible for. The lock of ``alive`` is held until :meth:`close`."""
+    """A run that this process is responsible for. The lock of ``alive`` is held until :meth:`close`.
 
-    def __init__(self, path: Path, lock: Held) -> None:
+    With a ``scratch`` what the program has in clear is there, and never in the store: see :mod:`scratch`.
+    """
+
+    def __init__(self, path: Path, lock: Held, scratch: Scratch | None = None) -> None:
         self.id = path.name
         self.path = path
+        self.scratch = scratch
         self._lock: Held | None = lock
+        self._clear = scratch.path if scratch else path
+
+    @property
+    def private(self) -> Path | None:
+        """The scratch directory, if there is one."""
+        return self.scratch.path if self.scratch else None
 
     def write_start(self, document: Mapping[str, Any]) -> None:
         """Writes start.json, once. Raises StoreError.
@@ -69,22 +82,33 @@ class RunDirectory:
     def write_parameters(self, data: bytes) -> None:
         """Writes params.json, for the program to read. Raises StoreError."""
         with writing(self.path):
-            write_atomic(self.path / PARAMETERS, data, mode=0o600, durable=False)  # it goes with the program
+            # It goes with the program.
+            write_atomic(self._clear / PARAMETERS, data, mode=0o600, durable=False)
 
     def drop_parameters(self) -> None:
         """Removes params.json: it holds values as they were given."""
         with contextlib.suppress(OSError):
-            (self.path / PARAMETERS).unlink()
+            (self._clear / PARAMETERS).unlink()
 
     @property
     def metrics(self) -> Path:
-        """Where the program appends what it measures while it runs."""
+        """What the program measured while it ran, as it is kept."""
         return self.path / METRICS
+
+    @property
+    def reported(self) -> Path:
+        """Where the program appends what it measures: with a scratch directory not :attr:`metrics`."""
+        return self._clear / METRICS
+
+    @property
+    def has_metrics(self) -> bool:
+        """Whether the program measured anything."""
+        return os.path.lexists(self.reported) or os.path.lexists(self.metrics)
 
     @property
     def bytecode(self) -> Path:
         """Where the Python of a run for the record keeps bytecode: nothing is there before the run, nor after."""
-        return self.path / "bytecode"
+        return self._clear / "bytecode"
 
     def drop_bytecode(self) -> None:
         """Removes what Python kept in :attr:`bytecode`."""
@@ -107,6 +131,8 @@ class RunDirectory:
 
     def close(self) -> None:
         """Lets go of the run. Without an outcome it is LOST from now on."""
+        if self.scratch is not None:
+            self.scratch.close()
         if self._lock is not None:
             self._drop_room()
             self._lock.close()

@@ -17,6 +17,7 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from projrun.core.errors import StoreError, UsageError
 from projrun.core.files import is_directory, make_private, read_json, write_atomic, write_json
@@ -31,6 +32,9 @@ from projrun.store.labels import change_labels
 from projrun.store.objects import Objects
 from projrun.store.row import RunRow
 from projrun.store.run import ALIVE, RunDirectory, RunRecord, read_run
+
+if TYPE_CHECKING:
+    from projrun.store.scratch import Scratch
 
 FORMAT = 1
 
@@ -66,8 +70,19 @@ class Store:
                 write_json(self.path / _MARKER, {"format": FORMAT}, mode=0o600)
             make_private(self.runs_directory)
 
-    def begin(self) -> RunDirectory:
-        """A new run with a directory that is this process's alone. Raises StoreError."""
+    def begin(self, scratch: Scratch | None = None) -> RunDirectory:
+        """A new run with a directory that is this process's alone. Raises StoreError.
+
+        ``scratch`` is what it has outside the store, closed with it.
+        """
+        try:
+            return self._begun(scratch)
+        except BaseException:
+            if scratch is not None:
+                scratch.close()
+            raise
+
+    def _begun(self, scratch: Scratch | None) -> RunDirectory:
         self.prepare()
         with writing(self.runs_directory):
             while True:
@@ -79,7 +94,7 @@ class Store:
                     lock = take(aside / ALIVE)
                     try:
                         aside.rename(run)
-                        return RunDirectory(run, lock)
+                        return RunDirectory(run, lock, scratch)
                     except OSError:
                         lock.close()
                         raise

@@ -34,7 +34,9 @@ class Bar:
 def amount(value: float, unit: str) -> str:
     """A number with its unit; seconds as milliseconds when there are few."""
     if unit == "s":
-        return f"{value:,.2f} s" if abs(value) >= 10 else f"{value * 1000:,.0f} ms"
+        if abs(value) >= 10:
+            return f"{value:,.1f} s"
+        return f"{value * 1000:,.0f} ms" if abs(value) >= 0.01 else f"{value * 1000:,.1f} ms"
     if unit == "x":
         return f"{value:,.2f} x" if value < 10 else f"{value:,.0f} x"
     return f"{value:,.0f} {unit}"
@@ -99,6 +101,10 @@ def _trees(part: Part) -> Iterator[Bar]:
         if kind == "run" and size != "small" and small and git:
             text = f"a run among {int(size):,} files beyond one among three, by git status"
             yield Bar("trees", text, (row.median - small) / git, 1.3, "x")
+        if kind == "source" and git:
+            yield Bar(
+                "trees", f"the source stage among {int(size):,} files, by git status", row.median / git, 1.3, "x"
+            )
 
 
 def _logs(part: Part) -> Iterator[Bar]:

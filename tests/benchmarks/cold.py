@@ -35,9 +35,9 @@ def measure(ground: Ground) -> Part:
             shell("uv", "uv venv, uv pip sync --link-mode copy", f"{made} && {synced}"),
             Contestant("projrun", "projrun env build", build, root, variables, removed(cache)),
             Contestant(
-                "run", "projrun run, the first", [ground.projrun(), "run"], root, variables, removed(cache)
+                "run", "projrun run, the first", [ground.projrun(), "run"], root, variables, removed(cache), 2
             ),
-            shell("uv-compiled", "uv, with --compile-bytecode", f"{made} && {synced} --compile-bytecode"),
+            shell("uv-compiled", "uv, with --compile-bytecode", f"{made} && {synced} --compile-bytecode", 2),
             shell("pip", "python -m venv, pip install", pip, every=ground.rounds),
         ],
         ground.rounds,

@@ -11,26 +11,39 @@ from tests.benchmarks.results import Part, Parts, Row
 
 _HEADING = "One more run of a tiny project: milliseconds, on a logarithmic scale"
 _FONT = 'font-family="sans-serif" font-size="13" fill="#24292f"'
+_LEFT, _RIGHT, _HEIGHT, _TOP = 430, 900, 26, 36  # pixels
+_OURS, _PLAIN, _PEER = "#0969da", "#57606a", "#bf8700"
 BEGIN, END = "<!-- benchmarks: begin -->", "<!-- benchmarks: end -->"
 TITLES = {
-    "warm": ("One more run of a tiny project", "bare"),
-    "cold": ("An environment that is not there yet", "uv"),
-    "trees": ("Among many files", ""),
-    "hashing": ("Hashing data", "sha256sum"),
-    "logs": ("A program that writes a great deal", "tee"),
-    "inprocess": ("From Python, in one process", "bare"),
-    "points": ("Metric points", "projrun-points"),
-    "queries": ("Queries over many runs", "runs-filter"),
-    "environment": ("The look at an environment", "lstat"),
+    "warm": "One more run of a tiny project",
+    "cold": "An environment that is not there yet",
+    "trees": "Among many files",
+    "hashing": "Hashing data",
+    "logs": "A program that writes a great deal",
+    "inprocess": "From Python, in one process",
+    "points": "Metric points",
+    "queries": "Queries over many runs",
+    "environment": "The look at an environment",
+}
+# What a row of a part is compared with: the beginning of its name, the row to divide by, and how that is called.
+_AGAINST: dict[str, tuple[tuple[str, str, str], ...]] = {
+    "cold": (("", "uv", "uv's"),),
+    "trees": (("run-small", "", ""), ("run-", "git-", "git status"), ("source-", "git-", "git status")),
+    "hashing": (("", "sha256sum", "sha256sum"),),
+    "logs": (("", "tee", "tee's"),),
+    "inprocess": (("", "bare", "the bare script"),),
+    "points": (("mlflow-history", "series", "projrun's"), ("mlflow-", "told", "projrun's")),
+    "queries": (("mlflow-", "", "projrun's"),),
+    "environment": (("", "lstat", "os.lstat"),),
 }
 
 
 def block(parts: Parts) -> str:
     """All tables, between their markers, as they are in the page."""
     lines = [BEGIN, ""]
-    for name, (title, reference) in TITLES.items():
+    for name, title in TITLES.items():
         if name in parts:
-            lines += [f"### {title}", "", *_table(name, parts[name], reference), "", *_about(parts[name]), ""]
+            lines += [f"### {title}", "", *_table(name, parts[name]), "", *_about(parts[name]), ""]
     lines += ["### The bars", "", *_bars(parts), "", END]
     return "\n".join(lines)
 
@@ -42,35 +55,44 @@ def replaced(page: str, parts: Parts) -> str:
     return before + block(parts) + after
 
 
-def _table(name: str, part: Part, reference: str) -> Iterator[str]:
+def _table(name: str, part: Part) -> Iterator[str]:
     if name == "warm":
         yield from _warm(part)
         return
-    base = part.row(reference)
-    yield "| what | median | best | rounds |" + (f" by {base.text} |" if base else "")
-    yield "|---|--:|--:|--:|" + ("--:|" if base else "")
+    yield "| what | median | best | rounds | compared |"
+    yield "|---|--:|--:|--:|--:|"
     for row in part.rows:
         best = max(row.values) if row.unit == "MB/s" else row.least
-        cells = [row.text, amount(row.median, row.unit), amount(best, row.unit), str(len(row.values))]
-        if base:
-            cells.append(f"{row.median / base.median:,.2f}" if row.unit == base.unit else "")
+        compared = _compared(name, part, row)
+        cells = [row.text, amount(row.median, row.unit), amount(best, row.unit), str(len(row.values)), compared]
         yield f"| {' | '.join(cells)} |"
 
 
+def _compared(name: str, part: Part, row: Row) -> str:
+    """How many times as much as what it is compared with."""
+    for begin, reference, called in _AGAINST[name]:
+        if row.name.startswith(begin):
+            size = row.name.removeprefix(begin)
+            other = part.row(f"{reference}{size}" if begin and (reference in ("", "git-")) else reference)
+            if other and called and other is not row and other.unit == row.unit and other.median:
+                return f"{row.median / other.median:,.2f} x {called}"
+            return ""
+    return ""
+
+
 def _warm(part: Part) -> Iterator[str]:
-    bare, uv = part.median("bare"), part.median("uv")
-    bases = (bare, uv, fastest(part, RECORDERS))
+    bare, uv, recorder = part.median("bare"), part.median("uv"), fastest(part, RECORDERS)
     mlflow = fastest(part, MLFLOW)
-    yield (
-        "| what | median | best | rounds | more than bare | by bare | by uv run | by the best recorder "
-        "| as many in one of MLflow |"
-    )
+    yield "| what | median | best | rounds | more than bare | ÷ bare | ÷ uv run | ÷ best recorder | MLflow ÷ it |"
     yield "|---|--:|--:|--:|--:|--:|--:|--:|--:|"
     for row in part.rows:
         cells = [row.text, amount(row.median, "s"), amount(row.least, "s"), str(len(row.values))]
-        cells.append(amount(row.median - bare, "s") if bare is not None else "")
-        cells += [f"{row.median / base:,.2f}" if base else "" for base in bases]
-        cells.append(f"{mlflow / row.median:,.1f}" if mlflow else "")
+        if row.name == "git":
+            cells += [""] * 5
+        else:
+            cells.append(amount(row.median - bare, "s") if bare is not None else "")
+            cells += [f"{row.median / base:,.2f}" if base else "" for base in (bare, uv, recorder)]
+            cells.append(f"{mlflow / row.median:,.1f}" if mlflow else "")
         yield f"| {' | '.join(cells)} |"
 
 
@@ -101,36 +123,33 @@ def _bars(parts: Parts) -> Iterator[str]:
 def picture(parts: Parts) -> str:
     """The medians of the warm runs as horizontal bars, on a scale of powers of ten: SVG, and nothing but text."""
     part = parts["warm"]
-    rows = sorted(part.rows, key=lambda row: row.median)
-    left, right, height, top = 380, 880, 26, 40
-    low, high = (10.0, 10_000.0)
-
-    def at(milliseconds: float) -> float:
-        share = (math.log10(max(milliseconds, low)) - math.log10(low)) / (math.log10(high) - math.log10(low))
-        return left + share * (right - left)
-
-    bottom = top + height * len(rows)
+    bare = part.median("bare")
+    rows = sorted((row for row in part.rows if row.name != "git"), key=lambda row: row.median)
+    bottom = _TOP + _HEIGHT * len(rows)
+    size = f'width="{_RIGHT + 150}" height="{bottom + 40}"'
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {right + 90} {bottom + 40}" {_FONT}>',
-        f'<rect width="{right + 90}" height="{bottom + 40}" fill="#ffffff"/>',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_RIGHT + 150} {bottom + 40}" {_FONT}>',
+        f'<rect {size} fill="#ffffff"/>',
         f'<text x="10" y="22" font-size="15">{_HEADING}</text>',
     ]
     for tick in (10, 30, 100, 300, 1000, 3000, 10000):
-        x = at(tick)
-        lines.append(f'<line x1="{x:.1f}" y1="{top}" x2="{x:.1f}" y2="{bottom}" stroke="#d0d7de"/>')
+        x = _at(tick)
+        lines.append(f'<line x1="{x:.1f}" y1="{_TOP}" x2="{x:.1f}" y2="{bottom}" stroke="#d0d7de"/>')
         lines.append(f'<text x="{x:.1f}" y="{bottom + 18}" text-anchor="middle">{tick:,}</text>')
     for number, row in enumerate(rows):
-        lines += _drawn(row, top + number * height, left, at(row.median * 1000))
+        ratio = f", {row.median / bare:,.1f} x bare" if bare and row.name != "bare" else ""
+        lines += _drawn(row, _TOP + number * _HEIGHT, f"{row.median * 1000:,.0f} ms{ratio}")
     return "\n".join([*lines, "</svg>", ""])
 
 
-def _drawn(row: Row, y: int, left: int, x: float) -> Iterator[str]:
-    ours = row.name in ("projrun", "dirty", "edited", "large", "help", "runs")
-    colour = "#0969da" if ours else "#57606a" if row.name in ("bare", "uv", "git") else "#bf8700"
-    yield f'<text x="{left - 8}" y="{y + 17}" text-anchor="end">{escape(_short(row.text))}</text>'
-    yield f'<rect x="{left}" y="{y + 4}" width="{x - left:.1f}" height="18" fill="{colour}"/>'
-    yield f'<text x="{x + 6:.1f}" y="{y + 17}">{row.median * 1000:,.0f}</text>'
+def _at(milliseconds: float) -> float:
+    """Where on the scale, from 10 ms to 10 s."""
+    return _LEFT + (math.log10(max(milliseconds, 10.0)) - 1) / 3 * (_RIGHT - _LEFT)
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= 52 else text.partition(",")[0] + ", a large environment"
+def _drawn(row: Row, y: int, told: str) -> Iterator[str]:
+    x = _at(row.median * 1000)
+    colour = _OURS if row.text.startswith("projrun") else _PLAIN if row.name in ("bare", "uv") else _PEER
+    yield f'<text x="{_LEFT - 8}" y="{y + 17}" text-anchor="end">{escape(row.text)}</text>'
+    yield f'<rect x="{_LEFT}" y="{y + 4}" width="{x - _LEFT:.1f}" height="18" fill="{colour}"/>'
+    yield f'<text x="{x + 6:.1f}" y="{y + 17}">{told}</text>'

@@ -85,8 +85,8 @@ def machine() -> dict[str, str]:
 
 
 def rounded(values: Sequence[float]) -> tuple[float, ...]:
-    """As many digits as mean something: a tenth of a millisecond, or four of a large number."""
-    return tuple(round(value, 4) if value < 100 else round(value, 1) for value in values)
+    """As many digits as mean something."""
+    return tuple(float(f"{value:.5g}") for value in values)
 
 
 def _processor() -> str:

@@ -52,7 +52,7 @@ def _projrun(ground: Ground) -> Iterator[Contestant]:
     text = f"projrun run, {DIRTY} files edited since the last run"
     yield Contestant("edited", text, run, edited, variables, change(edited))
     large = projects.make(ground, "projrun", "large", projects.lock(ground, *projects.LARGE))
-    text = "projrun run, environment of scikit-learn, pandas and matplotlib"
+    text = "projrun run, scikit-learn, pandas and matplotlib installed"
     yield Contestant("large", text, run, large, variables)
     yield Contestant("help", "projrun --help", [ground.projrun(), "--help"], clean, variables)
     yield Contestant("runs", "projrun runs", [ground.projrun(), "runs"], clean, variables)

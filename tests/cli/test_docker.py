@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import random
@@ -16,6 +17,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 
 from tests import images
 from tests.cli.conftest import Workspace
+from tests.cli.test_secrets_everywhere import SPY, contents
 from tests.engine import Engine
 
 pytestmark = pytest.mark.slow
@@ -226,6 +228,30 @@ def test_secrets_reach_the_program_and_the_build_and_are_kept_nowhere(
     kept = [path for path in workspace.home.rglob("*") if path.is_file() and b"hush-hush" in path.read_bytes()]
     assert kept == []
     assert "hush-hush" not in json.dumps(engine.api.history(container_of(done.data)["image"]["id"]))
+
+
+def test_a_build_that_fails_tells_no_secret(workspace: Workspace, slim: str, tmp_path: Path) -> None:
+    """Whole, in two writes, encoded, and in the command that failed; nor does a process of projrun's own."""
+    secret, token = "/run/secrets/BUILD_TOKEN", "hush-hush/build+1"
+    workspace.repository.write(
+        "Dockerfile",
+        f"FROM {images.SLIM}\nRUN --mount=type=secret,id=BUILD_TOKEN cat {secret}; echo; head -c 9 {secret};"
+        f' sleep 0.3; tail -c +10 {secret}; echo; base64 < {secret}; sh -c "echo $(cat {secret}) >&2; exit 3"\n',
+    )
+    workspace.entry_point("echo hi", environment="{docker: {file: Dockerfile, secrets: [BUILD_TOKEN]}}")
+    spy = tmp_path / "spy" / "sitecustomize.py"
+    spy.parent.mkdir()
+    spy.write_text(SPY.format(place=str(tmp_path / "started")))
+    variables = {"BUILD_TOKEN": token, "PYTHONPATH": str(spy.parent)}
+    for words in (["run"], ["run", "--json"], ["env", "build"]):
+        done = workspace.projrun(*words, variables=variables)
+        assert done.code == 113
+        told = [done.out, done.err, (tmp_path / "started").read_text()]
+        told += [workspace.projrun(*verb.split()).out for verb in ("show last", "show last --json", "logs last")]
+        for needle in (token, token[:9] + "uild", base64.b64encode(token.encode()).decode()[:-4]):
+            assert not any(needle in text for text in told)
+            assert [path for path, data in contents(workspace.home) if needle.encode() in data] == []
+        assert "***" in done.err + told[-1]
 
 
 def test_there_is_no_lock_to_export_and_what_is_inside_is_shown(project: Workspace) -> None:

@@ -16,6 +16,7 @@ import pytest
 from tests import images
 from tests.cli.conftest import Workspace
 from tests.cli.test_docker import in_image
+from tests.cli.test_secrets_everywhere import contents
 from tests.engine import Engine, private_engine
 
 pytestmark = pytest.mark.slow
@@ -178,3 +179,24 @@ def test_a_build_that_is_interrupted_leaves_a_record_and_no_environment(
     last = workspace.last()["outcome"]
     assert (last["status"], last["phase"]) == ("interrupted", "environment")
     assert workspace.projrun("env", "list", "--json").data in ([], {"environments": []})
+
+
+def test_a_killed_run_in_a_container_leaves_no_secret(
+    workspace: Workspace, engine: Engine, slim: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = "s3cr3t-t0ken-of-the-variable"
+    monkeypatch.setenv("TOKEN", token)
+    line = '{\\"name\\": \\"loss $TOKEN\\", \\"value\\": 1}'
+    tell = f'echo "{line}" >> "$PROJRUN_METRICS"; cat "$PROJRUN_PARAMS_FILE"\n'
+    in_image(workspace, f"echo $TOKEN; {tell}{WAITING}", more=", secrets: [TOKEN]")
+    process = workspace.start("run")
+    until(lambda: run_of(workspace), process)
+    run = workspace.store / "runs" / str(run_of(workspace))
+    until(lambda: (run / "metrics.jsonl").exists() and (run / "metrics.jsonl").read_text(), process)
+    assert len(list((workspace.home / "cache").glob("scratch-*/*"))) == 1
+    process.kill()
+    process.communicate(timeout=60)
+    until(lambda: engine.containers(f"projrun.run={run.name}") == [])
+    until(lambda: not list((workspace.home / "cache").glob("scratch-*/*")))
+    assert (run / "metrics.jsonl").read_text() == '{"name": "loss ***", "value": 1}\n'
+    assert [path for path, data in contents(workspace.home) if token.encode() in data] == []

@@ -69,6 +69,26 @@ def test_a_short_secret_does_not_damage_what_projrun_computed(
     assert "secret-short" in [flag["code"] for flag in shown["recipe"]["flags"]] or len(secret) > 3
 
 
+@pytest.mark.parametrize("secret", ["a", "0", "-", "T", "main", "table", "train"])
+def test_a_run_with_a_short_secret_is_done_again(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, secret: str
+) -> None:
+    """It occurs in what the specification says by chance, and that is in the source anyway."""
+    monkeypatch.setenv("TOKEN", secret)
+    spec = workspace.root / "ProjectSpec.yaml"
+    spec.write_text(spec.read_text().replace(LOCKED, LOCKED.replace("}", ", secrets: [TOKEN]}")))
+    workspace.publish()
+    recipe = workspace.run("-P", "depth=7", "--note", f"x{secret}y")["recipe"]
+    assert recipe["entry_point"]["name"] == "main"
+    assert recipe["note"] == "x***y"
+    run = recipe["run"]
+    checked = workspace.projrun("reproduce", run, "--check")
+    assert checked.code == 0, checked.out + checked.err
+    done = workspace.projrun("reproduce", run)
+    assert done.code == 0, done.out + done.err
+    assert workspace.projrun("restore", run, "--outputs", str(workspace.home / "back")).code == 0
+
+
 def test_a_password_in_an_address_reaches_the_program_and_is_masked_and_flagged(workspace: Workspace) -> None:
     script = "import sys; print(len(sys.argv[1]), sys.argv[1])"
     workspace.entry_point(
@@ -127,3 +147,27 @@ def test_an_error_about_a_parameter_does_not_tell_a_secret(
         done = workspace.projrun("run", "-P", word)
         assert done.code == 2
         assert SECRET not in done.err
+
+
+@pytest.mark.parametrize("place", ["pip.conf", "uv.toml", ".netrc"])
+def test_what_the_files_of_the_tools_hold_is_a_secret_of_the_run_too(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    password = "idx-pa55word-9"
+    text = {
+        "pip.conf": f"[global]\nextra-index-url = https://me:{password}@index.example/simple\n",
+        "uv.toml": f'[[index]]\nname = "x"\nurl = "https://me:{password}@index.example/simple"\nexplicit = true\n',
+        ".netrc": f"machine index.example\nlogin me\npassword {password}\n",
+    }[place]
+    folder = {"pip.conf": ".config/pip", "uv.toml": ".config/uv", ".netrc": ""}[place]
+    monkeypatch.delenv("PIP_CONFIG_FILE", raising=False)
+    (workspace.home / folder).mkdir(parents=True, exist_ok=True)
+    (workspace.home / folder / place).write_text(text)
+    script = "import os, sys; print(open(os.path.expanduser(sys.argv[1])).read())"
+    workspace.entry_point(json.dumps(["python", "-c", script, str(workspace.home / folder / place)]))
+    done = workspace.projrun("run")
+    assert done.code == 0, done.err
+    assert "***" in done.out
+    assert password not in done.out + done.err
+    (workspace.home / folder / place).unlink()
+    assert files_with(workspace.home, password) == []

@@ -166,9 +166,9 @@ def pipe() -> Iterator[tuple[int, int]]:
 def left(guard: Guard) -> int:
     """Lets it see the end of the pipe, which is all it sees of a runner that was killed; gives its number."""
     assert guard._process is not None
-    number = guard._process.pid
-    guard.leave()
-    return number
+    os.close(guard._telling)
+    guard._process.returncode = 0
+    return guard._process.pid
 
 
 def test_a_runner_killed_before_it_could_tell_the_group_leaves_nothing(pipe: tuple[int, int]) -> None:
@@ -186,6 +186,29 @@ def test_a_runner_killed_before_it_could_tell_the_group_leaves_nothing(pipe: tup
 def test_a_runner_killed_before_the_program_was_started_harms_nobody(pipe: tuple[int, int]) -> None:
     os.waitpid(left(Guard(pipe[1])), 0)
     os.close(pipe[1])
+
+
+@pytest.mark.parametrize("lives", [True, False])
+def test_only_of_a_killed_runner_the_scratch_directory_is_removed(
+    pipe: tuple[int, int], tmp_path: Path, *, lives: bool
+) -> None:
+    """One that merely leaves the rest to its guard has yet to read what the program reported."""
+    scratch = tmp_path / "with space"
+    scratch.mkdir()
+    (scratch / "metrics.jsonl").write_text("{}")
+    guard = Guard(pipe[1], scratch=str(scratch))
+    os.close(pipe[1])
+    child = subprocess.Popen([sys.executable, "-I", "-c", "import time; time.sleep(600)"], start_new_session=True)
+    guard.watch(child.pid)
+    assert guard._process is not None
+    number = guard._process.pid
+    if lives:
+        guard.leave()
+    else:
+        left(guard)
+    assert child.wait(timeout=60) == -signal.SIGTERM
+    os.waitpid(number, 0)
+    assert scratch.exists() is lives
 
 
 # Holds a lock while a program runs that does not answer TERM.

@@ -352,6 +352,17 @@ def test_an_edit_that_keeps_size_and_times_is_seen(committed: Repository) -> Non
     assert changed_since(before) == ("edited.txt",)
 
 
+def test_an_edit_in_the_second_of_a_commit_that_keeps_size_and_times_is_seen(repository: Repository) -> None:
+    path = repository.write("edited.txt", "one")
+    repository.write("kept.txt", "one")
+    os.utime(path, (1_000_000_000, 1_000_000_000))
+    repository.commit()
+    os.utime(repository.path / "kept.txt")
+    path.write_text("two")
+    os.utime(path, (1_000_000_000, 1_000_000_000))
+    assert kinds(inspect(repository.path)) == {"edited.txt": "modified"}  # git status says that nothing is
+
+
 def test_declared_outputs_are_relative_to_the_project(committed: Repository) -> None:
     committed.write("project/run.py", "print()")
     committed.commit()

@@ -14,9 +14,12 @@ from pathlib import Path
 
 import pytest
 
+from projrun.collecting import collect
+from projrun.core import locks
 from projrun.core.errors import UsageError
+from projrun.core.report import Silent
 from projrun.source import inspect, snapshot
-from projrun.store import database, sharing
+from projrun.store import database, removal, sharing
 from projrun.store.index import RunQuery
 from projrun.store.store import Store
 from tests.repositories import Repository
@@ -96,6 +99,50 @@ def test_two_users_of_a_group_share_a_store(place: Path) -> None:
     as_user(ANN, [GROUP], first)
     as_user(BOB, [GROUP], second)
     as_user(ANN, [GROUP], first_again)
+    assert {path: oct(mode) for path, mode in modes(store).items() if mode & 0o007} == {}
+
+
+def test_two_users_of_a_group_tidy_up_after_each_other(place: Path) -> None:
+    store = place / "store"
+
+    def runs(user: str) -> Callable[[], None]:
+        def act() -> None:
+            repository = Repository.create(place / f"{user}-{os.getpid()}")
+            repository.write("old.txt", f"of {user}\n")
+            repository.commit()
+            written(store, repository)
+            if sharing.group_of(store) is None:
+                sharing.share(store, str(GROUP))
+
+        return act
+
+    def removes_of(owner: int) -> Callable[[], None]:
+        def act() -> None:
+            (run,) = [path for path in (store / "runs").iterdir() if path.stat().st_uid == owner]
+            removal.remove_run(run)
+            found = collect(Store(store), Silent(), grace=-60.0, dry_run=False)
+            assert found.unreadable == ()
+            assert run.name not in {row.id for row in Store(store).list_runs(RunQuery())}
+
+        return act
+
+    def lives() -> None:
+        with pytest.raises(removal.StillRuns):
+            removal.remove_run(next(iter((store / "runs").iterdir())))
+        collect(Store(store), Silent(), grace=-60.0, dry_run=False)
+
+    as_user(ANN, [GROUP], runs("ann"))
+    as_user(BOB, [GROUP], runs("bob"))
+    as_user(ANN, [GROUP], removes_of(BOB))
+    as_user(BOB, [GROUP], removes_of(ANN))
+    assert list((store / "runs").iterdir()) == []
+    assert [path for path in (store / "objects").rglob("*") if path.is_file()] == []
+    as_user(ANN, [GROUP], runs("ann"))
+    (run,) = (store / "runs").iterdir()
+    held = locks.take(run / "alive")
+    as_user(BOB, [GROUP], lives)
+    held.close()
+    assert run.is_dir()
     assert {path: oct(mode) for path, mode in modes(store).items() if mode & 0o007} == {}
 
 
