@@ -146,3 +146,34 @@ def test_a_path_outside_of_the_project_is_flagged_and_one_that_is_not_there_refu
     assert (refused.code, "there is no file or directory 'nowhere.csv'" in refused.err) == (2, True), refused.err
     refused = mlflow_project.projrun("run", "-P", "data=s3://bucket/x")
     assert (refused.code, "nothing is downloaded" in refused.err) == (2, True), refused.err
+
+
+def test_another_python_is_chosen_on_the_command_line(mlflow_project: Workspace) -> None:
+    planned = mlflow_project.projrun("run", "--dry-run", "--json", "--python", SERIES)
+    assert planned.data["environment"]["python"] == THIS_PYTHON
+    assert "interpreter-nearest" not in [flag["code"] for flag in planned.data["flags"]]
+    refused = mlflow_project.projrun("run", "--dry-run", "--python", "3.1")
+    assert "no Python 3.1 on this machine" in refused.err + refused.out
+    mlflow_project.entry_point("ls", environment="{system: true}")
+    refused = mlflow_project.projrun("run", "--python", SERIES)
+    assert (refused.code, "--python: the environment has no Python to choose" in refused.err) == (2, True)
+
+
+def test_a_specification_is_made_of_the_file_and_goes_before_it(mlflow_project: Workspace) -> None:
+    def planned() -> Any:
+        words = ("run", "--dry-run", "--json", "--offline", "--seed", "1", "-P", "more=a b")
+        return mlflow_project.projrun(*words).data
+
+    shown = mlflow_project.projrun("init", "--from-mlproject", "--print")
+    assert (shown.code, (mlflow_project.root / "ProjectSpec.yaml").exists()) == (0, False), shown.err
+    before = planned()
+    made = mlflow_project.projrun("init", "--from-mlproject")
+    assert made.code == 0, made.err
+    assert "warning: MLproject:13:14: {nothing} is no parameter" in made.err
+    assert (mlflow_project.root / "ProjectSpec.yaml").read_text() == shown.out
+    assert mlflow_project.projrun("check").code == 0
+    after = planned()
+    assert after["argv"] == before["argv"]
+    again = mlflow_project.projrun("init", "--from-mlproject")
+    assert (again.code, "has a ProjectSpec.yaml already" in again.err) == (2, True), again.err
+    assert mlflow_project.projrun("init").code == 2
