@@ -41,5 +41,7 @@ def check(ctx: click.Context, directory: Path, as_json: bool) -> None:
             click.echo(f"{styled('warning', fg='yellow')}: {problem_line(warning)}")
         count = len(checked.problems)
         verdict = styled("no problems", fg="green") if not count else f"{count} problem{'s' * (count > 1)}"
+        for line in checked.read_as:
+            click.echo(f"{styled('read as', fg='cyan')}: {line}", err=True)
         click.echo(f"{checked.spec}: {verdict}", err=True)
     ctx.exit(111 if checked.problems else 0)

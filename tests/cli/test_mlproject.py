@@ -167,11 +167,15 @@ def test_a_specification_is_made_of_the_file_and_goes_before_it(mlflow_project: 
     shown = mlflow_project.projrun("init", "--from-mlproject", "--print")
     assert (shown.code, (mlflow_project.root / "ProjectSpec.yaml").exists()) == (0, False), shown.err
     before = planned()
+    told = mlflow_project.projrun("check").err
+    assert f"read as: environment: Python {PINNED} or nearest with tinydep>=1" in told
+    assert "read as: entry point main: alpha (float), seed (int), data (path), defulat (str)" in told
     made = mlflow_project.projrun("init", "--from-mlproject")
     assert made.code == 0, made.err
     assert "warning: MLproject:13:14: {nothing} is no parameter" in made.err
     assert (mlflow_project.root / "ProjectSpec.yaml").read_text() == shown.out
     assert mlflow_project.projrun("check").code == 0
+    assert "read as" not in mlflow_project.projrun("check").err
     after = planned()
     assert after["argv"] == before["argv"]
     again = mlflow_project.projrun("init", "--from-mlproject")
