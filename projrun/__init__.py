@@ -11,10 +11,11 @@ __version__ = "0.1.0"
 TYPE_CHECKING = False  # what a checker takes for true; typing itself is slow to import
 
 if TYPE_CHECKING:
-    from projrun.api import Reproduction, Store, reproduce, run
-    from projrun.api_parts import Line, Log, Metrics, Output, Series
-    from projrun.api_run import Run
-    from projrun.api_runs import Runs
+    from projrun.api.parts import Line, Log, Metrics, Output, Series
+    from projrun.api.run import Run
+    from projrun.api.running import Reproduction, reproduce, run
+    from projrun.api.runs import Runs
+    from projrun.api.store import Store
     from projrun.core.errors import (
         DataError,
         EngineFailure,
@@ -31,10 +32,11 @@ if TYPE_CHECKING:
 _ERRORS = ("DataError", "EngineFailure", "EnvironmentFailure", "ProjrunError", "SourceError", "SpecError")
 # Where each public name is: importing projrun imports none of them (PEP 562).
 _HOMES = {
-    **dict.fromkeys(("Reproduction", "Store", "reproduce", "run"), "projrun.api"),
-    **dict.fromkeys(("Line", "Log", "Metrics", "Output", "Series"), "projrun.api_parts"),
-    "Run": "projrun.api_run",
-    "Runs": "projrun.api_runs",
+    **dict.fromkeys(("Reproduction", "reproduce", "run"), "projrun.api.running"),
+    **dict.fromkeys(("Line", "Log", "Metrics", "Output", "Series"), "projrun.api.parts"),
+    "Run": "projrun.api.run",
+    "Runs": "projrun.api.runs",
+    "Store": "projrun.api.store",
     **dict.fromkeys((*_ERRORS, "StoreError", "StrictRefusal", "UsageError"), "projrun.core.errors"),
     "Interrupted": "projrun.stopping",
 }

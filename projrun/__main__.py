@@ -1,6 +1,7 @@
 """``python -m projrun`` and the ``projrun`` command."""
 
 import gc
+import os
 
 
 def main() -> None:
@@ -12,8 +13,20 @@ def main() -> None:
 
     try:
         command()
-    finally:
+    except SystemExit as end:
         gc.freeze()
+        if isinstance(end.code, int) and _nothing_waits():
+            os._exit(end.code)  # Python would take every module apart
+        raise
+
+
+def _nothing_waits() -> bool:
+    """Whether nobody asked to be called at the end of the process, or goes on until then."""
+    import atexit
+    import threading
+
+    asked = getattr(atexit, "_ncallbacks", None)  # CPython's own
+    return asked is not None and asked() == 0 and threading.active_count() == 1
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 from projrun.core.errors import ProjrunError, StoreError, system_reason
@@ -19,7 +20,8 @@ from projrun.source import pruning
 from projrun.spec.schema import SCHEMA_FILE
 from projrun.store import collecting, removal
 from projrun.store.index import RunQuery
-from projrun.store.references import Unclear, is_there, listed_in, names_of, run_ids
+from projrun.store.reading import each_of
+from projrun.store.references import Names, Unclear, is_there, listed_in, names_of, run_ids
 from projrun.store.row import RunRow, row_of
 from projrun.store.run import DOCUMENTS, RUNNING, RunRecord, read_run, read_verdict
 from projrun.store.store import Store
@@ -98,21 +100,19 @@ def _read(store: Store, report: Reporter, *, quick: bool) -> _Read:
     snapshots: dict[str, list[str]] = {}
     faults: list[Fault] = []
     runs = run_ids(store.runs_directory)
-    for count, run in enumerate(runs):
-        record = read_run(store.runs_directory / run)
+    found = each_of(store.runs_directory, runs, partial(_look, quick=quick))
+    for count, (run, one) in enumerate(zip(runs, found, strict=True)):
         if count % _TOLD_EVERY == _TOLD_EVERY - 1:
             report.phase("records", f"{count + 1} of {len(runs)}")
-        if record.status == RUNNING:
+        if one is None:
             continue  # it is being written
-        rows[run] = row_of(record)
-        faults += _of_record(record, quick=quick)
-        with contextlib.suppress(Unclear):  # a fault already
-            names = names_of(record)
-            for sha256 in names.required:
-                objects.setdefault(sha256, []).append(run)
-            lists |= dict.fromkeys(names.lists)
-            if names.snapshot:
-                snapshots.setdefault(names.snapshot, []).append(run)
+        rows[run] = one.row
+        faults += one.faults
+        for sha256 in one.names.required:
+            objects.setdefault(sha256, []).append(run)
+        lists |= dict.fromkeys(one.names.lists)
+        if one.names.snapshot:
+            snapshots.setdefault(one.names.snapshot, []).append(run)
     for sha256 in lists:
         try:
             for file in listed_in(store.objects, sha256):
@@ -120,6 +120,25 @@ def _read(store: Store, report: Reporter, *, quick: bool) -> _Read:
         except StoreError as error:
             faults.append(_of_object(sha256, objects[sha256], f"{error.what}: {error.why}"))
     return _Read(len(runs), rows, objects, snapshots, tuple(faults))
+
+
+class _One(Struct, frozen=True):
+    """What one record came to."""
+
+    row: RunRow
+    faults: tuple[Fault, ...]
+    names: Names
+
+
+def _look(path: Path, *, quick: bool) -> _One | None:
+    """What the record of a run comes to; None of one that goes on."""
+    record = read_run(path)
+    if record.status == RUNNING:
+        return None
+    names = Names()
+    with contextlib.suppress(Unclear):  # a fault already
+        names = names_of(record)
+    return _One(row_of(record), tuple(_of_record(record, quick=quick)), names)
 
 
 def _of_record(record: RunRecord, *, quick: bool) -> Iterator[Fault]:

@@ -55,7 +55,9 @@ def choose(options: Options, start: Path) -> Choice:
     declared = environment_named(options.environment or entry_point.environment, spec)
     environment = _of_python(built_as_asked(declared, options.builder), options.python)
     try:
-        bound = parameters.bind(entry_point, options.given, options.params_file, spec.data, root)
+        bound = parameters.bind(
+            entry_point, options.given, options.params_file, spec.data, root, origin=options.given_by
+        )
     except UsageError as error:
         hide = Redactor(os.environ.get(name, "") for name in environment.secrets).text
         raise UsageError(hide(error.what), why=hide(error.why), hint=hide(error.hint)) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -10,12 +11,14 @@ from projrun.concealing import seen_flags, without_secrets, written_to
 from projrun.core.errors import ProjrunError
 from projrun.core.flags import Flag
 from projrun.core.paths import is_below
+from projrun.core.steps import Begun
 from projrun.core.values import Struct, replace
 from projrun.data import fingerprint
 from projrun.data.model import ChangedInput, Fingerprint, Metric
 from projrun.execution.model import Outcome
 from projrun.live import Live
 from projrun.recipe.model import OutcomeParts
+from projrun.source import inspect
 from projrun.source.model import Source
 from projrun.stopping import Interrupted, Stopped
 from projrun.store.run import OURS
@@ -49,9 +52,11 @@ def closed(
     try:
         live.recording.flush()
         live.recording.phase("finish", describe_process(process))
-        found = _look_back(live, process, before)
-        changed = _changed_inputs(live, inputs)
-        flags = (*found.flags, *_change_flags(live, source, inputs, changed), *_seeded(live, process))
+        with contextlib.closing(Begun(inspect.looking_again(source))) as again:
+            found = _look_back(live, process, before)
+            changed = _changed_inputs(live, inputs)
+            of_tree = changed_meanwhile(source, again, _expected(live, inputs, changed))
+        flags = (*found.flags, *of_tree, *map(changed_input_flag, changed), *_seeded(live, process))
         found = replace(found, inputs=changed, flags=flags)
     except (ProjrunError, OSError, KeyboardInterrupt, Interrupted) as error:
         message = f"what the program wrote is not known: {told(error).what}"
@@ -112,15 +117,11 @@ def _changed_inputs(live: Live, inputs: tuple[Fingerprint, ...]) -> tuple[Change
     return fingerprint.changed_inputs(others, root, live.means.cache, live.recording)
 
 
-def _change_flags(
-    live: Live, source: Source, inputs: tuple[Fingerprint, ...], changed: tuple[ChangedInput, ...]
-) -> tuple[Flag, ...]:
-    """Whether the tree and the inputs are still what they were when they were captured."""
-    paths = tuple(path for one in changed for path in one.before.members or (one.before.path,))
-    products = live.choice.entry_point.products
-    fetched = tuple(one.path for one in inputs if one.url)
-    of_tree = changed_meanwhile(source, (*products, *live.settled.carried, *paths, *fetched))
-    return (*of_tree, *(changed_input_flag(one) for one in changed))
+def _expected(live: Live, inputs: tuple[Fingerprint, ...], changed: tuple[ChangedInput, ...]) -> tuple[str, ...]:
+    """The paths of the tree that were expected to change, or are told of as inputs."""
+    paths = (path for one in changed for path in one.before.members or (one.before.path,))
+    fetched = (one.path for one in inputs if one.url)
+    return (*live.choice.entry_point.products, *live.settled.carried, *paths, *fetched)
 
 
 def _seeded(live: Live, process: Outcome) -> tuple[Flag, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -11,19 +10,20 @@ from projrun.choice import Choice
 from projrun.core.errors import system_reason
 from projrun.core.flags import Flag
 from projrun.core.labels import Labels
+from projrun.core.regex import regex
 from projrun.core.userinfo import passwords_in
 from projrun.core.values import Struct, replace
 from projrun.data.model import Fingerprint
 from projrun.environment import settings_files
 from projrun.execution.model import Request
 from projrun.spec import command, secret_values
-from projrun.spec.model import BoundParameter
+from projrun.spec.model import COMMAND_LINE, BoundParameter
 
 SHORT = 4  # characters below which a secret is likely to occur in text that is none
 # Bytes from which on a file is searched for a secret: shorter ones occur by chance in files.
 _SEARCHED = 8
-_OF_INDEXES = re.compile(r"(?:UV|PIP)_\w+|(?:HTTPS?|ALL)_PROXY|(?:https?|all)_proxy")
-_OF_INDEX = re.compile(r"UV_INDEX_\w+_PASSWORD")
+_OF_INDEXES = regex(r"(?:UV|PIP)_\w+|(?:HTTPS?|ALL)_PROXY|(?:https?|all)_proxy")
+_OF_INDEX = regex(r"UV_INDEX_\w+_PASSWORD")
 _DECLARE = "declare it: environment.secrets for a variable, secret: true for a parameter"
 
 
@@ -191,7 +191,7 @@ def secret_flags(choice: Choice) -> tuple[Flag, ...]:
         if shown & {name, "params"}:
             message = f"secret parameter {name} is on the program's command line, where other users see it"
             flags.append(Flag("secret-shown", message, "have the program read it from {params_file}"))
-        if bound.origin == "command line":
+        if bound.origin == COMMAND_LINE:
             message = f"secret parameter {name} was typed: the shell's history and the list of processes have it"
             flags.append(Flag("secret-shown", message, f"-P {name}=@env:VARIABLE"))
     return tuple(flags)

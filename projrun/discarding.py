@@ -15,6 +15,7 @@ from projrun.core.removal import size_of
 from projrun.core.report import Reporter
 from projrun.core.values import Struct
 from projrun.source import snapshot
+from projrun.store.reading import each_of
 from projrun.store.references import Unclear, Unreadable, all_named, listed_in, names_of, run_ids
 from projrun.store.removal import StillRuns, finish_removals, remove_run
 from projrun.store.row import RunRow, row_of
@@ -109,12 +110,20 @@ def _held(store: Store, runs: Sequence[str]) -> tuple[set[str], set[str]]:
 def _done_again(store: Store, runs: set[str]) -> dict[str, list[str]]:
     """The other runs that did one of these again, by that one."""
     found: dict[str, list[str]] = {}
-    for other in run_ids(store.runs_directory):
-        with contextlib.suppress(OSError):
-            match = _AGAIN.search(_head(store.runs_directory / other / "recipe.json"))
-            if match and (run := match[1].decode()) in runs and other not in runs:
-                found.setdefault(run, []).append(other)
+    others = [run for run in run_ids(store.runs_directory) if run not in runs]
+    for other, run in zip(others, each_of(store.runs_directory, others, _done_before), strict=True):
+        if run in runs:
+            found.setdefault(run, []).append(other)
     return found
+
+
+def _done_before(path: Path) -> str:
+    """The run that a run did again; empty when it did none."""
+    try:
+        match = _AGAIN.search(_head(path / "recipe.json"))
+    except OSError:
+        return ""
+    return match[1].decode() if match else ""
 
 
 def _head(recipe: Path) -> bytes:

@@ -103,7 +103,7 @@ class Live(Struct, frozen=True):
 
     def begun(self) -> None:
         """The program runs: whoever lists the runs of a store without an index finds one."""
-        if not self.store.index.is_there():
+        if not self.store.index.is_ready():
             self.index()
 
     def write_outcome(self, parts: OutcomeParts) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
-from projrun.core.aside import Aside
+from projrun.core.steps import Begun
+from projrun.core.values import Struct
 from projrun.options import Options
 from projrun.source import inspect
 from projrun.source.address import is_address
@@ -19,11 +19,11 @@ from projrun.source.model import Source
 from projrun.spec.place import project_around
 
 
-class Ahead(NamedTuple):
+class Ahead(Struct, frozen=True):
     """A look at the project's directory ``root`` that has begun."""
 
     root: Path
-    look: Aside[Source]
+    look: Begun[Source]
 
 
 @contextlib.contextmanager
@@ -33,11 +33,8 @@ def looking(options: Options) -> Iterator[Ahead | None]:
     if root is None:
         yield None
         return
-    look = Aside(lambda: inspect.inspect(root))
-    try:
+    with contextlib.closing(Begun(inspect.inspecting(root))) as look:
         yield Ahead(root, look)
-    finally:
-        look.wait()
 
 
 def _root(options: Options) -> Path | None:

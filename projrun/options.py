@@ -7,6 +7,7 @@ from pathlib import Path
 
 from projrun.core.values import Struct, field
 from projrun.environment.model import Means
+from projrun.spec.model import COMMAND_LINE
 
 SNAPSHOT_LIMIT = 100_000_000  # bytes of new untracked content that a snapshot takes in without being told
 OUTPUTS_LIMIT = 100_000_000  # bytes of outputs that the store takes in of a run in place without being told
@@ -16,10 +17,10 @@ class Options(Struct, frozen=True):
     """What the user asked for.
 
     ``source`` is an address or a directory in the project, as typed; ``version`` the ref of it, ``subdirectory``
-    the project's place in it. ``given`` are ``name=value`` texts. ``refused`` are codes of flags. ``offline``:
-    nothing may ask the network but the program. ``keep_outputs`` is how many bytes of outputs of a run in place
-    the store takes in. ``builder`` and ``python`` go before the spec's. ``allow_download``: a Python that is
-    missing may be downloaded.
+    the project's place in it. ``given`` are ``name=value`` texts, ``given_by`` where they come from. ``refused``
+    are codes of flags. ``offline``: nothing may ask the network but the program. ``keep_outputs`` is how many
+    bytes of outputs of a run in place the store takes in. ``builder`` and ``python`` go before the spec's.
+    ``allow_download``: a Python that is missing may be downloaded.
     """
 
     source: str
@@ -28,6 +29,7 @@ class Options(Struct, frozen=True):
     entry_point: str | None = None
     environment: str | None = None
     given: tuple[str, ...] = ()
+    given_by: str = COMMAND_LINE
     params_file: Path | None = None
     seed: int | None = None
     name: str | None = None

@@ -10,7 +10,6 @@ from typing import Any
 
 from projrun import concealing
 from projrun.choice import builtins, declared_inputs
-from projrun.closing import closed, gave_up, told
 from projrun.core import process
 from projrun.core.errors import StoreError
 from projrun.core.locks import Held
@@ -27,10 +26,9 @@ from projrun.looking import Ahead
 from projrun.options import Options
 from projrun.recipe import document
 from projrun.recipe.host import host
-from projrun.recipe.model import RecipeParts, StartParts
+from projrun.recipe.model import KeptFile, RecipeParts, StartParts
 from projrun.recording import Recording
 from projrun.settling import Settled, settled
-from projrun.source import disclosure, snapshot
 from projrun.source.model import Source
 from projrun.spec import command, parameters
 from projrun.stopping import Interrupted, Stopped, ended_by_signals
@@ -73,6 +71,8 @@ def run(options: Options, screen: Reporter, ahead: Ahead | None = None) -> Resul
     Raises ProjrunError, and Interrupted when it is told to stop while no program runs; their ``run`` tells
     where it was recorded.
     """
+    if ahead is not None:
+        ahead.look.go_on()
     with ended_by_signals(), settled(options, screen, ahead) as ready:
         return run_settled(options, ready, screen)
 
@@ -86,6 +86,8 @@ def run_settled(options: Options, ready: Settled, screen: Reporter) -> Result:
 
 def _recorded(options: Options, ready: Settled, screen: Reporter) -> Result:
     secrets = concealing.secrets_of(ready.choice, options.source)
+    if ready.place.ahead is not None:
+        ready.place.ahead.look.go_on()
     store = Store(options.store)
     directory = store.begin(scratch_for(options, secrets))
     try:
@@ -97,6 +99,8 @@ def _recorded(options: Options, ready: Settled, screen: Reporter) -> Result:
             try:
                 return _carry_out(live)
             except BaseException as error:
+                from projrun.closing import gave_up, told
+
                 failure = told(error)
                 failure.run = directory.id
                 recording.conceal(failure)
@@ -124,6 +128,8 @@ def _carry_out(live: Live) -> Result:
         recipe = _write_recipe(live, source, inputs, environment, request)
         before = fingerprint.look(live.choice.entry_point.products, live.choice.spec.root)
         process = _execute(live, request, used)
+    from projrun.closing import closed
+
     outcome = live.write_outcome(closed(live, source, inputs, process, before))
     return Result(live.directory.id, live.directory.path, process.exit_code, recipe, outcome)
 
@@ -152,13 +158,22 @@ def _capture(live: Live) -> Source:
         from projrun.checkouts import keep_commits
 
         keep_commits(place, live.directory.id)
-    held = source.snapshot is not None and snapshot.hold(live.store.sources, source.snapshot)
-    if source.needs_snapshot and not held:
-        limit, passing = live.options.snapshot_limit, place.checkout is not None
-        disclosure.check(source, live.store.sources, concealing.wanted(live.secrets))
-        source = snapshot.snapshot(source, live.store.sources, limit=limit, passing=passing)
+    if source.snapshot is not None or source.needs_snapshot:
+        source = _kept(live, source)
     live.recording.phase("source", describe_source(source))
     return source
+
+
+def _kept(live: Live, source: Source) -> Source:
+    """The source with a snapshot, if it needs one, that the store has."""
+    from projrun.source import disclosure, snapshot  # a clean tree whose commit is somewhere needs none
+
+    held = source.snapshot is not None and snapshot.hold(live.store.sources, source.snapshot)
+    if held or not source.needs_snapshot:
+        return source
+    limit, passing = live.options.snapshot_limit, live.settled.place.checkout is not None
+    disclosure.check(source, live.store.sources, concealing.wanted(live.secrets))
+    return snapshot.snapshot(source, live.store.sources, limit=limit, passing=passing)
 
 
 def _check_inputs(live: Live) -> tuple[Fingerprint, ...]:
@@ -248,8 +263,6 @@ def _write_recipe(
     request: Request,
 ) -> dict[str, Any]:
     """From here on the recipe is complete and stays as it is."""
-    from projrun.keeping import keep_build_log
-
     choice = live.choice
     parts = RecipeParts(
         run=live.directory.id,
@@ -262,7 +275,7 @@ def _write_recipe(
         request=request,
         source=source,
         environment=environment,
-        build_log=keep_build_log(environment, live.store.objects),
+        build_log=_kept_log(live, environment),
         inputs=inputs,
         host=host(),
         flags=(
@@ -282,6 +295,23 @@ def _write_recipe(
     return recipe
 
 
+def _kept_log(live: Live, environment: Environment) -> KeptFile | None:
+    """What the image's builder said, if one was built."""
+    if environment.image is None:
+        return None
+    from projrun.keeping import keep_build_log
+
+    return keep_build_log(environment, live.store.objects)
+
+
+def _meanwhile(live: Live) -> None:
+    """The program runs: what is needed after it is loaded in its time."""
+    live.begun()
+    import hashlib  # noqa: F401
+
+    from projrun import closing, keeping  # noqa: F401
+
+
 def _execute(live: Live, request: Request, used: tuple[Held, ...]) -> Outcome:
     live.recording.phase("run", command_line(request.argv))
     try:
@@ -289,7 +319,7 @@ def _execute(live: Live, request: Request, used: tuple[Held, ...]) -> Outcome:
             return local.execute(
                 request,
                 live.recording.write,
-                started=live.begun,
+                started=lambda: _meanwhile(live),
                 lasting=live.index,
                 kept=(*used, *live.held),
             )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from projrun.choice import Choice
 from projrun.core.errors import DataError, EnvironmentFailure, ProjrunError, SourceError, StrictRefusal
 from projrun.core.flags import OF_SOURCE, REASONS, Flag
+from projrun.core.values import Struct
 from projrun.environment.model import REFUSED
 from projrun.options import Options
 from projrun.source.model import Source
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 _NAMED = 50  # files that are not committed
 
 
-class Reason(NamedTuple):
+class Reason(Struct, frozen=True):
     """What a run is refused for, and the kind of error that its stage raises."""
 
     kind: type[ProjrunError]

@@ -14,18 +14,21 @@ from projrun.core.amounts import duration, size
 from projrun.core.errors import ProjrunError
 from projrun.core.flags import Flag
 from projrun.core.paths import is_below
+from projrun.core.regex import regex
+from projrun.core.steps import Begun
 from projrun.core.userinfo import passwords_in
 from projrun.data.model import ChangedInput, Fingerprint
 from projrun.environment.model import BuiltImage, Environment, Interpreter
 from projrun.environment.seeding import STARTED, isolating_option, seeded
 from projrun.execution.model import Outcome
 from projrun.source import inspect
+from projrun.source.look import Look
 from projrun.source.model import Origin, Source
 from projrun.source.remote import name_of as remote_name
 from projrun.spec.model import DEFAULT_ENVIRONMENT
 
 # What lets anybody in who has the address: those of signed addresses, and the usual names of tokens.
-_TOKEN = re.compile(r"[?&](x-(amz|goog)-signature|signature|sig|(access_?|auth_?)?token|api_?key)=", re.I)
+_TOKEN = regex(r"[?&](x-(amz|goog)-signature|signature|sig|(access_?|auth_?)?token|api_?key)=", re.I)
 
 
 def describe_source(source: Source) -> str:
@@ -218,10 +221,10 @@ def changed_input_flag(changed: ChangedInput) -> Flag:
     return Flag("input-changed", message, mend)
 
 
-def changed_meanwhile(source: Source, expected: Sequence[str]) -> tuple[Flag, ...]:
-    """Whether the tree is still what it was; paths that were ``expected`` to change do not count."""
+def changed_meanwhile(source: Source, again: Begun[Look | None], expected: Sequence[str]) -> tuple[Flag, ...]:
+    """Whether the tree is ``again`` what it was; paths that were ``expected`` to change do not count."""
     try:
-        changed = inspect.changed_since(source, expected)
+        changed = inspect.changes(source, again.result(), expected)
     except ProjrunError as error:
         return (Flag("tree-unknown", f"whether the tree changed while it ran is not known: {error.what}"),)
     if not changed:

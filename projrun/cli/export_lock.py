@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
 
 from projrun.cli.options import means, offline_option, single, store_option
+from projrun.cli.placing import place
 from projrun.core.errors import UsageError
 
 
@@ -68,18 +68,4 @@ def export_lock(
     if output is None:
         click.echo(text, nl=False)
         return
-    try:
-        _write(output, text.encode())
-    except OSError as error:
-        raise UsageError(
-            f"{output} cannot be written", why=error.strerror or str(error), hint="name another file: -o FILE"
-        ) from error
-
-
-def _write(path: Path, data: bytes) -> None:
-    from projrun.core.files import irregular, write_atomic
-
-    if irregular(path):  # a pipe or a device: there is nothing to rename over
-        path.write_bytes(data)
-    else:
-        write_atomic(Path(os.path.realpath(path)), data)
+    place(output, text.encode())

@@ -55,7 +55,9 @@ def _info(counted: Census, sizes: Sizes) -> Iterator[tuple[str, str]]:
     else:
         yield "records", size(sizes.runs)
         yield "logs", size(sizes.logs)
-    yield "index", size(sizes.index)
+    yield "index", size(sizes.index) + ", without a write-ahead log" * (counted.journal == "delete")
+    if counted.network:
+        yield "", f"on a network file system: {counted.network}"
 
 
 def audit_document(found: Audit) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def logs(run: str, follow: bool, times: bool, streams: tuple[str, ...], raw: boo
     own lines. A pipe gets the bytes as they came; on a terminal what it would obey, colours apart, is made
     visible.
     """
-    from projrun.api import Store
+    from projrun.api.store import Store
     from projrun.spec.place import project_around
 
     found = Store(store).run(run, project=project_around(Path()))

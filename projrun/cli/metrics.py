@@ -183,11 +183,11 @@ def _cell(value: object) -> object:
 
 def _follow(directory: Path, names: frozenset[str], *, as_json: bool) -> None:
     """CSV or JSON lines, each printed as it comes."""
-    from projrun.store import metrics as stored
+    from projrun.store.metrics_living import follow
 
     if not as_json:
         _print_csv(_POINT, ())
-    for point in stored.follow(directory):
+    for point in follow(directory):
         if not names or point.name in names:
             click.echo(_line(point, as_json=as_json))
             sys.stdout.flush()

@@ -47,7 +47,7 @@ def outputs(run: str, paths: tuple[str, ...], directory: Path | None, as_json: b
     RUN is an id, the beginning of one, or last, last~1, ... of the project around here. What --get names, an
     output or what is in one, is written to its path below DIR; nothing is written over.
     """
-    from projrun.api import Store
+    from projrun.api.store import Store
     from projrun.returning import get_outputs
     from projrun.spec.place import project_around
 

@@ -8,12 +8,12 @@ to the same meaning.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from projrun.cli.running import Wish
+from projrun.core.regex import regex
 
 _TEXTS = {
     "-e": "entry_point",
@@ -39,7 +39,7 @@ _SWITCHES = {
     "-q": "quiet",
     "--quiet": "quiet",
 }
-_SEED = re.compile(r"[0-9]{1,9}")  # any of these is one
+_SEED = regex(r"[0-9]{1,9}")  # any of these is one
 _OF_VARIABLES = ("PROJRUN_SNAPSHOT_LIMIT", "PROJRUN_KEEP_OUTPUTS")
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from projrun.cli.words import clean, pairs, refuse_downloads_offline
 from projrun.core.errors import ProjrunError, UsageError
+from projrun.core.values import Struct
 
 if TYPE_CHECKING:
     from projrun.cli.screen import Screen
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from projrun.runner import Result
 
 
-class Wish(NamedTuple):
+class Wish(Struct, frozen=True):
     """The words of the command line, each option by its name; what is not typed is as the options have it."""
 
     source: str = "."

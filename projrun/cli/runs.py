@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import click
 
 from projrun.cli.options import json_option, single, store_option
+from projrun.cli.placing import place as write_file
 from projrun.cli.render import print_bytes, printable
 from projrun.cli.screen import Screen
 from projrun.core.errors import UsageError
-from projrun.core.files import write_atomic
 from projrun.core.values import Struct, as_dict
 
 if TYPE_CHECKING:
-    from projrun.api_runs import Runs
+    from projrun.api.runs import Runs
     from projrun.store.columns import Column
     from projrun.store.query.model import Field
 
@@ -104,7 +104,7 @@ def runs(  # noqa: PLR0913, PLR0917 - one parameter for each option of the comma
     projrun runs --group-by params.depth --aggregate count,mean:metrics.rmse
     projrun runs --limit 0 --format csv -o runs.csv
     """
-    from projrun.api import Store
+    from projrun.api.store import Store
     from projrun.spec.place import project_around
 
     root = None if all_projects else project_around(Path())
@@ -208,13 +208,8 @@ def _write_columns(columns: Sequence[Column], wish: _Wish) -> None:
 def _write(data: bytes, wish: _Wish) -> None:
     if wish.place is None:
         print_bytes(_for_terminal(data) if sys.stdout.isatty() else data)
-        return
-    try:
-        write_atomic(wish.place, data)
-    except OSError as error:
-        raise UsageError(
-            f"{wish.place} cannot be written", why=error.strerror or str(error), hint="name another file"
-        ) from error
+    else:
+        write_file(wish.place, data)
 
 
 def _for_terminal(data: bytes) -> bytes:

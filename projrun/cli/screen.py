@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import select
 import sys
 
 from projrun.cli.render import label, printable
 from projrun.cli.terminal import echo
+from projrun.core.regex import regex
 from projrun.core.report import BUILD, FETCH, STDOUT
 
 # A state of a progress bar that the next one is drawn over. A file would keep them all.
-_DRAWN_OVER = re.compile(rb"[^\r\n]*\r(?!\n)")
+_DRAWN_OVER = regex(rb"[^\r\n]*\r(?!\n)")
 # A line by which git tells how far it is: "Receiving objects:  50% (75/150)".
-_COUNTED = re.compile(rb"(?<![^\r\n])(?:remote: )?[A-Z][\w ]+: +\d[^\r\n]*[\r\n]+")
+_COUNTED = regex(rb"(?<![^\r\n])(?:remote: )?[A-Z][\w ]+: +\d[^\r\n]*[\r\n]+")
 
 
 class Screen:

@@ -37,7 +37,7 @@ def show(run: str, as_json: bool, store: Path | None) -> None:
     RUN is an id, the beginning of one, or last, last~1, ... of the project around here (default: last). With
     --json: its documents, start, recipe, outcome, verdict and labels, in the format of schemas/recipe.v1.json.
     """
-    from projrun.api import Store
+    from projrun.api.store import Store
     from projrun.spec.place import project_around
 
     record = Store(store).run(run, project=project_around(Path())).record
@@ -93,7 +93,7 @@ def lines(record: RunRecord) -> Iterator[Line]:
 
 def _measured(record: RunRecord) -> Iterator[Line]:
     """What a run without an outcome has told so far."""
-    from projrun.store.metrics import recent  # most runs that are shown have ended
+    from projrun.store.metrics_living import recent  # most runs that are shown have ended
 
     yield from (("metric", f"{name} = {number(value)}") for name, value in recent(record.path).items())
 

@@ -12,7 +12,7 @@ import click
 from projrun.cli.options import all_option, json_option, store_option, where_option
 from projrun.cli.relabelling import print_labels, relabelled, stores_runs
 from projrun.cli.render import printable
-from projrun.cli.words import clean
+from projrun.cli.words import pairs
 from projrun.core.errors import UsageError
 from projrun.core.nearest import did_you_mean
 
@@ -77,25 +77,14 @@ def tag(
 
 
 def _read(texts: Sequence[str]) -> Mapping[str, str]:
-    found: dict[str, str] = {}
     for text in texts:
-        key, equals, value = clean(text, "tag").partition("=")
-        if not key.strip():
-            raise UsageError(f"tag {text!r} has no key", why="a tag is KEY or KEY=VALUE", hint="paper=draft")
-        if not equals and _RUN.fullmatch(key.lower()):
+        if "=" not in text and _RUN.fullmatch(text.lower()):
             raise UsageError(
-                f"{key!r} names a run, and stands where tags do",
+                f"{text!r} names a run, and stands where tags do",
                 why="the first word names the runs, all others are tags",
-                hint=f"projrun tag RUN,{key} KEY=VALUE; for a tag of that name: {key}=",
+                hint=f"projrun tag RUN,{text} KEY=VALUE; for a tag of that name: {text}=",
             )
-        if found.get(key, value) != value:
-            raise UsageError(
-                f"tag {key!r} is given twice",
-                why=f"once as {found[key]!r}, once as {value!r}",
-                hint=f"keep one {key}=...",
-            )
-        found[key] = value
-    return found
+    return pairs(texts, "tag")
 
 
 def _keys(removed: Sequence[str]) -> frozenset[str]:

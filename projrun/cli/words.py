@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from projrun.core.errors import UsageError
 
 
@@ -11,21 +13,21 @@ def refuse_downloads_offline(*, offline: bool, allow_download: bool) -> None:
         raise UsageError("--allow-download does not go with --offline", hint="leave one of them out")
 
 
-def pairs(texts: tuple[str, ...], option: str) -> dict[str, str]:
-    """``K=V`` texts as a mapping; of ``K`` alone to nothing. Raises UsageError for no key, or twice one."""
+def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
+    """``K=V`` texts as a mapping; of ``K`` alone to nothing. Raises UsageError for no key, or two values."""
     found: dict[str, str] = {}
     for text in texts:
-        key, _, value = text.partition("=")
+        key, _, value = clean(text, option).partition("=")
         if not key.strip():
             raise UsageError(f"{option} {text}: a tag has a key", hint=f"{option} paper=draft, or {option} draft")
-        if key in found:
+        if found.get(key, value) != value:
             raise UsageError(
                 f"{option} {key} is given twice",
                 why=f"once as {found[key]!r}, once as {value!r}",
                 hint=f"keep one {option} {key}=...",
             )
-        found[key] = clean(value, option)
-    return {clean(key, option): value for key, value in found.items()}
+        found[key] = value
+    return found
 
 
 def clean(text: str, option: str) -> str:

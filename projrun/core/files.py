@@ -81,6 +81,14 @@ def clear(place: Path, *, whole: bool) -> None:
         place.rmdir()
 
 
+def remove_tree(place: Path) -> None:
+    """Removes a directory with all that is in it, as far as that is possible; mostly there is none."""
+    if os.path.lexists(place):
+        import shutil  # slow to import
+
+        shutil.rmtree(place, ignore_errors=True)
+
+
 def open_plain(path: Path) -> int:
     """A descriptor to read a file by. Raises OSError for what is none: a link, a directory, a pipe, a device.
 

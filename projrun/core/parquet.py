@@ -19,7 +19,7 @@ def library() -> Any:
         raise UsageError(
             "Parquet is written by pyarrow, which is not installed beside projrun",
             why=str(error),
-            hint="install it where projrun is: projrun[parquet]; or choose another format: --format csv",
+            hint="install it: pip install 'projrun[parquet]'; or choose another format: --format csv",
         ) from error
 
 

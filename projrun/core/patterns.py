@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import fnmatch
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
-_MAGIC = re.compile(r"[*?\[]")
+from projrun.core.regex import regex
+
+_MAGIC = regex(r"[*?\[]")
 _LEFT_OUT = ".git"
 
 

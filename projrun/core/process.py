@@ -9,7 +9,9 @@ import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
+
+from projrun.core.values import Struct
 
 PIPE = subprocess.PIPE
 DEVNULL = subprocess.DEVNULL
@@ -31,7 +33,7 @@ _GIT_KEPT = (
 )
 
 
-class Completed(NamedTuple):
+class Completed(Struct, frozen=True):
     """A finished process: its exit code (negative: killed by that signal) and all it wrote."""
 
     returncode: int

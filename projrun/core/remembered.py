@@ -51,8 +51,8 @@ class Remembered:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._save()
-        with self._tolerant():
-            if self._kept_more and self._database is not None:
+        if self._kept_more and self._database is not None:
+            with self._tolerant():
                 _forget(self._database)
         if self._database is not None:
             self._database.close()

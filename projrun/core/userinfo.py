@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from projrun.core.regex import regex
+
 _HOST = r"(?:localhost|\[[0-9A-Fa-f:.]+\]|[\w-]+(?:\.[\w-]+)+)(?::\d{1,5})?(?![\w.@:-])"
 # A password may hold an @ of its own, and a / that ends no host: told from a path by the : that no port follows.
-USERINFO = re.compile(
+USERINFO = regex(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,30})://"
     rf"(?P<userinfo>[^\s/]{{0,400}}(?=@{_HOST})"
     r"|[^\s/:@\[]{0,200}:(?!\d{1,5}(?:/|\s|$))[^\s\"'<>]{0,400}(?=@)"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 import threading
@@ -14,6 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from projrun.core.amounts import size as amount
+from projrun.core.hashing import new_sha256, sha256_bytes
 from projrun.core.remembered import Remembered
 from projrun.core.report import FETCH, Reporter, Silent
 
@@ -129,7 +129,7 @@ class Reading:
             before = os.fstat(descriptor)
             # One byte more than it should have tells in the same step that there is no more.
             block_size = min(_BLOCK, before.st_size + 1)
-            digest = hashlib.sha256()
+            digest = new_sha256()
             while block := os.read(descriptor, block_size):
                 digest.update(block)
                 self._progress.count(len(block))
@@ -198,7 +198,7 @@ class _Progress:
 
 def file_mark(status: os.stat_result, below: bytes = b"") -> str:
     """The mark of what has that status; ``below`` are the marks of what is in a directory."""
-    return hashlib.sha256(entry_mark(b"", status) + below).hexdigest()
+    return sha256_bytes(entry_mark(b"", status) + below)
 
 
 def entry_mark(name: bytes, status: os.stat_result) -> bytes:

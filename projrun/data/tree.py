@@ -26,7 +26,6 @@ The digest of files that a pattern names is that of their records, with the name
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
@@ -35,6 +34,8 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
+from projrun.core.hashing import new_sha256
+from projrun.core.values import Struct
 from projrun.data.reading import Digest, Reading, Uncovered, Unstable, entry_mark, file_mark, kind_of
 
 # So many entries, or bytes to be read, are one task for a thread.
@@ -46,7 +47,7 @@ _WORTH_A_THREAD = 64 << 10  # bytes of a file, on average
 _Entry = tuple[bytes, os.stat_result, "str | None"]
 
 
-class _Places(NamedTuple):
+class _Places(Struct, frozen=True):
     """The directory that is read, where it really is, and where the project really is."""
 
     top: bytes
@@ -68,7 +69,7 @@ def digest_directory(path: Path, root: Path, reading: Reading) -> Digest:
     top = os.fsencode(path)
     own = path.stat()
     places = _Places(top, os.path.realpath(top), os.path.realpath(os.fsencode(root)))
-    total, marks = hashlib.sha256(), hashlib.sha256()
+    total, marks = new_sha256(), new_sha256()
     size = files = 0
     batches = _Batches(places, reading)
     for found in reading.in_order(batches, batches.records, here=_is_light):
@@ -86,7 +87,7 @@ def digest_files(paths: Sequence[str], root: Path, reading: Reading) -> Digest:
 
     Links are followed. Raises OSError, Unstable, or Uncovered for what is no file.
     """
-    total, marks = hashlib.sha256(), hashlib.sha256()
+    total, marks = new_sha256(), new_sha256()
     size = files = 0
     places = [os.fsencode(root / path) for path in paths]
     reading.begin(places)
@@ -101,7 +102,7 @@ def digest_files(paths: Sequence[str], root: Path, reading: Reading) -> Digest:
 
 def mark_of_files(paths: Sequence[str], root: Path) -> str:
     """The mark of some files, as :func:`digest_files` gives it."""
-    marks = hashlib.sha256()
+    marks = new_sha256()
     for path in paths:
         marks.update(os.fsencode(path) + b"\0" + (stat_mark(root / path) or "").encode())
     return marks.hexdigest()
@@ -243,7 +244,7 @@ def _names(top: bytes, prefix: bytes) -> list[bytes]:
 
 
 def _marks(top: bytes) -> bytes:
-    marks = hashlib.sha256()
+    marks = new_sha256()
     for name, status in walk(top):
         marks.update(_mark(top, name, status))
     return marks.digest()
@@ -260,7 +261,7 @@ def _mark(top: bytes, name: bytes, status: os.stat_result) -> bytes:
 
 
 def _link(path: bytes, places: _Places, reading: Reading) -> str:
-    text = hashlib.sha256(os.readlink(path)).hexdigest()  # noqa: PTH115 - names of raw bytes
+    text = new_sha256(os.readlink(path)).hexdigest()  # noqa: PTH115 - names of raw bytes
     real = os.path.realpath(path)
     if not os.path.exists(path) or _within(real, places.inside):  # noqa: PTH110 - names of raw bytes
         return text

@@ -10,8 +10,8 @@ import contextlib
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
+from projrun.core.values import Struct
 from projrun.environment import manifest
 from projrun.environment.manifest import Entry, Numbers
 
@@ -22,7 +22,7 @@ _ORDER = (ALTERED, ADDED, REMOVED)
 _RACY_NS = 1_000_000_000  # what changed so lately may change again within the same tick of its clock
 
 
-class Difference(NamedTuple):
+class Difference(Struct, frozen=True):
     """``kind``: added, removed or altered."""
 
     kind: str

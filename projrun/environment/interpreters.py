@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from projrun.core.errors import EnvironmentFailure
+from projrun.core.regex import regex
 from projrun.core.values import Struct
 from projrun.environment import places
 from projrun.environment.model import Interpreter
@@ -18,10 +19,10 @@ from projrun.environment.probe import Described, Descriptions
 if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
 
-_SERIES = re.compile(r"\d+(\.\d+)?")
-_EXACT = re.compile(r"\d+\.\d+\.\d+((a|b|rc)\d+)?")
-_FINAL = re.compile(r"\d+\.\d+\.\d+")
-_NEAREST = re.compile(r"(\d+\.\d+\.\d+) or nearest")
+_SERIES = regex(r"\d+(\.\d+)?")
+_EXACT = regex(r"\d+\.\d+\.\d+((a|b|rc)\d+)?")
+_FINAL = regex(r"\d+\.\d+\.\d+")
+_NEAREST = regex(r"(\d+\.\d+\.\d+) or nearest")
 
 
 class Wanted(Struct, frozen=True):
@@ -101,7 +102,7 @@ def find(requirement: str, cache: Path) -> Interpreter:
         return _nearest(wanted.preferred, cache)
     descriptions = Descriptions(cache)
     try:
-        chosen = next(_fitting(wanted, places.on_path(), descriptions), None)
+        chosen = next(_fitting(wanted, places.on_path(wanted.may_fit), descriptions), None)
         if chosen is None:
             elsewhere = _fitting(wanted, places.in_folders(), descriptions)
             chosen = max(elsewhere, key=lambda found: _order(found.version), default=None)

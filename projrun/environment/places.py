@@ -7,11 +7,12 @@ version or none, and what they stand for is found in the tools' own folders.
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-_NUMBERED = re.compile(r"python(\d+\.\d+)")
+from projrun.core.regex import regex
+
+_NUMBERED = regex(r"python(\d+\.\d+)")
 _NEWEST_SERIES, _OLDEST_SERIES = 30, 6
 _NAMES = ("python3", "python", *(f"python3.{n}" for n in range(_NEWEST_SERIES, _OLDEST_SERIES - 1, -1)))
 
@@ -32,12 +33,16 @@ def series_of(executable: Path) -> str | None:
     return match.group(1) if match else None
 
 
-def on_path() -> Iterator[Path]:
-    """Python executables in the order of PATH; in one folder ``python3`` before ``python`` before others."""
+def on_path(may_fit: Callable[[str | None], bool] = lambda _: True) -> Iterator[Path]:
+    """Python executables in the order of PATH; in one folder ``python3`` before ``python`` before others.
+
+    ``may_fit`` is asked about the series that a name promises, or None: a name that cannot fit is not looked for.
+    """
+    names = [name for name in _NAMES if may_fit(series_of(Path(name)))]
     for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
         if not folder or is_shims(Path(folder)):
             continue
-        for name in _NAMES:
+        for name in names:
             executable = f"{folder}/{name}"  # a Path for each would cost more than the look
             if os.access(executable, os.X_OK) and not is_shims(Path(os.path.realpath(executable)).parent):
                 yield Path(executable)

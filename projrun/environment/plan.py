@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from projrun.core.cache import keep, recall
 from projrun.core.errors import EnvironmentFailure, Problem
 from projrun.core.flags import Flag
 from projrun.core.hashing import sha256_value
 from projrun.core.report import Reporter
-from projrun.core.values import asdict, replace
+from projrun.core.values import Struct, asdict, replace
 from projrun.environment import built, interpreters, key
 from projrun.environment.model import EnvironmentPlan, Interpreter, Means
 from projrun.environment.system import callers_python
@@ -24,7 +24,7 @@ UNUSABLE_LOCK = "{} cannot be used as a lock"
 _CHECK_FORMAT = 2  # counts up when what counts as a fault of a lock changes
 
 
-class Lock(NamedTuple):
+class Lock(Struct, frozen=True):
     """A lock and where it came from. ``path`` is None when it was resolved; text None: not resolved yet."""
 
     text: str | None

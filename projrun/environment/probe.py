@@ -6,10 +6,11 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from projrun.core import process
 from projrun.core.cache import keep, recall
+from projrun.core.values import Struct
 from projrun.environment.model import Interpreter
 
 _TIME_LIMIT = 20.0  # seconds; a first start from a cold disk is slow, a broken one hangs
@@ -54,7 +55,7 @@ print(json.dumps({
 """
 
 
-class Described(NamedTuple):
+class Described(Struct, frozen=True):
     """An interpreter, and whether it is the ordinary kind: CPython, with its lock, not a debug build."""
 
     interpreter: Interpreter

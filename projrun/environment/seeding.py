@@ -6,10 +6,10 @@ What happens then is in :mod:`projrun.environment.startup`, a copy of which the 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from projrun.core.regex import regex
 from projrun.environment import startup
 
 # The file in the folder that goes before all others on PYTHONPATH.
@@ -18,7 +18,7 @@ FILE = "sitecustomize.py"
 LIBRARIES = ("python", "numpy", "torch")
 STARTED = "started"
 
-_PYTHON = re.compile(r"(python|pypy)(\d+(\.\d+)*t?)?")
+_PYTHON = regex(r"(python|pypy)(\d+(\.\d+)*t?)?")
 # Options of Python that have a value, and those that keep it from the file: python(1).
 _WITH_VALUE, _ISOLATING = frozenset("cmWX"), frozenset("EIS")
 

@@ -23,6 +23,7 @@ from projrun.core.engine.model import LOCK_LABEL
 from projrun.core.errors import EngineFailure
 from projrun.core.locks import Held
 from projrun.core.report import STDERR, STDOUT
+from projrun.core.values import replace
 from projrun.environment.model import Container
 from projrun.execution.channels import Channels
 from projrun.execution.ending import Ending, code_text, signal_text
@@ -109,10 +110,15 @@ class Contained:
             raise CannotStartError(report.refused, report.failure + left)
         usage = Usage(ending.usage.wall, report.user, report.system, report.peak_memory)
         if report.code is None:
-            return ending._replace(
-                code=ENGINE_FAILED, signal=None, text=report.failure + left, usage=usage, stragglers=report.left
+            return replace(
+                ending,
+                code=ENGINE_FAILED,
+                signal=None,
+                text=report.failure + left,
+                usage=usage,
+                stragglers=report.left,
             )
-        return ending._replace(code=report.code, signal=report.signal, text=self._text(report) + left, usage=usage)
+        return replace(ending, code=report.code, signal=report.signal, text=self._text(report) + left, usage=usage)
 
     def abandoned(self) -> None:
         """Removes the container."""
@@ -135,11 +141,14 @@ class Contained:
         """What is to be said when the process that tends it has died: of a kill of ours, or somebody else's."""
         left = "" if self._removed() else self._left_text
         if ending.cause is not None and ending.signal == signal.SIGKILL:
-            return ending._replace(text=ending.text + left)
+            return replace(ending, text=ending.text + left)
         ended = ending.text.removeprefix("it ")
         fate = left or "; the container was removed"
-        return ending._replace(
-            code=ENGINE_FAILED, signal=None, text=f"projrun's own process that tends the container {ended}{fate}"
+        return replace(
+            ending,
+            code=ENGINE_FAILED,
+            signal=None,
+            text=f"projrun's own process that tends the container {ended}{fate}",
         )
 
     @property

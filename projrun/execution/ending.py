@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from projrun.core import process
+from projrun.core.values import Struct
 from projrun.execution.model import Usage
 
 
-class Ending(NamedTuple):
+class Ending(Struct, frozen=True):
     """How a child ended, and why we had begun to stop it, if we had (``cause``).
 
     ``code`` is the exit code as a shell has it, ``text`` what to say of it in a sentence.

@@ -7,15 +7,15 @@ import math
 import os
 import signal
 import time
-from typing import NamedTuple
 
+from projrun.core.values import Struct
 from projrun.execution import system
 
 # One stop may reach us twice (to us, and to our group: coreutils timeout does so). Nobody types that fast.
 _SAME_SIGNAL_SECONDS = 0.1
 
 
-class Graces(NamedTuple):
+class Graces(Struct, frozen=True):
     """The seconds a process group is given.
 
     ``first``: after the first signal (the one we got; INT for a timeout). ``term``: after TERM. ``kill``:

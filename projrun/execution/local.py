@@ -8,9 +8,9 @@ import selectors
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
 
 from projrun.core.locks import Held
+from projrun.core.values import Struct, replace
 from projrun.execution import ending, program, signals, system
 from projrun.execution.channels import Channels
 from projrun.execution.ending import Child, Ending
@@ -34,7 +34,7 @@ _EXIT_TIMEOUT = 124
 Write = Callable[[str, bytes], None]
 
 
-class _Running(NamedTuple):
+class _Running(Struct, frozen=True):
     """The child's process id, and when it was started by the monotonic clock."""
 
     pid: int
@@ -182,7 +182,7 @@ def _watch(
     if end is None:
         usage = Usage(wall=time.monotonic() - child.started, user=0.0, system=0.0, peak_memory=0)
         return ending.unkillable(usage, ladder.cause)
-    return end._replace(stragglers=left or ladder.stragglers)
+    return replace(end, stragglers=left or ladder.stragglers)
 
 
 def _drain(channels: Channels, sink: _Sink) -> bool:

@@ -7,12 +7,12 @@ import errno
 import os
 import stat
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from projrun.core import process
 from projrun.core.locks import Held
 from projrun.core.nearest import nearest
 from projrun.core.report import STDERR, STDOUT
+from projrun.core.values import Struct
 from projrun.execution import system
 from projrun.execution.channels import Channels
 from projrun.execution.ending import Ending
@@ -34,7 +34,7 @@ class CannotStartError(Exception):
         self.reason = reason
 
 
-class Program(NamedTuple):
+class Program(Struct, frozen=True):
     """A program that runs on this machine; its end is what it seems to be."""
 
     process: process.Popen[bytes]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +31,15 @@ def host(root: Path = _ROOT) -> dict[str, Any]:
     }
 
 
+@cache
 def boot_id() -> str | None:
     """What tells one start of this machine from the next; None where the system does not say (macOS)."""
     return _read(Path("/proc/sys/kernel/random/boot_id")).strip() or None
 
 
-def _linux(root: Path) -> dict[str, Any]:
+@cache
+def _linux(root: Path) -> Mapping[str, Any]:
+    """What stays as it is while a process lives; a driver that is loaded meanwhile is seen by the next."""
     return {
         "os": _os_release(root),
         "libc": _libc(root),
@@ -45,7 +49,8 @@ def _linux(root: Path) -> dict[str, Any]:
     }
 
 
-def _mac() -> dict[str, Any]:
+@cache
+def _mac() -> Mapping[str, Any]:
     names = ("kern.osproductversion", "machdep.cpu.brand_string", "hw.memsize")
     lines = _tool("/usr/sbin/sysctl", "-n", *names).splitlines()
     version, cpu, memory = lines if len(lines) == len(names) else ("", "", "")

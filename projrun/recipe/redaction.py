@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, AnyStr, NamedTuple
 
+from projrun.core.values import Struct
+
 MASK = "***"
 # Characters of a secret below which it stays in what is declared, as no file is searched for such a one either,
 # and in the places of the source.
@@ -66,7 +68,7 @@ _CORE = 6
 _FREE = frozenset({"set", "inherited", "base", "value", "raw"})
 
 
-class _Held(NamedTuple):
+class _Held(Struct, frozen=True):
     """The end of a stream that may be the beginning of a secret.
 
     ``covered`` counts its leading bytes that are part of a secret already; ``masked`` tells whether the last

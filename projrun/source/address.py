@@ -8,20 +8,21 @@ import re
 from pathlib import Path
 
 from projrun.core.errors import SourceError
+from projrun.core.regex import regex
 from projrun.core.values import replace
 from projrun.source import git
 from projrun.source.model import Address
 from projrun.source.remote import split_userinfo, without_credentials
 
-_URL = re.compile(r"(?:git\+)?(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<rest>.*)", re.DOTALL)
-_HELPER = re.compile(r"[A-Za-z0-9][A-Za-z0-9+.-]*::.*", re.DOTALL)
+_URL = regex(r"(?:git\+)?(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<rest>.*)", re.DOTALL)
+_HELPER = regex(r"[A-Za-z0-9][A-Za-z0-9+.-]*::.*", re.DOTALL)
 # As git decides it: a colon before the first slash, and a host in brackets may hold colons itself.
-_SCP = re.compile(r"(?P<login>(?:[^/:@]*@)?(?:\[[^\]/]*\]|[^/:\[]*)):(?P<path>.*)", re.DOTALL)
-_HOST = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+(?:%25\w+)?\]|\w[\w.-]*)(?::(?P<port>\d{0,5}))?")
-_BRACKETED = re.compile(r"\[[\w.:-]+\]|\w[\w.-]*")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_LOOPBACK = re.compile(r"localhost|127\.\d+\.\d+\.\d+|\[::1\]")
-_NO_COLON = re.compile(r"(?P<scheme>https?|ssh|file)/{1,3}.*@.*", re.DOTALL)
+_SCP = regex(r"(?P<login>(?:[^/:@]*@)?(?:\[[^\]/]*\]|[^/:\[]*)):(?P<path>.*)", re.DOTALL)
+_HOST = regex(r"(?P<host>\[[0-9A-Fa-f:.]+(?:%25\w+)?\]|\w[\w.-]*)(?::(?P<port>\d{0,5}))?")
+_BRACKETED = regex(r"\[[\w.:-]+\]|\w[\w.-]*")
+_CONTROL = regex(r"[\x00-\x1f\x7f]")
+_LOOPBACK = regex(r"localhost|127\.\d+\.\d+\.\d+|\[::1\]")
+_NO_COLON = regex(r"(?P<scheme>https?|ssh|file)/{1,3}.*@.*", re.DOTALL)
 _SCHEMES = ("ssh", "https", "http", "file")
 _FORMS = "host:org/repo.git, ssh://, https:// or file:// with a path, or a directory"
 

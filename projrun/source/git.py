@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from projrun.core import process
 from projrun.core.errors import SourceError
+from projrun.core.regex import regex
+from projrun.core.steps import Steps, finished
+from projrun.core.values import Struct
 from projrun.spec.model import SPEC_NAME
 
 # These say which configuration is the user's and where to stop searching, not which repository is meant.
@@ -43,8 +45,9 @@ _HARDENING = (
     "core.checkStat=default",
     "core.trustctime=true",
 )
+_SETTINGS = ("config", "--list", "-z", "--show-scope", "--show-origin")
 _OWN_SCOPES = ("system", "global")
-_OBJECT = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
+_OBJECT = regex("[0-9a-f]{40}|[0-9a-f]{64}")
 
 T = TypeVar("T")
 
@@ -52,7 +55,7 @@ T = TypeVar("T")
 _UNLISTED = "could not open directory"
 
 
-class Repository(NamedTuple):
+class Repository(Struct, frozen=True):
     """A work tree and its configuration.
 
     ``values`` has every setting by its name, sections and keys in lower case, the last value last.
@@ -72,15 +75,16 @@ class Repository(NamedTuple):
         """
         return run((*_options(self.disarmed), *words), self.worktree, stdin=stdin, accept=accept)
 
-    def read_beside(self, words: Sequence[str], meanwhile: Callable[[], T]) -> tuple[process.Completed, T]:
+    def reading(self, words: Sequence[str], meanwhile: Callable[[], T]) -> Steps[tuple[process.Completed, T]]:
         """As :meth:`read`, and what ``meanwhile`` gives, which is called while git runs."""
-        found: list[T] = []
-        line = (*_options(self.disarmed), *words)
-        (completed,) = _run_together([line], self.worktree, lambda: found.append(meanwhile()))
+        with _running([(*_options(self.disarmed), *words)], self.worktree) as running:
+            found = meanwhile()
+            yield lambda: _have_ended(running)
+            (completed,) = _completed(running)
         if not completed.ok:
             raise failure(completed, self.worktree)
         _check_listed(completed, self.worktree)
-        return completed, found[0]
+        return completed, found
 
 
 def environment() -> dict[str, str]:
@@ -119,15 +123,24 @@ def discover(directory: Path) -> Repository | None:
 
     Raises SourceError when there is a repository that git does not trust or cannot read.
     """
+    return finished(discovering(directory))
+
+
+def discovering(directory: Path) -> Steps[Repository | None]:
+    """As :func:`discover`, in steps."""
+    if os.path.isdir(directory / ".git"):  # noqa: PTH112 - pathlib's raises in a directory that is closed
+        with _running([_SETTINGS], directory) as running:
+            yield lambda: _have_ended(running)
+            (listed,) = _completed(running)
+        if listed.ok and (root := _at_its_root(directory, listed.text)) is not None:
+            return root
     # At the root of a work tree nobody needs to know what it tracks.
     asked = () if os.path.lexists(directory / ".git") else ("--revs-only", f":./{SPEC_NAME}")
-    place, listed = _run_together(
-        (
-            ("rev-parse", "--is-inside-work-tree", "--show-toplevel", *asked),
-            ("config", "--list", "-z", "--show-scope"),
-        ),
-        directory,
-    )
+    with _running(
+        [("rev-parse", "--is-inside-work-tree", "--show-toplevel", *asked), _SETTINGS], directory
+    ) as both:
+        yield lambda: _have_ended(both)
+        place, listed = _completed(both)
     inside, _, told = place.text.removesuffix("\n").partition("\n")
     if inside == "false" or (not place.ok and _is_no_repository(place.error_text)):
         return None
@@ -139,6 +152,24 @@ def discover(directory: Path) -> Repository | None:
     if _OBJECT.fullmatch(last):
         return Repository(Path(toplevel), values, disarmed, tracked=True)
     return Repository(Path(told), values, disarmed)
+
+
+def _at_its_root(directory: Path, listed: str) -> Repository | None:
+    """The work tree of a directory that has its repository in it; None when that is not what git tells by that.
+
+    git reads the settings of the repository that it has found, and names their file as it is from the root of the
+    work tree: when that is the usual one, and nothing sets another work tree, this is the root.
+    """
+    values, disarmed = _read_settings(listed)
+    fields = listed.split("\0")
+    usual = ("local", "file:.git/config") in zip(fields[::3], fields[1::3], strict=False)
+    if (
+        not usual
+        or "core.worktree" in values
+        or values.get("core.bare", ("",))[-1].lower() not in ("false", "no", "off", "0")
+    ):
+        return None
+    return Repository(Path(os.path.realpath(directory)), values, disarmed)
 
 
 @contextlib.contextmanager
@@ -189,33 +220,40 @@ def command(words: Sequence[str]) -> list[str]:
 @cache
 def _program(path: str) -> str:
     """git by its whole path, so that starting it tries one place only."""
-    import shutil
-
-    found = shutil.which("git", path=path)
-    return found if found and Path(found).is_absolute() else "git"
+    for directory in path.split(os.pathsep):
+        found = os.path.join(directory, "git")  # noqa: PTH118 - shutil, and a Path, would cost more
+        if os.access(found, os.X_OK) and os.path.isfile(found):  # noqa: PTH113
+            return found if os.path.isabs(found) else "git"  # noqa: PTH117
+    return "git"
 
 
 def _options(settings: Sequence[str]) -> list[str]:
     return [word for setting in settings for word in ("-c", setting)]
 
 
-def _run_together(
-    commands: Sequence[Sequence[str]], directory: Path, meanwhile: Callable[[], None] = lambda: None
-) -> tuple[process.Completed, ...]:
+@contextlib.contextmanager
+def _running(commands: Sequence[Sequence[str]], directory: Path) -> Iterator[list[process.Popen[bytes]]]:
+    """Several git commands at once; what has not ended with the block is killed."""
     started: list[process.Popen[bytes]] = []
     try:
         for words in commands:
             started.append(_started(words, directory))
-        meanwhile()
-        written = [child.communicate() for child in started]
+        yield started
     finally:
         for child in started:
             with child:
                 if child.poll() is None:
                     child.kill()
-    return tuple(
-        process.Completed(child.returncode, *streams) for child, streams in zip(started, written, strict=True)
-    )
+
+
+def _have_ended(running: Sequence[process.Popen[bytes]]) -> bool:
+    """Whether all have, with all that they wrote in our pipes."""
+    return all(child.poll() is not None for child in running)
+
+
+def _completed(running: Sequence[process.Popen[bytes]]) -> list[process.Completed]:
+    written = [child.communicate() for child in running]
+    return [process.Completed(child.returncode, *streams) for child, streams in zip(running, written, strict=True)]
 
 
 def _started(words: Sequence[str], directory: Path) -> process.Popen[bytes]:
@@ -259,7 +297,7 @@ def _read_settings(text: str) -> tuple[dict[str, tuple[str, ...]], tuple[str, ..
     fields = text.split("\0")
     values: dict[str, tuple[str, ...]] = {}
     filters: set[str] = set()
-    for scope, setting in zip(fields[::2], fields[1::2], strict=False):
+    for scope, setting in zip(fields[::3], fields[2::3], strict=False):
         name, _, value = setting.partition("\n")
         values[name] = (*values.get(name, ()), value)
         if scope not in _OWN_SCOPES:

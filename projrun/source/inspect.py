@@ -6,10 +6,11 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from projrun.core.steps import Steps, finished
 from projrun.source import git
 from projrun.source.listing import list_files
-from projrun.source.look import look_at, seen_files
-from projrun.source.model import Seen, Source
+from projrun.source.look import Look, looking_at, seen_files
+from projrun.source.model import Source
 from projrun.source.remote import address_of, pushed_branch
 
 
@@ -18,15 +19,20 @@ def inspect(directory: Path) -> Source:
 
     Raises SourceError when there is no such directory, no git, or a repository that git cannot read.
     """
+    return finished(inspecting(directory))
+
+
+def inspecting(directory: Path) -> Steps[Source]:
+    """As :func:`inspect`, in steps."""
     directory = directory.absolute()
-    repository = git.discover(directory)
+    repository = yield from git.discovering(directory)
     if repository is None:
         return _without_repository(directory)
     relative = os.path.relpath(os.path.realpath(directory), repository.worktree)
     subdirectory = "" if relative == "." else relative
     if subdirectory and not repository.tracked and _is_ignored(repository, subdirectory):
         return _without_repository(directory)
-    look = look_at(repository)
+    look = yield from looking_at(repository)
     status = look.status
     remote_branch = pushed_branch(repository, status)
     return Source(
@@ -52,7 +58,18 @@ def changed_since(before: Source, ignoring: Sequence[str] = ()) -> tuple[str, ..
     relative to the project, that were expected to change (declared outputs). Python's own ``__pycache__`` never
     counts. What was only staged or unstaged did not change. Raises SourceError when git cannot tell.
     """
-    commit, seen = _seen_now(before)
+    return changes(before, finished(looking_again(before)), ignoring)
+
+
+def looking_again(before: Source) -> Steps[Look | None]:
+    """Another look at what was looked at, in steps; None where there is no repository."""
+    return None if before.opened is None else (yield from looking_at(before.opened))
+
+
+def changes(before: Source, now: Look | None, ignoring: Sequence[str] = ()) -> tuple[str, ...]:
+    """As :func:`changed_since`, of a look that was taken."""
+    commit = now.status.commit if now else None
+    seen = now.seen if now else seen_files(list_files(before.directory, repository=False))
     expected = [os.path.normpath(os.path.join(before.subdirectory, path)) for path in ignoring]  # noqa: PTH118
     marks = {one.path: one.mark for one in before.seen}
     later = {one.path: one.mark for one in seen}
@@ -62,13 +79,6 @@ def changed_since(before: Source, ignoring: Sequence[str] = ()) -> tuple[str, ..
         if marks.get(path) != later.get(path) and not _is_expected(path, expected)
     )
     return ("HEAD", *changed) if (before.head or before.commit) != commit else tuple(changed)
-
-
-def _seen_now(before: Source) -> tuple[str | None, tuple[Seen, ...]]:
-    if before.opened is None:
-        return None, seen_files(list_files(before.directory, repository=False))
-    look = look_at(before.opened)
-    return look.status.commit, look.seen
 
 
 def _is_expected(path: str, expected: Iterable[str]) -> bool:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-from projrun.core.values import replace
+from projrun.core.steps import Steps, finished
+from projrun.core.values import Struct, replace
 from projrun.source.git import Repository
 from projrun.source.index_file import special_entries
 from projrun.source.listing import File, check_nested, list_files, lstat
@@ -20,7 +19,7 @@ from projrun.source.status import INDEX, STATUS, IndexEntry, Status, parse_index
 _OBJECT_BYTES = {"sha1": 20, "sha256": 32}
 
 
-class Look(NamedTuple):
+class Look(Struct, frozen=True):
     """What one look at a work tree found. Paths are relative to its root."""
 
     status: Status
@@ -31,7 +30,12 @@ class Look(NamedTuple):
 
 def look_at(repository: Repository) -> Look:
     """Looks at a work tree. Raises SourceError when git cannot tell."""
-    told, entries = repository.read_beside(STATUS, lambda: _special_entries(repository))
+    return finished(looking_at(repository))
+
+
+def looking_at(repository: Repository) -> Steps[Look]:
+    """As :func:`look_at`, in steps."""
+    told, entries = yield from repository.reading(STATUS, lambda: _special_entries(repository))
     status = parse_status(told.stdout)
     changes = list(_settled(repository, status))
     known = {change.path for change in changes}
@@ -153,6 +157,8 @@ def _blobs_on_disk(repository: Repository, expected: Mapping[str, str]) -> dict[
         known = lstat(place)
         if known is not None and stat.S_ISLNK(known.st_mode):
             target = os.readlink(os.fsencode(place))  # noqa: PTH115 - the bytes, as they are
+            import hashlib  # brings OpenSSL; few need it
+
             digest = hashlib.new("sha1" if len(blob) == 40 else "sha256", usedforsecurity=False)
             digest.update(b"blob %d\0%s" % (len(target), target))
             blobs[path] = digest.hexdigest()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 
+from projrun.core.regex import regex
 from projrun.source.git import Repository
 from projrun.source.model import Source
 from projrun.source.status import Status
 
-_URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<rest>.*)", re.DOTALL)
-_HELPER = re.compile(r"(?P<helper>[A-Za-z0-9][A-Za-z0-9+.-]*)::(?P<address>.*)", re.DOTALL)
-_HOST_AND_PORT = re.compile(r"(\[[^\]]*\]|[^:]*)(:\d*)?")
+_URL = regex(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<rest>.*)", re.DOTALL)
+_HELPER = regex(r"(?P<helper>[A-Za-z0-9][A-Za-z0-9+.-]*)::(?P<address>.*)", re.DOTALL)
+_HOST_AND_PORT = regex(r"(\[[^\]]*\]|[^:]*)(:\d*)?")
 
 
 def pushed_branch(repository: Repository, status: Status) -> str | None:

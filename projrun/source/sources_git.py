@@ -11,6 +11,7 @@ from typing import NamedTuple
 from projrun.core.errors import ProjrunError, SourceError, StoreError
 from projrun.core.files import irregular, is_shared, make_private, read_plain, write_atomic
 from projrun.core.process import Completed
+from projrun.core.regex import regex
 from projrun.source import git
 
 # Files are taken as they are: gitattributes(5). What stands here wins over every .gitattributes.
@@ -44,13 +45,13 @@ _VARIABLES = {
 
 
 # git-config(1), core.sharedRepository: the mode of every file that git makes, directories to suit.
-_SHARING = re.compile(r"^\[core\]\n\tsharedRepository = (\d+)\n", re.MULTILINE)
+_SHARING = regex(r"^\[core\]\n\tsharedRepository = (\d+)\n", re.MULTILINE)
 # With less room than this a failure of git's is for want of it.
 _ROOM_BYTES, _ROOM_FILES = 256 * 1024, 16
 
 
 # What git init writes, and what only says how objects are stored.
-_OUR_CONFIG = re.compile(
+_OUR_CONFIG = regex(
     r"\[(?:core|gc|pack)\]"
     r"|(?:repositoryformatversion|filemode|bare|symlinks|ignorecase|precomposeunicode|logallrefupdates|sharedRepository"
     r"|auto|autoDetach|threads|pruneExpire|compression)\s*=\s*[\w.-]*",

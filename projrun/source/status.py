@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from projrun.core.values import Struct
 from projrun.source.model import Change
 
 STATUS = (
@@ -25,7 +26,7 @@ _GITLINK = b"160000"
 _USUAL = (b"\0H 100", b"\0H 120")
 
 
-class Status(NamedTuple):
+class Status(Struct, frozen=True):
     """``ahead`` is None when nothing is known of an upstream. Untracked directories are nested repositories.
 
     ``mode_changes`` maps a path whose mode differs to the blob its content must be for that to be all.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from projrun.core.errors import Problem, SpecError
-from projrun.core.values import Struct, field
+from projrun.core.values import Struct, field, replace
 from projrun.spec import document, findings, schema, validate
 from projrun.spec.declaration import Declared, declare
 from projrun.spec.fault import Path as Place
@@ -64,7 +64,7 @@ def examine(text: str, root: Path, file: str = SPEC_NAME) -> Examined:
     unsound = [*(fault.path for fault in wrong), *read.refused]
     declared = declare(_sound(value, unsound), read.texts)
     left_out = {path[:4] for path in unsound if path[2:3] == ("parameters",) and len(path) > 3}
-    declared = declared._replace(unread=declared.unread | left_out)
+    declared = replace(declared, unread=declared.unread | left_out)
     found = (*wrong, *declared.faults, *findings.all_of(declared, root))
     told = [fault for fault in found if not _inside(fault.path, read.refused)]
     problems = [*unreadable, *(read.problem(fault) for fault in told)]

@@ -8,10 +8,10 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from projrun.core.errors import UsageError
 from projrun.core.nearest import did_you_mean
+from projrun.core.regex import regex
 from projrun.core.values import Struct
 from projrun.spec import posix_shell
 from projrun.spec.argument import shown, unfit
@@ -20,7 +20,7 @@ from projrun.spec.model import BUILTIN_PLACEHOLDERS, BoundParameter, Command, Pa
 # Where values end up that no placeholder of their own asks for.
 _WHOLESALE = ("params", "params_file")
 
-_BRACE = re.compile(r"\{\{|\}\}|\{(?P<name>[A-Za-z_][A-Za-z0-9_-]*)\}|(?P<odd>\{[^{}]*\}?|\})")
+_BRACE = regex(r"\{\{|\}\}|\{(?P<name>[A-Za-z_][A-Za-z0-9_-]*)\}|(?P<odd>\{[^{}]*\}?|\})")
 
 
 class Builtins(Struct, frozen=True):
@@ -35,7 +35,7 @@ class Builtins(Struct, frozen=True):
     project: str = ""
 
 
-class _Slot(NamedTuple):
+class _Slot(Struct, frozen=True):
     """The place of a value."""
 
     name: str

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from projrun.core.regex import regex
+
 RENAMED = {
     "arrow-cpp": "pyarrow",
     "dask-core": "dask",
@@ -33,7 +35,7 @@ RENAMED = {
 }
 
 # Libraries below those of Python, which wheels bring along, and what conda needs for itself.
-_BROUGHT = re.compile(
+_BROUGHT = regex(
     r"""_.*|lib.+|.*-mutex|ld_impl_.*|intel-openmp|llvm-openmp|mkl.*|blas|.*blas|lapack|liblapack.*|nomkl|tbb
       |ca-certificates|ncurses|openssl|readline|sqlite|tk|tcl|xz|zlib|zstd|bzip2|lz4-c|icu|jpeg|freetype|fontconfig
       |cudatoolkit|cudnn|cuda-.*|pytorch-cuda|pytorch-mutex|cpuonly|python_abi|conda|conda-.*|xorg-.*|c-ares|krb5
@@ -43,7 +45,7 @@ _BROUGHT = re.compile(
 )
 
 # Programs and languages that are no packages of Python, and packages whose name there is somebody else's.
-_ALONE = re.compile(
+_ALONE = regex(
     r"""r|r-.*|mro-base|bioconductor-.*|openjdk|java-.*|maven|nodejs|ffmpeg|graphviz|git|git-lfs|make|compilers|gcc.*
       |gxx.*|gfortran.*|clang.*|c-compiler|cxx-compiler|fortran-compiler|openmpi|mpich|mpi|gdal|gdal-data|proj|geos
       |postgresql|mysql|redis|samtools|bedtools|bwa|bowtie2?|star|salmon|kallisto|fastqc|blast|hmmer|muscle|mafft

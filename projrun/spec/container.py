@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 import posixpath
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from projrun.core.regex import regex
 from projrun.spec.fault import Fault, Path
 from projrun.spec.model import DockerMount, DockerSpec
 
 _POWERS = ("", "k", "m", "g", "t")
-_AMOUNT = re.compile(r"(\d+)([kmgt]?)i?b?")  # as Docker has it: powers of 1024, however it is spelled
+_AMOUNT = regex(r"(\d+)([kmgt]?)i?b?")  # as Docker has it: powers of 1024, however it is spelled
 # An engine's API has bytes, and billionths of a processor, as signed integers of 64 bits.
 _MOST = 2**63 - 1
 _BILLION = 10**9

@@ -6,9 +6,10 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
-from projrun.core.values import replace
+from projrun.core.regex import regex
+from projrun.core.values import Struct, replace
 from projrun.spec import command as commands
 from projrun.spec import container, parameters
 from projrun.spec.fault import Fault, Path
@@ -38,12 +39,12 @@ _CONSTRAINTS = (
 )
 _BOUNDS = (("minimum", "maximum"), ("minLength", "maxLength"), ("minItems", "maxItems"))
 _KINDS = {bool: "bool", int: "int", float: "float", str: "str"}
-_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+_DURATION = regex(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
 NO_COMMAND = Command((), "")
 
 
-class Declared(NamedTuple):
+class Declared(Struct, frozen=True):
     """What a specification declares, as far as it can be read; ``faults`` are what could not.
 
     ``environments`` are by their place in the file. ``unread`` are the paths of parameters that are declared and

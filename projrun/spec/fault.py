@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from projrun.core.values import Struct
 
 # The keys and indexes that lead to a value, and a line with a column, both from 1.
 Path = tuple[str | int, ...]
 Mark = tuple[int, int]
 
 
-class Fault(NamedTuple):
+class Fault(Struct, frozen=True):
     """Something wrong at a path of a document. ``key`` puts it at the entry's key and not at its value.
 
     ``missing`` marks a file that is not there, which is no fault of the document itself.

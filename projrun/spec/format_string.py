@@ -6,12 +6,13 @@ the author's affair, as it is with MLflow.
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from string import Formatter
 
-_END_OF_NAME = re.compile(r"[.\[]")
+from projrun.core.regex import regex
+
+_END_OF_NAME = regex(r"[.\[]")
 _DEEPEST = 2  # a format within a format, which has no further one in it
 
 

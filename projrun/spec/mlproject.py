@@ -6,11 +6,11 @@ cannot be what was meant; what it refuses is refused. Only what the file names i
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from projrun.core.errors import Problem
+from projrun.core.regex import regex
 from projrun.core.values import Struct
 from projrun.core.yaml_events import Node, NotYaml, nodes
 from projrun.spec import mlproject_environment
@@ -21,7 +21,7 @@ from projrun.spec.mlproject_notes import Notes, Unreadable
 _KEYS = ("name", "description", "entry_points", *mlproject_environment.KEYS)
 _SPARK_JOB = "databricks_spark_job"
 _LONGEST_NAME = 100
-_UNPRINTABLE = re.compile(r"[\x00-\x20\x7f]+")
+_UNPRINTABLE = regex(r"[\x00-\x20\x7f]+")
 
 
 class Translated(Struct, frozen=True):

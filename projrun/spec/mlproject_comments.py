@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
+from projrun.core.regex import regex
 from projrun.spec.fault import Mark, Path
 
 # A comment at the end of a line: no quote after it, so it is in no quoted text that ends there.
-_TRAILING = re.compile(r"\s(#[^'\"]*)$")
+_TRAILING = regex(r"\s(#[^'\"]*)$")
 
 
 def comments(text: str, marks: Mapping[Path, Mark]) -> dict[Path, list[str]]:

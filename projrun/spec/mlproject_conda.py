@@ -10,18 +10,19 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from projrun.core.regex import regex
 from projrun.core.yaml_events import Node
 from projrun.spec.conda_names import in_index
 from projrun.spec.mlproject_notes import Notes, decoded, texts
 
-_SPEC = re.compile(
+_SPEC = regex(
     r"(?:[^\s:]+::)?(?P<name>[A-Za-z0-9_][A-Za-z0-9_.-]*)\s*(?:\[(?P<bracket>[^\]]*)\])?\s*(?P<version>[=<>!~\d*][^\[]*)?"
 )
-_BRACKET = re.compile(r"version\s*=\s*['\"]?([^'\",\]]+)")
-_EXACT = re.compile(r"\d+\.\d+\.\d+")
-_SERIES = re.compile(r"\d+\.\d+")
+_BRACKET = regex(r"version\s*=\s*['\"]?([^'\",\]]+)")
+_EXACT = regex(r"\d+\.\d+\.\d+")
+_SERIES = regex(r"\d+\.\d+")
 _BUILD_TOOLS = ("pip",)
-_FLAGS = re.compile(r"\s--?[A-Za-z]")
+_FLAGS = regex(r"\s--?[A-Za-z]")
 _DEEPEST = 10
 
 # What is asked for where a file asks for nothing: an environment of its own has this at least.

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from projrun.core.regex import regex
 from projrun.core.yaml_events import Node
 from projrun.spec import mlproject_conda
 from projrun.spec.mlproject_notes import Notes, Unreadable
@@ -18,12 +19,12 @@ _DEFAULTS = {"python_env": "python_env.yaml", "conda_env": "conda.yaml"}
 
 # What MLflow hands to every program, for those that log to a server of their own.
 _TRACKING = ("MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID", "MLFLOW_RUN_ID")
-_VARIABLE = re.compile(r"\$\{{0,2}([A-Z][A-Z0-9_]*)")
-_OWN = re.compile(r"PYTHON.*|PATH|HOME|PWD|OLDPWD|RANDOM|SECONDS|LINENO|SHELL|USER|TMPDIR|LANG|BASH.*|IFS")
-_SECRET = re.compile(r"SECRET|TOKEN|PASSW|CREDENTIAL|_KEY\b|APIKEY", re.IGNORECASE)
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_IMAGE = re.compile(r"(?![-./])(?!.*//)[^\s@]+(@sha256:[0-9a-f]{64})?")
-_MOUNT = re.compile(r"(?P<source>[^:]+):(?P<target>/[^:]*)(?::(?P<mode>[^:]*))?")
+_VARIABLE = regex(r"\$\{{0,2}([A-Z][A-Z0-9_]*)")
+_OWN = regex(r"PYTHON.*|PATH|HOME|PWD|OLDPWD|RANDOM|SECONDS|LINENO|SHELL|USER|TMPDIR|LANG|BASH.*|IFS")
+_SECRET = regex(r"SECRET|TOKEN|PASSW|CREDENTIAL|_KEY\b|APIKEY", re.IGNORECASE)
+_NAME = regex(r"[A-Za-z_][A-Za-z0-9_]*")
+_IMAGE = regex(r"(?![-./])(?!.*//)[^\s@]+(@sha256:[0-9a-f]{64})?")
+_MOUNT = regex(r"(?P<source>[^:]+):(?P<target>/[^:]*)(?::(?P<mode>[^:]*))?")
 
 
 def read(keys: Mapping[str, tuple[Node, Node]], commands: Sequence[str], notes: Notes) -> dict[str, Any]:

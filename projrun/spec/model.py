@@ -21,6 +21,7 @@ MLPROJECT_NAME = "MLproject"
 DEFAULT_ENVIRONMENT = "default"
 
 # Stands before the name of declared data wherever a path may be written.
+COMMAND_LINE = "command line"  # where a parameter comes from that was typed
 DATA_PREFIX = "data:"
 
 # Placeholders that projrun fills itself; no parameter may take their names.

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-import re
 from typing import TYPE_CHECKING
+
+from projrun.core.regex import regex
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
-_INT = re.compile(r"[+-]?[0-9]+")
-_FLOAT = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_SPECIAL = re.compile(r"[+-]?\.?inf|\.?nan")
+_INT = regex(r"[+-]?[0-9]+")
+_FLOAT = regex(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_SPECIAL = regex(r"[+-]?\.?inf|\.?nan")
 
 
 def is_int(text: str) -> bool:

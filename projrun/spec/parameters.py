@@ -4,37 +4,42 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from projrun.core.errors import SpecError, UsageError
 from projrun.core.nearest import did_you_mean
 from projrun.core.paths import escape_reason
-from projrun.core.values import replace
+from projrun.core.regex import regex
+from projrun.core.values import Struct, replace
 from projrun.spec import secret_values
 from projrun.spec.argument import shown
 from projrun.spec.bound import file_text, from_document, to_document
-from projrun.spec.model import DATA_PREFIX, BoundParameter, DataEntry, EntryPoint, Parameter, Value
+from projrun.spec.model import COMMAND_LINE, DATA_PREFIX, BoundParameter, DataEntry, EntryPoint, Parameter, Value
 from projrun.spec.values import read_native, read_text
 
 if TYPE_CHECKING:
     from projrun.spec.tree import Document
 
-__all__ = ["bind", "file_text", "from_document", "is_name", "read_native", "read_text", "to_document"]
+__all__ = [
+    "bind",
+    "file_text",
+    "from_document",
+    "is_name",
+    "read_native",
+    "read_text",
+    "to_document",
+]
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_NAME = regex(r"[A-Za-z_][A-Za-z0-9_-]*")
 # What may follow the -- of a word that is appended: it is not quoted.
-_APPENDED = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-# What begins an address; a file: without a host is a path.
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
-_LOCAL = re.compile(r"file:(?://)?(?=/)")
+_APPENDED = regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
-class _Setting(NamedTuple):
+class _Setting(Struct, frozen=True):
     """A value that somebody gave: for which name, where, how it is read, and its text, if it is on the line."""
 
     name: str
@@ -44,7 +49,7 @@ class _Setting(NamedTuple):
     text: str | None = None
 
 
-class _Complaint(NamedTuple):
+class _Complaint(Struct, frozen=True):
     """One thing wrong with what was given, and what to type instead."""
 
     message: str
@@ -61,16 +66,22 @@ def is_name(text: str) -> bool:
 
 
 def bind(
-    entry_point: EntryPoint, given: Sequence[str], file: Path | None, data: Mapping[str, DataEntry], root: Path
+    entry_point: EntryPoint,
+    given: Sequence[str],
+    file: Path | None,
+    data: Mapping[str, DataEntry],
+    root: Path,
+    *,
+    origin: str = COMMAND_LINE,
 ) -> dict[str, BoundParameter]:
     """One value for each declared parameter, in declared order: the default, then ``file``, then ``given`` on top.
 
     After them come those that the entry point appends, in the order in which they were given.
-    ``given`` are the texts after ``-P``, ``data`` the declared data that ``data:NAME`` may name, ``root`` the
-    project's directory. Raises UsageError that names everything wrong at once.
+    ``given`` are the texts after ``-P``, or such texts from another ``origin``; ``data`` is the declared data
+    that ``data:NAME`` may name, ``root`` the project's directory. Raises UsageError that names all that is wrong.
     """
     from_file, file_complaints = _read_file(file) if file else ((), ())
-    from_line, line_complaints = _read_line(given, entry_point)
+    from_line, line_complaints = _read_line(given, entry_point, origin)
     chosen, name_complaints = _choose([*from_file, *from_line], entry_point)
     declared = {**entry_point.parameters, **_appended(chosen, entry_point)}
     settings = {name: chosen.get(name) or _default(one) for name, one in declared.items()}
@@ -112,7 +123,7 @@ def _appended(chosen: Mapping[str, _Setting], entry_point: EntryPoint) -> Mappin
     return {name: Parameter(name, "str", appended=True) for name in others}
 
 
-def _read_line(given: Sequence[str], entry_point: EntryPoint) -> _Settings:
+def _read_line(given: Sequence[str], entry_point: EntryPoint, origin: str) -> _Settings:
     settings, complaints = [], []
     for text in given:
         name, equals, value = text.partition("=")
@@ -124,7 +135,7 @@ def _read_line(given: Sequence[str], entry_point: EntryPoint) -> _Settings:
             )
         else:
             read = _reader(value) if equals else _no_value
-            settings.append(_Setting(name, f"-P {name}", "command line", read, value))
+            settings.append(_Setting(name, f"-P {name}", origin, read, value))
     return settings, complaints
 
 
@@ -231,28 +242,13 @@ def _placed(bound: BoundParameter, data: Mapping[str, DataEntry], root: Path) ->
         path = data[name].path
         return replace(bound, value=Value(path, path), data=name)
     if bound.parameter.absolute and isinstance(text, str):
-        found = _found(text, root)
+        from projrun.spec.existing import existing_path  # few parameters are
+
+        found = existing_path(text, root)
         return replace(bound, value=Value(found, found))
     if reason := _escape(bound.parameter, bound.value, root):
         raise ValueError(reason)
     return bound
-
-
-def _found(text: str, root: Path) -> str:
-    """A path that is there: from the project ``root`` when it is inside, else from the root of the file system.
-
-    Raises ValueError.
-    """
-    path = _LOCAL.sub("", text, count=1)
-    if _SCHEME.match(path):
-        raise ValueError(f"{shown(text)} is an address, and nothing is downloaded: give the path of a file here")
-    for start in (root, Path()):
-        place = os.path.normpath(start / path)
-        if path and os.path.exists(place):  # noqa: PTH110 - pathlib's raises for a name that is too long
-            place = os.path.abspath(place)  # noqa: PTH100 - text
-            inside = os.path.relpath(place, root)
-            return place if escape_reason(root, inside) else inside
-    raise ValueError(f"there is no file or directory {shown(text)}")
 
 
 def _missing(parameters: Sequence[Parameter]) -> Sequence[_Complaint]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 
+from projrun.core.regex import regex
+
 # A value that will be put in. No text holds it: NUL is refused everywhere.
 HOLE = "\0"
 
-_SPLIT = re.compile(
+_SPLIT = regex(
     r"""(?P<blank>[ \t\n]+)
       | \\\n
       | \\(?P<escaped>.)
@@ -17,13 +19,13 @@ _SPLIT = re.compile(
       | (?P<bare>[^ \t\n\\'"])""",
     re.VERBOSE | re.DOTALL,
 )
-_ESCAPED_IN_DOUBLE = re.compile(r'\\(?:\n|([$`"\\]))')
-_ASSIGNMENT = re.compile(r"(?:[ \t\n]|\\\n)*(?P<name>[A-Za-z_][A-Za-z0-9_]*)=")
+_ESCAPED_IN_DOUBLE = regex(r'\\(?:\n|([$`"\\]))')
+_ASSIGNMENT = regex(r"(?:[ \t\n]|\\\n)*(?P<name>[A-Za-z_][A-Za-z0-9_]*)=")
 
 # Double quotes that open no quotes of their own: "$x", "${x}" and "$(pwd)" are plain enough.
 _BRACED = r"\$\{[^{}'\"`\\$()\0]*\}"
 _DOUBLE = rf"""\"(?:[^"\\`$]|\\.|{_BRACED}|\$\([^()"'`\\$\0]*\)|\$(?![(\[\\{{]))*\""""
-_CONTEXT = re.compile(
+_CONTEXT = regex(
     rf"""(?P<lost>\(\(|<<|\$\[|\$'|`|[($<]\\\n|(?!{_BRACED})\$\{{)
       | (?P<quoted>'[^']*'|{_DOUBLE})
       | (?P<comment>(?:\A|[ \t\n;|&()<>])(?:\\\n)*\#[^\n]*)

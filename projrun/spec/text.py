@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 from pathlib import Path
 
 from projrun.core.errors import Problem, SpecError
 from projrun.core.files import read_regular
+from projrun.core.regex import regex
 from projrun.spec.fault import Mark
 from projrun.spec.model import MLPROJECT_NAME, SPEC_NAME, is_specification
 
@@ -16,7 +16,7 @@ LARGEST = 10_000_000  # bytes
 
 _USUAL = (MLPROJECT_NAME, MLPROJECT_NAME.lower(), "MLProject")
 
-_BREAK = re.compile("\r\n|\r|\n")
+_BREAK = regex("\r\n|\r|\n")
 
 
 def specification_in(directory: Path, *, thorough: bool = True) -> str | None:

@@ -10,21 +10,22 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from projrun.core.regex import regex
 from projrun.spec import constraints, json_value, numerals
 from projrun.spec.argument import shown, unfit
 from projrun.spec.fault import Path
 from projrun.spec.model import DATA_PREFIX, Parameter, Value
 
 # RFC 3986, section 3: a scheme, a colon, and something after it.
-_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\x00-\x1f\x7f]+")
+_URI = regex(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\x00-\x1f\x7f]+")
 
 # One item of a row (RFC 4180, section 2), in quotes with doubled quotes inside, or bare.
-_ITEM = re.compile(r'"(?P<quoted>(?:[^"]|"")*)"|(?P<bare>[^",]*)')
+_ITEM = regex(r'"(?P<quoted>(?:[^"]|"")*)"|(?P<bare>[^",]*)')
 
 # How many wrong items of a list an error names.
 _TOLD = 5
 
-_YAML_SPECIAL = re.compile(r"[-+]?\.(?:inf|nan)", re.IGNORECASE)
+_YAML_SPECIAL = regex(r"[-+]?\.(?:inf|nan)", re.IGNORECASE)
 
 
 def read_text(parameter: Parameter, text: str) -> Value:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from projrun.core.values import Struct
@@ -22,18 +22,19 @@ from projrun.store.row import RunRow
 
 
 class Asked(Struct, frozen=True):
-    """Which runs: read once, whatever becomes of the index meanwhile."""
+    """Which runs: read once, whatever becomes of the index meanwhile. ``tell`` gets what is odd about it."""
 
     text: str
     condition: Condition
     root: bytes | None
     now: dt.datetime
+    tell: Callable[[str], None] | None
 
 
-def asked(where: str, root: Path | None) -> Asked:
+def asked(where: str, root: Path | None, tell: Callable[[str], None] | None = None) -> Asked:
     """What a query asks for. Raises UsageError."""
     key = root_key(str(root)) if root is not None else None
-    return Asked(where, parse(where), key, dt.datetime.now().astimezone())
+    return Asked(where, parse(where), key, dt.datetime.now().astimezone(), tell)
 
 
 def order(sort: Sequence[str]) -> tuple[Key, ...]:
@@ -81,7 +82,7 @@ def _selection(connection: sqlite3.Connection, asked: Asked) -> Selection:
     connection.create_function("below_huge", 1, numbers.below_text, deterministic=True)
     connection.create_function("like_bytes", 3, like_bytes, deterministic=True)
     connection.create_collation("huge", numbers.compare)
-    return Selection(asked.text, asked.condition, asked.root, KeptFacts(connection), asked.now)
+    return Selection(asked.text, asked.condition, asked.root, KeptFacts(connection, tell=asked.tell), asked.now)
 
 
 def _execute(connection: sqlite3.Connection, statement: Sql) -> sqlite3.Cursor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 
 from projrun.store.database import name_key, name_of, root_key
@@ -13,10 +13,16 @@ _USED = "EXISTS (SELECT 1 FROM facts WHERE facts.fact = names.fact)"
 
 
 class KeptFacts:
-    """The facts of a database; ``root`` is that of the runs whose names :meth:`known` gives (None: all)."""
+    """The facts of a database; ``root`` is that of the runs whose names :meth:`known` gives (None: all).
 
-    def __init__(self, connection: sqlite3.Connection, root: str | None = None) -> None:
+    ``tell`` gets what is to be known of a query.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, root: str | None = None, tell: Callable[[str], None] | None = None
+    ) -> None:
         self._connection = connection
+        self._tell = tell
         self._root = root
         self.kinds = cache(self._kinds)
 
@@ -33,6 +39,11 @@ class KeptFacts:
     def has_runs(self) -> bool:
         """Whether there is any run."""
         return self._connection.execute("SELECT 1 FROM runs LIMIT 1").fetchone() is not None
+
+    def tell(self, notice: str) -> None:
+        """Something about a query that people should know, and that is no error."""
+        if self._tell is not None:
+            self._tell(notice)
 
     def _kinds(self, field: Field) -> Mapping[str, int]:
         statement = f"SELECT kind, fact FROM names WHERE part = ? AND name = ? AND {_USED}"  # noqa: S608

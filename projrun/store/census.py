@@ -9,9 +9,11 @@ from pathlib import Path
 from projrun.core.files import is_shared
 from projrun.core.removal import size_of
 from projrun.core.values import Struct
+from projrun.store.abilities import network_of
 from projrun.store.collecting import all_objects
 from projrun.store.index import RunQuery
 from projrun.store.log import INDEX_NAME, LOG_NAME
+from projrun.store.opening import journal_of
 from projrun.store.references import run_ids
 from projrun.store.run import STATUSES
 from projrun.store.store import FORMAT, Store
@@ -21,7 +23,11 @@ _MANY = 10_000  # runs: looking at each takes half a second then
 
 
 class Census(Struct, frozen=True):
-    """What a store holds. ``statuses`` and ``projects`` are numbers of runs; times are ISO 8601 in UTC."""
+    """What a store holds. ``statuses`` and ``projects`` are numbers of runs; times are ISO 8601 in UTC.
+
+    ``journal`` is how the index is written, ``wal`` or ``delete`` (SQLite, PRAGMA journal_mode);
+    None when there is none. ``network`` is the kind of network file system that the store is on, if it is on one.
+    """
 
     path: Path
     format: int
@@ -33,6 +39,8 @@ class Census(Struct, frozen=True):
     newest: str | None
     objects: int
     snapshots: int
+    journal: str | None
+    network: str | None
 
 
 class Sizes(Struct, frozen=True):
@@ -69,6 +77,8 @@ def count(store: Store) -> Census:
         newest=last[0].started if last else None,
         objects=sum(1 for _ in all_objects(store.objects)),
         snapshots=_snapshots(store.sources),
+        journal=journal_of(store.path / "index.sqlite"),
+        network=network_of(store.path),
     )
 
 

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 import sqlite3
-import stat
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from collections.abc import Iterable
 
-from projrun.core.files import shared_mode
-from projrun.core.locks import exclusive
 from projrun.core.values import asdict
-from projrun.store import abilities
 from projrun.store.facts import facts_of, stored_text
 from projrun.store.query import numbers
 from projrun.store.row import RunRow
+from projrun.store.run import RUNNING
 
-VERSION = 2
-_BUSY_SECONDS = 5.0
-_NOT_SHARED = "memory cannot be shared in {}: the index of the runs is kept without a write-ahead log"
+VERSION = 3
 
 _COLUMNS = (
     *("n", "id", "status", "started", "ended", "duration", "root", "project", "entry_point", "name", "note"),
@@ -41,8 +32,10 @@ _TABLES = {
     )""",
     # All values of one name lie together, in the order of the runs: read in one go, and added at an end.
     "facts": "CREATE TABLE facts (fact INTEGER, run INTEGER, value, PRIMARY KEY (fact, run)) WITHOUT ROWID",
-    # The run directories as they were when all of them were last compared with the table.
+    # The directory of the runs as it was when all that is in it was last compared with the table.
     "seen": "CREATE TABLE seen (one INTEGER PRIMARY KEY CHECK (one = 1), directory TEXT NOT NULL)",
+    # Most of the ids in the table in one piece: read in a fraction of the time that the table takes.
+    "listed": "CREATE TABLE listed (one INTEGER PRIMARY KEY CHECK (one = 1), ids TEXT NOT NULL)",
 }
 _RUNNING = "CREATE INDEX runs_running ON runs (id) WHERE status = 'running'"
 # Runs come in the order of their ids: kept up while very many come, these would be written over and over.
@@ -51,51 +44,6 @@ _ORDERS = (
     "CREATE INDEX IF NOT EXISTS runs_by_root ON runs (root, started, id)",
 )
 _PUT = f"INSERT INTO runs VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608
-
-
-@contextmanager
-def opened(path: Path, tell: Callable[[str], None] | None = None) -> Iterator[sqlite3.Connection]:
-    """The database at ``path``, made if absent or another version's. Raises sqlite3.Error, OSError.
-
-    ``tell`` gets a sentence, once in the life of the file, when it cannot be made as usual.
-    """
-    abilities.require_locks(path.with_name("store.json"))
-    with _connected(path) as connection:
-        if _version(connection) != VERSION:
-            with exclusive(path.with_suffix(".lock"), holder=f"process {os.getpid()}"):
-                if _version(connection) != VERSION:
-                    with suppress(PermissionError):  # another one of the group made it
-                        path.chmod(shared_mode(path.parent, 0o600))
-                    shared = abilities.shares_memory(path.parent)
-                    if tell is not None and not shared:
-                        tell(_NOT_SHARED.format(path.parent))
-                    _make(connection, "WAL" if shared else "DELETE")
-        if _acts(connection):
-            raise sqlite3.DatabaseError("the index holds more than tables")
-        yield connection
-
-
-@contextmanager
-def in_memory() -> Iterator[sqlite3.Connection]:
-    """A database for this process alone, for a store that cannot be written."""
-    with _connected(":memory:") as connection:
-        _make(connection, "MEMORY")
-        yield connection
-
-
-def remove_damaged(path: Path) -> None:
-    """Takes the database at ``path`` away, unless somebody else has mended it by now. Raises OSError."""
-    with exclusive(path.with_suffix(".lock"), holder=f"process {os.getpid()}"):
-        if not _is_sound(path):
-            for name in (f"{path.name}-wal", f"{path.name}-shm", path.name):
-                path.with_name(name).unlink(missing_ok=True)
-
-
-def is_damage(error: sqlite3.Error) -> bool:
-    """Whether an error tells of a broken or foreign file, and not of one that is busy or cannot be written."""
-    if not isinstance(error, sqlite3.OperationalError):
-        return isinstance(error, sqlite3.DatabaseError)
-    return any(words in str(error) for words in ("no such", "has no column", "columns but", "malformed"))
 
 
 def put(connection: sqlite3.Connection, rows: Iterable[RunRow]) -> None:
@@ -135,10 +83,22 @@ def _forget(connection: sqlite3.Connection, run: str, facts: Iterable[int]) -> i
 
 
 def drop(connection: sqlite3.Connection, ids: Iterable[str]) -> None:
-    """Forgets runs."""
+    """Forgets runs. To be called in a transaction: nothing is ever listed that is not there."""
+    connection.execute("DELETE FROM listed")
     facts = [fact for (fact,) in connection.execute("SELECT fact FROM names")]
     for run in ids:
         _forget(connection, run, facts)
+
+
+def distrust(connection: sqlite3.Connection, run: str) -> None:
+    """Has the next listing read a run again."""
+    connection.execute(f"UPDATE runs SET status = '{RUNNING}' WHERE id = ?", (run,))  # noqa: S608
+
+
+def is_over(connection: sqlite3.Connection, run: str) -> bool:
+    """Whether a run is there, and not to be read again."""
+    found = connection.execute("SELECT status FROM runs WHERE id = ?", (run,)).fetchone()
+    return found is not None and found[0] != RUNNING
 
 
 def put_in_order(connection: sqlite3.Connection) -> None:
@@ -149,11 +109,27 @@ def put_in_order(connection: sqlite3.Connection) -> None:
 
 def clear(connection: sqlite3.Connection) -> None:
     """Forgets everything."""
-    with transaction(connection):
-        for name in ("runs_by_start", "runs_by_root"):
-            connection.execute(f"DROP INDEX IF EXISTS {name}")
-        for table in _TABLES:
-            connection.execute(f"DELETE FROM {table}")  # noqa: S608
+    for name in ("runs_by_start", "runs_by_root"):
+        connection.execute(f"DROP INDEX IF EXISTS {name}")
+    for table in _TABLES:
+        connection.execute(f"DELETE FROM {table}")  # noqa: S608
+
+
+def make_tables(connection: sqlite3.Connection) -> None:
+    """Makes the tables, in the place of what is called so."""
+    for table, statement in _TABLES.items():
+        connection.execute(f"DROP TABLE IF EXISTS {table}")
+        connection.execute(statement)
+    connection.execute(_RUNNING)
+    connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def are_whole(connection: sqlite3.Connection) -> bool:
+    """Whether the tables are there as they were made. Raises sqlite3.Error for one that cannot be read."""
+    columns = tuple(column[1] for column in connection.execute("PRAGMA table_info(runs)"))
+    for table in _TABLES:
+        connection.execute(f"SELECT * FROM {table} LIMIT 1").fetchone()  # noqa: S608
+    return columns == _COLUMNS
 
 
 def from_text(text: str) -> RunRow:
@@ -207,73 +183,3 @@ def _row_text(row: RunRow) -> str:
     return (
         text if "NaN" not in text and "Infinity" not in text else json.dumps(json.loads(text, parse_constant=str))
     )
-
-
-def _is_sound(path: Path) -> bool:
-    try:
-        with _connected(path) as connection:
-            if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",) or _acts(connection):
-                return False
-            columns = tuple(column[1] for column in connection.execute("PRAGMA table_info(runs)"))
-            for table in _TABLES:
-                connection.execute(f"SELECT * FROM {table} LIMIT 1").fetchone()  # noqa: S608
-            return columns == _COLUMNS
-    except sqlite3.Error as error:
-        return not is_damage(error)
-
-
-def _refuse_irregular(path: Path) -> None:
-    """Raises OSError when a file of the database is no file: SQLite would follow a link, and write there."""
-    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm", f"{path.name}-journal"):
-        try:
-            mode = path.with_name(name).lstat().st_mode
-        except FileNotFoundError:
-            continue
-        if not stat.S_ISREG(mode):
-            raise OSError(errno.EINVAL, "it is not a file", str(path.with_name(name)))
-
-
-def _acts(connection: sqlite3.Connection) -> bool:
-    """Whether the database does something when it is asked: views and triggers are none of ours."""
-    counted = connection.execute("SELECT count(*) FROM sqlite_master WHERE type IN ('view', 'trigger')")
-    return bool(counted.fetchone()[0])
-
-
-def _version(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("PRAGMA user_version").fetchone()[0])
-
-
-def _make(connection: sqlite3.Connection, journal: str) -> None:
-    connection.execute(f"PRAGMA journal_mode = {journal}")
-    with transaction(connection):
-        for table, statement in _TABLES.items():
-            connection.execute(f"DROP TABLE IF EXISTS {table}")
-            connection.execute(statement)
-        connection.execute(_RUNNING)
-        connection.execute(f"PRAGMA user_version = {VERSION}")
-
-
-@contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """All of the block's changes or none; other writers wait."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
-
-
-@contextmanager
-def _connected(path: Path | str) -> Iterator[sqlite3.Connection]:
-    if isinstance(path, Path):
-        _refuse_irregular(path)
-    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
-    try:
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("PRAGMA trusted_schema = OFF")  # it may be anybody's
-        connection.execute("PRAGMA temp_store = MEMORY")
-        yield connection
-    finally:
-        connection.close()

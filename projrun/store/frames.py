@@ -61,7 +61,7 @@ def _pandas() -> Any:
         raise UsageError(
             "a data frame is made by pandas, which is not installed beside projrun",
             why=str(error),
-            hint="install it where projrun is: projrun[pandas]",
+            hint="install it where projrun is: pip install 'projrun[pandas]'",
         ) from error
     return pd
 

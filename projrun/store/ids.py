@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
+
+from projrun.core.regex import regex
 
 LENGTH = 12
 # Digits and lower-case letters without the look-alikes 0 o, 1 i l.
 ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 LETTERS = ALPHABET[:23]
 
-_ID = re.compile(f"[{LETTERS}][{ALPHABET}]{{{LENGTH - 1}}}")
+_ID = regex(f"[{LETTERS}][{ALPHABET}]{{{LENGTH - 1}}}")
 
 
 def new_id() -> str:

@@ -2,7 +2,8 @@
 
 Every listing first brings it up to date: run directories it does not know are added, those that went away
 are dropped, runs that were not over are read again. A damaged index, or one of another version, is made
-again. Where it cannot be kept (a store that cannot be written), the same listing comes from the directories.
+again. Where it cannot be written (somebody else's store, or a read-only one), it is read as it is, and what it
+lacks is added in memory; where it cannot be read either, the same listing comes from the directories.
 """
 
 from __future__ import annotations
@@ -75,33 +76,36 @@ class Index:
         """
         import sqlite3
 
-        from projrun.store.database import opened, put, transaction
+        from projrun.store.database import put
         from projrun.store.lingering import lingering
+        from projrun.store.opening import opened, transaction
 
         try:
-            row = row_of(read_run(run))
             with contextlib.ExitStack() as last, opened(self._path, self.notices.append) as connection:
+                # Read when it is our turn: of several who change one run, the last one sees what all have changed.
                 with transaction(connection):
-                    put(connection, [row])
+                    put(connection, [row_of(read_run(run))])
                 if not durable:
                     last.enter_context(lingering(self._path))
         except (sqlite3.Error, OSError):
             return
 
-    def is_there(self) -> bool:
-        """Whether there is an index yet."""
+    def is_ready(self) -> bool:
+        """Whether there is an index to be written to; loads what that takes."""
+        from projrun.store import database, lingering  # noqa: F401
+
         return os.path.lexists(self._path)
 
     def forget(self, run: str) -> None:
         """Has the next listing read a run again. Fails in silence: an index that cannot be written is not used."""
         import sqlite3
 
-        from projrun.store.database import drop, opened, transaction
+        from projrun.store.database import distrust
+        from projrun.store.opening import opened
 
         try:
-            with opened(self._path, self.notices.append) as connection, transaction(connection):
-                drop(connection, [run])
-                connection.execute("DELETE FROM seen")
+            with opened(self._path, self.notices.append) as connection:
+                distrust(connection, run)
         except (sqlite3.Error, OSError):
             return
 
@@ -109,13 +113,15 @@ class Index:
         """Makes the index again from the directories alone and returns the number of runs. Raises StoreError."""
         import sqlite3
 
-        from projrun.store.database import clear, is_damage, opened, remove_damaged
+        from projrun.store.database import clear
+        from projrun.store.opening import is_damage, opened, remove_damaged, transaction
         from projrun.store.refreshing import refresh
 
         for attempt in range(2):
             try:
                 with opened(self._path, self.notices.append) as connection:
-                    clear(connection)
+                    with transaction(connection):
+                        clear(connection)
                     refresh(connection, self._runs, self._report)
                     return int(connection.execute("SELECT count(*) FROM runs").fetchone()[0])
             except sqlite3.Error as error:
@@ -134,7 +140,7 @@ class Index:
         """The runs of a query. Raises UsageError for a mistake in it, with the place."""
         from projrun.store import asking
 
-        asked = asking.asked(query.where, query.root)
+        asked = asking.asked(query.where, query.root, self.notices.append)
         sort = asking.order(query.sort)
         return self._fresh(lambda connection: asking.rows(connection, asked, sort, query.limit, query.skip))
 
@@ -142,7 +148,7 @@ class Index:
         """How many runs there are of a query, whatever its limit. Raises UsageError for a mistake in it."""
         from projrun.store import asking
 
-        asked = asking.asked(query.where, query.root)
+        asked = asking.asked(query.where, query.root, self.notices.append)
         return self._fresh(lambda connection: asking.count(connection, asked))
 
     def grouped(self, query: RunQuery, by: tuple[str, ...], aggregates: tuple[str, ...]) -> tuple[Group, ...]:
@@ -154,7 +160,7 @@ class Index:
         """
         from projrun.store import asking
 
-        asked = asking.asked(query.where, query.root)
+        asked = asking.asked(query.where, query.root, self.notices.append)
         columns = asking.columns(by, aggregates)
         found = self._fresh(lambda connection: asking.groups(connection, asked, columns))
         return found[query.skip : None if query.limit is None else query.skip + query.limit]
@@ -178,7 +184,7 @@ class Index:
         """The answer of an index that is up to date: the kept one, mended if need be, or one in memory."""
         import sqlite3
 
-        from projrun.store.database import in_memory, is_damage, opened, remove_damaged
+        from projrun.store.opening import in_memory, is_damage, opened, remove_damaged
         from projrun.store.refreshing import refresh
 
         # Listing makes no index where there is no store.
@@ -200,15 +206,41 @@ class Index:
                 why = error
                 break
         if self._runs.is_dir():
+            with contextlib.suppress(sqlite3.Error, OSError):
+                return self._read_only(ask, why)
             self.notices.append(_not_kept(self._path, why))
         with in_memory() as connection:
             refresh(connection, self._runs, self._report)
             return ask(connection)
 
+    def _read_only(self, ask: Callable[[sqlite3.Connection], Answer], why: Exception) -> Answer:
+        """The answer of an index that cannot be written; what it lacks is added to a copy in memory.
+
+        Raises sqlite3.Error and OSError when it cannot be read either.
+        """
+        from projrun.store.opening import in_memory, read_only
+        from projrun.store.refreshing import lacking, supply
+
+        with read_only(self._path) as kept:
+            what = lacking(kept, self._runs)
+            if what.nothing:
+                return ask(kept)
+            with in_memory(kept) as connection:
+                supply(connection, self._runs, what, self._report)
+                answer = ask(connection)
+        self.notices.append(_lags(self._path, why, len(what.to_read)))
+        return answer
+
 
 def _not_kept(path: Path, why: Exception) -> str:
     """What to tell when a listing had to do without the index."""
     return f"the index cannot be used, so every run was read: {path}: {_reason(why)}"
+
+
+def _lags(path: Path, why: Exception, runs: int) -> str:
+    """What to tell when an index lags behind the runs, and cannot be mended."""
+    count = f"{runs} run{'s' * (runs != 1)}"
+    return f"the index cannot be brought up to date, so {count} had to be read besides: {path}: {_reason(why)}"
 
 
 # What SQLite says, and what it means to people.

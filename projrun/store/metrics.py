@@ -11,44 +11,38 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from projrun.core.errors import StoreError, UsageError
-from projrun.core.files import create, written_aside
-from projrun.core.metrics.lines import Point, Step, Unfit, blocks, open_regular, points_of
+from projrun.core.metrics.lines import open_regular
 from projrun.core.metrics.numbers import NAN, Value
 from projrun.core.nearest import did_you_mean
-from projrun.core.values import Struct
-from projrun.store import metrics_file, metrics_rejected
+from projrun.store import metrics_file
 from projrun.store.metrics_file import Column, Damaged, Piece, Pieces, Series, SeriesFile, Summary
-from projrun.store.metrics_ingest import MAX_NAMES, Ingest
+from projrun.store.metrics_ingest import Ingest
+from projrun.store.metrics_making import FILES, LINES, ORIGIN, SOURCES, Ingested, ingest
 from projrun.store.metrics_thinning import thinned
-from projrun.store.run import METRICS, RUNNING, read_run
+from projrun.store.run import RUNNING, read_run
 
 __all__ = [
+    "FILES",
+    "LINES",
+    "ORIGIN",
     "Ingested",
     "RunMetrics",
     "Series",
     "Summary",
-    "follow",
     "ingest",
+    "last_values",
     "names",
     "opened",
-    "recent",
     "series",
     "summaries",
     "summary",
+    "telling",
 ]
-
-LINES = METRICS
-FILES = "metrics.files.jsonl"
-ORIGIN = "PROJRUN_METRICS"
-_SOURCES = (LINES, FILES)
-_RECENT = 256 * 1024  # bytes
-_POLL_SECONDS = 0.2
 
 
 def names(run: Path) -> tuple[str, ...]:
@@ -66,6 +60,15 @@ def summary(run: Path, name: str) -> Summary:
     """A metric of a run in short. Raises UsageError when it has none of that name, and StoreError."""
     with opened(run) as metrics:
         return metrics.summary(name)
+
+
+def last_values(run: Path) -> dict[str, Value]:
+    """The last value of every metric by its name; none of what cannot be read."""
+    if not any(os.path.lexists(run / name) for name in SOURCES):
+        return {}
+    with contextlib.suppress(StoreError):
+        return {one.name: one.last for one in summaries(run) if one.last is not None}
+    return {}
 
 
 def series(run: Path, name: str, points: int | None = None) -> Series:
@@ -144,9 +147,9 @@ def opened(run: Path) -> Iterator[RunMetrics]:
         if file is not None:
             yield RunMetrics(run, file[0], file[1], told)
         else:
-            with tempfile.TemporaryFile() as temporary, _telling(run):
+            with tempfile.TemporaryFile() as temporary, telling(run):
                 taken = Ingest(Pieces(temporary))
-                for name, origin in zip(_SOURCES, (ORIGIN, FILES), strict=True):
+                for name, origin in zip(SOURCES, (ORIGIN, FILES), strict=True):
                     taken.file(run / name, origin, ended=record.status != RUNNING)
                 yield RunMetrics(run, temporary, taken.columns(), told)
     finally:
@@ -155,7 +158,8 @@ def opened(run: Path) -> Iterator[RunMetrics]:
 
 
 @contextlib.contextmanager
-def _telling(run: Path) -> Iterator[None]:
+def telling(run: Path) -> Iterator[None]:
+    """Turns an OSError of the block, which reads metrics of a run, into a StoreError."""
     try:
         yield
     except OSError as error:
@@ -203,7 +207,7 @@ def _fits(run: Path, file: BinaryIO, found: SeriesFile) -> bool:
     """Whether it was made from the files as they are."""
     made = os.fstat(file.fileno()).st_mtime_ns
     sizes = found.facts.get("sizes")
-    for name in _SOURCES:
+    for name in SOURCES:
         try:
             status = (run / name).lstat()
         except FileNotFoundError:
@@ -213,120 +217,3 @@ def _fits(run: Path, file: BinaryIO, found: SeriesFile) -> bool:
         if not isinstance(sizes, dict) or sizes.get(name) != size or changed > made:
             return False
     return True
-
-
-class Ingested(Struct, frozen=True):
-    """What a run's lines came to. ``elsewhere`` are names that the first file has already, and the file that
-    repeats them; ``cut`` are files that were too large to be read whole; ``failure`` is why there is no
-    ``metrics.series``.
-    """
-
-    summaries: tuple[Summary, ...]
-    rejected: Mapping[str, int]
-    first_rejected: Mapping[str, tuple[int, str]]
-    elsewhere: Mapping[str, str]
-    cut: tuple[str, ...]
-    failure: str = ""
-
-
-def ingest(run: Path) -> Ingested:
-    """Makes ``metrics.series`` and ``metrics.rejected`` of a run that writes no more.
-
-    What cannot be written is told as ``failure``. Raises OSError when the lines cannot be read.
-    """
-    failure = ""
-    columns: Mapping[str, Column] = {}
-    taken = None
-    try:
-        with written_aside(run / metrics_file.FILE) as aside, create(aside) as file:
-            taken = _taken(run, file)
-            columns = taken[1]
-            if taken[0].pieces.failure is not None:
-                raise _Unwritten(taken[0].pieces.failure.strerror or str(taken[0].pieces.failure))
-    except _Unwritten as error:
-        failure = str(error)
-    except OSError as error:
-        if taken is None:  # nothing can be created there
-            taken = _taken(run, None)
-            columns = taken[1]
-        failure = error.strerror or str(error)
-    assert taken is not None
-    rejected = taken[0].rejected
-    failure = _write_rejected(run, rejected) or failure
-    return Ingested(
-        tuple(column.summary for column in columns.values()),
-        dict(rejected.counts),
-        dict(rejected.first),
-        dict(taken[0].elsewhere),
-        tuple(taken[0].cut),
-        failure,
-    )
-
-
-class _Unwritten(Exception):
-    """Why the derived file cannot be written."""
-
-
-def _taken(run: Path, file: BinaryIO | None) -> tuple[Ingest, dict[str, Column]]:
-    taken = Ingest(Pieces(file))
-    sizes = {name: taken.file(run / name, origin) for name, origin in ((LINES, ORIGIN), (FILES, FILES))}
-    columns = taken.columns()
-    taken.pieces.finish(columns, {"sizes": sizes})
-    return taken, columns
-
-
-def _write_rejected(run: Path, rejected: metrics_rejected.Rejected) -> str:
-    path = run / metrics_rejected.FILE
-    try:
-        if rejected.count:
-            with written_aside(path) as aside, create(aside) as file:
-                file.write(rejected.document())
-        else:
-            path.unlink(missing_ok=True)
-    except OSError as error:
-        return error.strerror or str(error)
-    return ""
-
-
-def recent(run: Path) -> dict[str, Value]:
-    """The last values that a living run wrote, from the end of its lines: those of the last 256 KiB."""
-    found: dict[str, Value] = {}
-    with contextlib.suppress(OSError), open_regular(run / LINES) as file:
-        size = file.seek(0, 2)
-        file.seek(max(0, size - _RECENT))
-        for block in blocks(file, end=size, ended=False):
-            lines = block.lines[1:] if block.first == 1 and size > _RECENT else block.lines
-            for line in lines:
-                with contextlib.suppress(Unfit):
-                    found |= {point.name: point.value for point in points_of(line)}
-    return dict(list(found.items())[:MAX_NAMES])
-
-
-def follow(run: Path) -> Iterator[Point]:
-    """The points of a run so far and those that come, until it ends. Raises StoreError."""
-    steps: dict[str, Step] = {}
-    at, first = 0, 1
-    while True:
-        living = read_run(run).status == RUNNING
-        with _telling(run), contextlib.suppress(FileNotFoundError), open_regular(run / LINES) as file:
-            size = file.seek(0, 2)
-            file.seek(min(at, size))
-            for block in blocks(file, end=size, first=first, ended=not living):
-                at, first = block.end, block.first + len(block.lines)
-                for line in block.lines:
-                    yield from _counted(line, steps)
-        if not living:
-            return
-        time.sleep(_POLL_SECONDS)
-
-
-def _counted(line: str, steps: dict[str, Step]) -> Iterator[Point]:
-    """The points of a line, those without a step counted."""
-    with contextlib.suppress(Unfit):
-        for point in points_of(line):
-            step = point.step
-            if step is None:
-                step = steps.get(point.name, -1) + 1
-            if point.name in steps or len(steps) < MAX_NAMES:
-                steps[point.name] = step
-            yield point._replace(step=step)

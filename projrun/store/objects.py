@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
 from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
@@ -12,12 +10,13 @@ from typing import BinaryIO
 from projrun.core.copying import shares_blocks
 from projrun.core.errors import StoreError
 from projrun.core.files import make_private, open_plain, read_plain, shared_mode, write_atomic, written_aside
-from projrun.core.hashing import sha256_bytes, sha256_file
+from projrun.core.hashing import new_sha256, sha256_bytes, sha256_file
+from projrun.core.regex import regex
 from projrun.store.failures import writing
 
 _BLOCK = 1 << 20
 _LARGEST = 1 << 30  # bytes of what is read as a whole: locks, lists of directories
-_DIGEST = re.compile("[0-9a-f]{64}")
+_DIGEST = regex("[0-9a-f]{64}")
 
 
 class Objects:
@@ -93,7 +92,7 @@ class Objects:
             file = self.path(sha256).open("rb")
         except OSError as error:
             raise damaged(f"object {sha256} cannot be read", error.strerror or str(error)) from error
-        digest = hashlib.sha256()
+        digest = new_sha256()
         try:
             while block := file.read(_BLOCK):
                 digest.update(block)
@@ -109,7 +108,7 @@ class Objects:
 
     def copy_to(self, sha256: str, place: Path, *, executable: bool = False) -> None:
         """Writes the content to ``place``, where nothing is. Raises OSError and StoreError."""
-        digest = hashlib.sha256()
+        digest = new_sha256()
         try:
             source = FileIO(open_plain(self.path(sha256)))
         except OSError as error:
@@ -144,7 +143,7 @@ def _touched(place: Path) -> bool:
 
 def _copied(source: FileIO, place: Path) -> str:
     """Copies a file, by sharing its blocks where the file system can, and returns the digest of the copy."""
-    digest = hashlib.sha256()
+    digest = new_sha256()
     with place.open("x+b") as copy:
         shared = shares_blocks(source.fileno(), copy.fileno())
         while block := (copy if shared else source).read(_BLOCK):

@@ -21,6 +21,7 @@ from projrun.core.values import Struct
 from projrun.store.ids import is_id, names_in
 from projrun.store.objects import Objects
 from projrun.store.outputs import entries
+from projrun.store.reading import each_of
 from projrun.store.run import ALIVE, RUNNING, RunRecord, read_run
 
 _SHA256 = re.compile("[0-9a-f]{64}")
@@ -97,15 +98,11 @@ def all_named(
     snapshots: set[str] = set()
     unreadable: list[Unreadable] = []
     since: list[float] = []
-    for count, run in enumerate(chosen):
-        record = read_run(runs / run)
-        if record.status == RUNNING:
-            since.append(_began(record.path))
-            record = read_run(runs / run)  # a document that came since it was looked for is there now
-        try:
-            names = names_of(record)
-        except Unclear as unclear:
-            unreadable.append(Unreadable(run, str(unclear)))
+    for count, (run, (names, began)) in enumerate(zip(chosen, each_of(runs, chosen, _look), strict=True)):
+        if began is not None:
+            since.append(began)
+        if isinstance(names, str):
+            unreadable.append(Unreadable(run, names))
         else:
             found |= names.objects
             lists |= dict.fromkeys(names.lists, run)
@@ -119,6 +116,19 @@ def all_named(
         except StoreError as error:
             unreadable.append(Unreadable(run, f"{error.what}: {error.why}"))
     return Named(len(chosen), frozenset(found), frozenset(snapshots), tuple(unreadable), min(since, default=None))
+
+
+def _look(path: Path) -> tuple[Names | str, float | None]:
+    """What a run names, or why that is not known; and when it began, if it goes on."""
+    record = read_run(path)
+    began = None
+    if record.status == RUNNING:
+        began = _began(path)
+        record = read_run(path)  # a document that came since it was looked for is there now
+    try:
+        return names_of(record), began
+    except Unclear as unclear:
+        return str(unclear), began
 
 
 def listed_in(objects: Objects, sha256: str) -> frozenset[str]:

@@ -13,14 +13,12 @@ from projrun.core.locks import Held, is_held, take
 from projrun.core.removal import remove_tree, size_of
 from projrun.store.failures import writing
 from projrun.store.ids import is_id
-from projrun.store.run import ALIVE, PARAMETERS, ROOM
+from projrun.store.run import ALIVE, PASSING
 
 _PATIENCE = 1.0  # seconds
 _GONE = ".gone"
 _NEW = ".new"
 _PART = ".part"
-# What a run has in its directory for its program alone, and removes itself unless it is killed.
-_PASSING = (PARAMETERS, ROOM, "bytecode", "startup")
 
 
 class StillRuns(UsageError):
@@ -98,7 +96,7 @@ def _of_runs(runs: Path, before: float) -> Iterator[Path]:
     for run in _entries(runs):
         if not is_id(run.name):
             continue
-        passing = [path for path in _entries(run) if path.name in _PASSING]
+        passing = [path for path in _entries(run) if path.name in PASSING]
         with contextlib.suppress(OSError):
             if passing and not is_held(run / ALIVE):
                 yield from passing

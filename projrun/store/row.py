@@ -9,15 +9,15 @@ from typing import Any
 
 from projrun.core.values import Struct, field
 from projrun.store.labels import labels_of
-from projrun.store.run import RunRecord
+from projrun.store.run import LOST, RunRecord
 
 
 class RunRow(Struct, frozen=True):
     """What a listing shows. ``started`` and ``ended`` are ISO 8601 in UTC, ``duration`` is in seconds.
 
     ``root`` is the project's directory; ``parameters`` and ``metrics`` are values by name, nested ones as
-    JSON text; ``inputs`` are SHA-256 digests by name, ``types`` the declared types of the parameters. What is not
-    known (yet) is None.
+    JSON text; ``inputs`` are SHA-256 digests by name, ``types`` the declared types of the parameters. A run that
+    goes on has no metrics here yet. What is not known (yet) is None.
     """
 
     id: str
@@ -70,10 +70,19 @@ def row_of(record: RunRecord) -> RunRow:
         environment=_text(_mapping(recipe.get("environment")).get("key")),
         tags=labels.tags,
         parameters=_by_name(recipe.get("parameters")),
-        metrics=_by_name(outcome.get("metrics")),
+        metrics=_metrics(record),
         inputs=_texts(recipe.get("inputs"), "sha256"),
         types=_texts(recipe.get("parameters"), "type"),
     )
+
+
+def _metrics(record: RunRecord) -> Mapping[str, Any]:
+    """The last values that its outcome has; of a lost run those that its program wrote before."""
+    if record.outcome is None and record.status == LOST:
+        from projrun.store.metrics import last_values  # few runs are lost
+
+        return last_values(record.path)
+    return _by_name((record.outcome or {}).get("metrics"))
 
 
 def _made(record: RunRecord) -> str:

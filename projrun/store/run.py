@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from projrun.core.errors import StoreError
-from projrun.core.files import create, is_directory, read_json, write_atomic, write_json
+from projrun.core.files import create, is_directory, read_json, remove_tree, write_atomic, write_json
 from projrun.core.locks import Held, is_held
 from projrun.core.values import Struct
 from projrun.store.failures import writing
@@ -29,11 +28,14 @@ METRICS = "metrics.jsonl"
 ROOM = "room"  # taken on the disk before the program can fill it, and given back for outcome.json
 _ROOM_BYTES = 64 * 1024
 MOVED = "outputs"  # what a run wrote and could not be made objects
-# What projrun itself writes to a run's directory, without secrets; params.json is dropped when the program ends.
+# What a run has in its directory for its program alone, and removes itself unless it is killed. The first
+# holds values as they were given.
+PASSING = (PARAMETERS, ROOM, "bytecode", "startup")
+# What projrun itself writes to a run's directory, without secrets.
 OURS = frozenset(
     {
         *(f"{kind}.json" for kind in (*DOCUMENTS, "verdict", "labels")),
-        *(ALIVE, PARAMETERS, ROOM, "labels.lock", "output.log", "output.index", "startup", "bytecode"),
+        *(ALIVE, *PASSING, "labels.lock", "output.log", "output.index"),
     }
 )
 
@@ -112,7 +114,7 @@ class RunDirectory:
 
     def drop_bytecode(self) -> None:
         """Removes what Python kept in :attr:`bytecode`."""
-        shutil.rmtree(self.bytecode, ignore_errors=True)
+        remove_tree(self.bytecode)
 
     @property
     def start_up(self) -> Path:
@@ -127,7 +129,7 @@ class RunDirectory:
 
     def drop_start_up(self) -> None:
         """Removes it: the recipe says what was seeded."""
-        shutil.rmtree(self.start_up, ignore_errors=True)
+        remove_tree(self.start_up)
 
     def close(self) -> None:
         """Lets go of the run. Without an outcome it is LOST from now on."""
@@ -199,9 +201,8 @@ def read_run(path: Path) -> RunRecord:
         status = RUNNING
     else:
         status = LOST
-        for name in (PARAMETERS, ROOM):  # its runner would have: the first holds values as they were given
-            with contextlib.suppress(OSError):
-                (path / name).unlink()
+        for name in PASSING:  # its runner would have
+            _drop(path / name)
         if not (path / "outcome.json").exists():
             problems.append("its process ended without writing what happened")
     if documents["start"] is None and not (path / "start.json").exists() and not alive:
@@ -211,6 +212,18 @@ def read_run(path: Path) -> RunRecord:
         problems.append(problem)
     why = "; ".join(problems) or None
     return RunRecord(path.name, path, documents["start"], documents["recipe"], outcome, status, why, labels)
+
+
+def _drop(path: Path) -> None:
+    """Removes a file, or a directory with all that is in it, as far as it can be."""
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return
+    except OSError:
+        import shutil  # slow to import
+
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def write_verdict(path: Path, document: Mapping[str, Any]) -> None:

@@ -13,17 +13,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from projrun.core.errors import StoreError, UsageError
-from projrun.core.files import is_directory, make_private, read_json, write_atomic, write_json
+from projrun.core.files import is_directory, make_private, read_json, remove_tree, write_atomic, write_json
 from projrun.core.labels import Labels
 from projrun.core.locks import take
 from projrun.core.nearest import nearest
+from projrun.core.regex import regex
 from projrun.core.report import Reporter
 from projrun.store.failures import ANOTHER_STORE, writing
 from projrun.store.ids import is_id, new_id
@@ -40,7 +39,7 @@ FORMAT = 1
 
 _MARKER = "store.json"
 _ENTRIES = (_MARKER, "runs", "objects", "sources.git", ".gitignore")
-_LAST = re.compile(r"last(?:~(?P<back>[0-9]{1,9}))?")
+_LAST = regex(r"last(?:~(?P<back>[0-9]{1,9}))?")
 _SHOWN = 8
 _PAGE = 20  # runs that are looked at together
 
@@ -99,7 +98,7 @@ class Store:
                         lock.close()
                         raise
                 except OSError:
-                    shutil.rmtree(aside, ignore_errors=True)
+                    remove_tree(aside)
                     if not run.exists():
                         raise
 

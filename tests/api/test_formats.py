@@ -9,6 +9,7 @@ import json
 import os
 import pty
 import re
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -130,6 +131,27 @@ def test_csv_has_what_was_recorded_and_tells_of_formulas(place: Path, tmp_path: 
     assert (tmp_path / "runs.csv").read_text().splitlines()[1].count(
         '""'
     ) == 1  # the tag is there, without a value
+
+
+def test_a_file_that_was_there_is_replaced_and_told_and_what_is_none_is_written_to(
+    place: Path, tmp_path: Path
+) -> None:
+    words = ("--format", "csv", "--columns", "id", "-o")
+    first, expected = tmp_path / "runs.csv", runs(place, *words[:-1]).stdout
+    assert runs(place, *words, str(first)).stderr == b""
+    (tmp_path / "link.csv").symlink_to(first)
+    first.write_text("old")
+    done = runs(place, *words, str(tmp_path / "link.csv"))
+    assert done.stderr.decode() == f"{tmp_path / 'link.csv'}: replaced\n"
+    assert (tmp_path / "link.csv").is_symlink()
+    assert first.read_bytes() == expected
+    os.mkfifo(tmp_path / "pipe")
+    # Open for both, nobody waits for the other end.
+    reader = os.open(tmp_path / "pipe", os.O_RDWR | os.O_NONBLOCK)
+    assert runs(place, *words, str(tmp_path / "pipe")).stderr == b""
+    assert os.read(reader, 1 << 16) == expected
+    os.close(reader)
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
 
 
 def test_parquet_has_types(place: Path, tmp_path: Path) -> None:

@@ -110,6 +110,7 @@ def test_a_run_tells_what_it_was_given(run: projrun.Run, place: Path) -> None:
     expected = {"depth": 7, "rate": float("inf"), "words": ["a b", "-c"], "extra": {"a": [1, None]}, "loud": True}
     assert dict(run.parameters) == expected
     assert (run.status, run.exit_code, run.project, run.entry_point) == ("finished", 0, "demo", "train")
+    assert {one["origin"] for one in (run.recipe or {})["parameters"]} == {"python"}
     assert (run.name, run.tags, run.note) == ("first", {"draft": ""}, "a note")
     assert run.recipe == json.loads((run.directory / "recipe.json").read_bytes())
     assert run.outcome == json.loads((run.directory / "outcome.json").read_bytes())

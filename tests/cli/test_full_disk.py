@@ -162,9 +162,7 @@ def test_a_store_that_cannot_be_written_is_read_as_ever_and_refuses_runs(
         where = ("--store", str(there))
         listed = workspace.projrun("runs", "--json", *where)
         assert listed.data == expected
-        assert listed.err.startswith("note: the index cannot be used, ")
-        assert listed.err.endswith(": it cannot be written\n")
-        assert len(listed.err.splitlines()) == 1
+        assert not listed.err  # the index is there to be read, and knows all of them
         shown = workspace.projrun("show", "last", "--json", *where)
         assert shown.data["run"] == expected[0]["id"]
         assert workspace.projrun("logs", "last", "-s", "stdout", *where).out == "free\n"

@@ -72,7 +72,7 @@ def test_tags_are_set_taken_away_and_shown(store: Store) -> None:
     ("words", "told"),
     [
         (["last", "last~1", "good"], ["'last~1' names a run", "RUN,last~1"]),
-        (["last", "=value"], ["has no key"]),
+        (["last", "=value"], ["has a key"]),
         (["last", "a=1", "a=2"], ["given twice"]),
         (["last", "a", "--remove", "a"], ["set and taken away"]),
         (["last", "--remove", "a=1"], ["by its key", "--remove a"]),

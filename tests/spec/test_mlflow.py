@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -25,7 +26,7 @@ from tests.spec.specs import load
 pytestmark = [pytest.mark.slow, pytest.mark.network]
 
 HERE = Path(__file__).parent
-CORPUS = sorted(path for path in (HERE / "mlprojects").iterdir() if path.is_dir())
+CORPUS = sorted(path.name for path in (HERE / "mlprojects").iterdir() if path.is_dir())
 VERSIONS = {"1.30.1": ["setuptools<80"], "2.22.0": [], "3.6.0": []}
 
 # Where projrun differs on purpose: project and entry point, and why.
@@ -35,48 +36,56 @@ DIFFERENT = {
 }
 
 
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The projects in a place where mlflow may leave what it makes beside them."""
+    place = tmp_path_factory.mktemp("corpus") / "mlprojects"
+    shutil.copytree(HERE / "mlprojects", place)
+    return place
+
+
 @pytest.fixture(scope="session", params=VERSIONS)
-def of_mlflow(request: pytest.FixtureRequest) -> dict[str, Any]:
+def of_mlflow(request: pytest.FixtureRequest, corpus: Path) -> dict[str, Any]:
     """What one version of mlflow makes of the corpus. It is installed once, outside of the tree."""
     python = _installed(request.param, VERSIONS[request.param])
-    words: list[str | Path] = [python, "-W", "ignore", HERE / "mlflow_renders.py", *CORPUS]
+    words: list[str | Path] = [
+        python,
+        "-W",
+        "ignore",
+        HERE / "mlflow_renders.py",
+        *(corpus / name for name in CORPUS),
+    ]
     done = subprocess.run(words, capture_output=True, check=True, env={**os.environ, "HOME": str(python.parent)})
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 
 
 def _installed(version: str, more: list[str]) -> Path:
-    """The python of an environment with that mlflow, made whole or not at all."""
-    uv, series = executable(), f"{sys.version_info[0]}.{sys.version_info[1]}"
-    place = Path(
-        os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "projrun-tests", f"mlflow-{version}-{series}"
-    )
-    if not place.is_dir():
-        aside = place.with_name(f"{place.name}.{os.getpid()}")
-        place.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run([uv, "venv", "-q", "--relocatable", "--python", sys.executable, aside], check=True)
-        words: list[str | Path] = [
-            uv,
-            "pip",
-            "install",
-            "-q",
-            "--python",
-            aside / "bin/python",
-            f"mlflow-skinny=={version}",
-            *more,
-        ]
-        subprocess.run(words, check=True)
-        if place.is_dir():
-            shutil.rmtree(aside)  # another worker was first
-        else:
+    """The python of an environment with that mlflow, made by one worker, whole or not at all."""
+    series = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "projrun-tests")
+    caches.mkdir(parents=True, exist_ok=True)
+    place = caches / f"mlflow-{version}-{series}"
+    with (caches / f"{place.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not place.is_dir():
+            aside = caches / f"{place.name}.aside"
+            shutil.rmtree(aside, ignore_errors=True)
+            packages = [f"mlflow-skinny=={version}", *more]
+            for words in (
+                ["venv", "-q", "--relocatable", "--python", sys.executable, aside],
+                ["pip", "install", "-q", "--python", aside / "bin/python", *packages],
+            ):
+                subprocess.run([executable(), *words], check=True)
             aside.rename(place)
     return place / "bin/python"
 
 
-@pytest.mark.parametrize("project", CORPUS, ids=lambda path: path.name)
+@pytest.mark.parametrize("name", CORPUS)
 def test_a_project_means_what_it_means_to_mlflow(
-    project: Path, of_mlflow: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    name: str, corpus: Path, of_mlflow: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    project = corpus / name
     monkeypatch.chdir(project)
     theirs = of_mlflow[project.name]
     if "refused" in theirs:

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from projrun.store.database import in_memory, put
+from projrun.store.database import put
+from projrun.store.opening import in_memory
 from tests.store.query_rows import ROWS
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sqlite3
@@ -42,6 +43,27 @@ def test_a_row_tells_what_the_documents_hold(store: Store) -> None:
     assert (row.commit, row.snapshot, row.dirty) == (parts.COMMIT, "b" * 40, True)
     assert row.environment == "c" * 64
     assert (row.parameters, row.metrics) == ({"depth": [1, "two"]}, {"rmse": 0.5, "big": "1e400"})
+
+
+def test_what_a_lost_run_measured_is_found_and_what_a_living_one_does_not_yet(store: Store) -> None:
+    lines = [{"name": "loss", "value": 9.0 / step, "step": step} for step in range(1, 10_000)]
+    odd = ["no metric at all", '{"name": "big", "value": 1e400}']
+    text = "\n".join([json.dumps({"name": "first", "value": 3}), *map(json.dumps, lines), *odd])
+    dead, living = begin_run(store, name="dead"), begin_run(store, name="living")
+    for run in (dead, living):
+        run.metrics.write_text(f"{text}\n")
+    dead.close()
+    begin_run(store, name="silent").close()
+    (row,) = store.list_runs(RunQuery(where="metrics.loss < 1 and metrics.big > 1e300"))
+    assert (row.id, row.status) == (dead.id, "lost")
+    assert row.metrics == {"first": 3, "loss": 9.0 / 9999, "big": "1e400"}
+    assert {row.name: len(row.metrics) for row in store.list_runs(RunQuery())} == {
+        "dead": 3,
+        "living": 0,
+        "silent": 0,
+    }
+    living.close()
+    assert store.index.count(RunQuery(where="metrics.first = 3")) == 2
 
 
 def test_the_runs_of_each_environment_are_counted(store: Store) -> None:
@@ -118,6 +140,18 @@ def test_a_metric_that_no_run_has_is_answered_with_the_nearest(store: Store) -> 
     with pytest.raises(UsageError) as caught:
         store.list_runs(RunQuery(sort=("-params.deph",)))
     assert "depth" in caught.value.hint
+
+
+def test_a_tag_that_is_nearly_that_of_a_run_is_told_and_no_mistake(store: Store) -> None:
+    run = whole_run(store)
+    store.relabel(run, lambda labels: replace(labels, tags={"draft": ""}))
+    for query in ("tag.drft", "tag.drft = 'x' and not tag.drft", "tag.nothing", "not tag.other", "tag.draft"):
+        store.list_runs(RunQuery(where=query))
+    store.list_runs(RunQuery(sort=("tag.drafts",)))
+    assert list(dict.fromkeys(store.index.notices)) == [
+        "no run has tag.drft: did you mean tag.draft?",
+        "no run has tag.drafts: did you mean tag.draft?",
+    ]
 
 
 def _delete(path: Path) -> None:
@@ -221,7 +255,7 @@ def test_an_index_that_cannot_be_kept_gives_the_same_listing(store: Store) -> No
 
 
 def test_a_busy_index_gives_the_same_listing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("projrun.store.database._BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("projrun.store.opening._BUSY_SECONDS", 0.05)
     whole_run(store)
     expected = store.list_runs(RunQuery())
     added = whole_run(store, created=parts.CREATED + 1)

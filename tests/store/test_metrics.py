@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from projrun.core.errors import StoreError, UsageError
 from projrun.core.metrics import lines
 from projrun.core.metrics.numbers import order
-from projrun.store import metrics, metrics_ingest
+from projrun.store import metrics, metrics_ingest, metrics_living, metrics_making
 from projrun.store.metrics_file import FILE as SERIES
 from projrun.store.metrics_file import Series
 from projrun.store.metrics_rejected import FILE as REJECTED
@@ -298,7 +298,7 @@ def test_a_directory_that_cannot_be_written_is_read_too(run: Path, monkeypatch: 
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(metrics, "create", refuse)
+    monkeypatch.setattr(metrics_making, "create", refuse)
     found = metrics.ingest(run)
     assert (found.failure, found.summaries[0].last) == ("Permission denied", 2)
     assert values(run, "a") == [1, 2]
@@ -320,7 +320,7 @@ def test_a_full_disk_loses_no_summary(run: Path) -> None:
 
 
 def test_recent_values_come_from_the_end(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(metrics, "_RECENT", 2000)
+    monkeypatch.setattr(metrics_living, "_RECENT", 2000)
     write(
         run,
         *(point("a", number, number) for number in range(1000)),
@@ -328,8 +328,8 @@ def test_recent_values_come_from_the_end(run: Path, monkeypatch: pytest.MonkeyPa
         '{"name": "a", "va',
         end="",
     )
-    assert metrics.recent(run) == {"a": 999, "b.c": True}
-    assert metrics.recent(run.parent / "gone") == {}
+    assert metrics_living.recent(run) == {"a": 999, "b.c": True}
+    assert metrics_living.recent(run.parent / "gone") == {}
 
 
 def test_extremes_are_exact_across_pieces_and_pass_nan_over(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,7 +69,7 @@ def test_an_empty_directory_that_becomes_a_store_is_closed(tmp_path: Path) -> No
 
 
 def test_sqlite_makes_its_files_for_the_owner_alone(tmp_path: Path) -> None:
-    from projrun.store.database import opened
+    from projrun.store.opening import opened
 
     with umask(0), opened(tmp_path / "index.sqlite") as connection:
         connection.execute("INSERT INTO seen VALUES (1, 'x')")

@@ -13,7 +13,8 @@ import pytest
 
 from projrun.core.errors import UsageError
 from projrun.store import asking
-from projrun.store.database import in_memory, put
+from projrun.store.database import put
+from projrun.store.opening import in_memory
 from projrun.store.query import moments
 from projrun.store.query.model import FIELDS
 from projrun.store.query.parser import CONDITIONS, DEPTH, parse

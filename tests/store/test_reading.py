@@ -30,6 +30,23 @@ PROGRAMS = {
 assert [row for rows in reading.rows_of(runs, ids) for row in rows] == serial
 assert len(forked) == 3
 """,
+    "for gc, rm and check": """
+from projrun import auditing, discarding
+from projrun.core.report import Silent
+from projrun.store.references import all_named
+from projrun.store.store import Store
+
+store = Store(runs.parent)
+looks = (
+    lambda: all_named(runs, store.objects),
+    lambda: discarding._done_again(store, set(ids[:1])),
+    lambda: auditing.audit(store, Silent()),
+)
+several = [look() for look in looks]
+assert len(forked) >= 9
+reading._MANY = 1000
+assert [look() for look in looks] == several
+""",
     "one is killed": """
 found = []
 for rows in reading.rows_of(runs, ids):

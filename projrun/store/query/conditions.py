@@ -52,6 +52,9 @@ class Catalog(Protocol):
     def has_runs(self) -> bool:
         """Whether there is any run."""
 
+    def tell(self, notice: str) -> None:
+        """Something about the query that people should know, and that is no error."""
+
 
 class Conditions:
     """Makes the SQL of one query. ``now`` is what ``7 days ago`` counts from."""
@@ -82,9 +85,15 @@ class Conditions:
         return Sql("+r.n NOT IN (" if negated else "+r.n IN (") + runs + Sql(")")
 
     def kinds(self, field: Field, at: int) -> Mapping[str, int]:
-        """The kinds of a fact's values. Raises UsageError when no run has it, though there are runs."""
+        """The kinds of a fact's values. Raises UsageError when no run has it, though there are runs.
+
+        That no run has a tag is no mistake, for tags come and go; one that is nearly called so is told.
+        """
         found = self._catalog.kinds(field)
-        if not found and field.group != TAG and self._catalog.has_runs():
+        if not found and field.group == TAG:
+            if near := self._near(field):
+                self._catalog.tell(f"no run has {field.text[:80]}: did you mean {near}?")
+        elif not found and self._catalog.has_runs():
             what = _NAMES[field.group]
             raise mistake(
                 self._text,
@@ -96,12 +105,18 @@ class Conditions:
 
     def _others(self, field: Field) -> str:
         """The name that was meant, or some that there are."""
-        known = [Field(field.group, name).text for name in self._catalog.known(field.group)]
-        near = nearest(field.text[:80], known[:_COMPARED])
+        known = self._known(field)
+        near = self._near(field)
         if near or not known:
             return f"did you mean {near!r}?" if near else "projrun runs --all lists all runs"
         more = f", and {len(known) - _SHOWN} more" if len(known) > _SHOWN else ""
         return f"there are {', '.join(known[:_SHOWN])}{more}"
+
+    def _known(self, field: Field) -> list[str]:
+        return [Field(field.group, name).text for name in self._catalog.known(field.group)]
+
+    def _near(self, field: Field) -> str | None:
+        return nearest(field.text[:80], self._known(field)[:_COMPARED])
 
     def _parts(self, condition: Comparison | Like | In | Is | Alone) -> list[Sql]:
         """The runs of a condition about a fact, as statements of which each gives some."""

@@ -9,13 +9,15 @@ import math
 import re
 from typing import TYPE_CHECKING
 
+from projrun.core.regex import regex
+
 if TYPE_CHECKING:
     from decimal import Decimal
 
 _LEAST, _MOST = -(2**63), 2**63 - 1
-_INTEGER = re.compile(r"[+-]?[0-9]{1,4000}")
-_DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_SPECIAL = re.compile(r"([+-]?)\.?(inf|infinity|nan)", re.IGNORECASE)
+_INTEGER = regex(r"[+-]?[0-9]{1,4000}")
+_DECIMAL = regex(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_SPECIAL = regex(r"([+-]?)\.?(inf|infinity|nan)", re.IGNORECASE)
 
 
 def read(text: str) -> int | float | Decimal | None:

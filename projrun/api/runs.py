@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
 
-from projrun.api_run import Run
+from projrun.api.given import texts
+from projrun.api.run import Run
 from projrun.core.values import replace
 from projrun.store.columns import check_known
 from projrun.store.index import RunQuery
@@ -55,7 +56,7 @@ class Runs(Sequence[Run]):
         """The fields that texts name (``id,params.depth``). Raises UsageError for one that no run has."""
         from projrun.store.query.parser import parse_fields
 
-        fields = tuple(key.field for key in parse_fields((columns,) if isinstance(columns, str) else columns))
+        fields = tuple(key.field for key in parse_fields(texts("columns", columns, 'columns="id,metrics.rmse"')))
         if any(field.group for field in fields):
             check_known(fields, self._store.index.known_facts())
         return fields
@@ -75,10 +76,12 @@ class Runs(Sequence[Run]):
         """
         from projrun.store.groups import group_columns
 
-        fields = (by,) if isinstance(by, str) else by
-        texts = (aggregates,) if isinstance(aggregates, str) else aggregates
         return group_columns(
-            self._store.index, self.query, fields, texts, (sort,) if isinstance(sort, str) else sort
+            self._store.index,
+            self.query,
+            texts("by", by, 'by="params.depth"'),
+            None if aggregates is None else texts("aggregates", aggregates, 'aggregates="mean:metrics.rmse"'),
+            texts("sort", sort, 'sort="-count"'),
         )
 
     def total(self) -> int:

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
+from projrun.api.given import absent, path_text, text
 from projrun.core.errors import UsageError
 from projrun.core.nearest import did_you_mean
 from projrun.core.values import Struct
@@ -42,6 +43,7 @@ class Log:
         self._directory = directory
         self._streams = tuple(streams)
         for stream in self._streams:
+            text("a stream", stream, 'run.log("stdout"), for example')
             if stream not in self.STREAMS:
                 raise UsageError(
                     f"a log has no stream {stream!r}",
@@ -103,7 +105,8 @@ class Output:
         """
         from projrun.returning import output_file
 
-        return output_file(self._store, self._record, os.path.join(self.path, part))  # noqa: PTH118
+        name = path_text("part", part)
+        return output_file(self._store, self._record, os.path.join(self.path, name))  # noqa: PTH118
 
     def bytes(self, part: str = "") -> bytes:
         """The same, read."""
@@ -122,8 +125,9 @@ class Output:
         """
         from projrun.returning import save_output
 
-        target = Path(place)
-        source = os.path.join(self.path, part) if part else self.path  # noqa: PTH118
+        target = Path(path_text("place", place))
+        name = path_text("part", part)
+        source = os.path.join(self.path, name) if name else self.path  # noqa: PTH118
         if target.is_dir():
             target /= os.path.basename(source)  # noqa: PTH119
         save_output(self._store, self._record, source, target)
@@ -154,11 +158,14 @@ class Metrics(Mapping[str, Any]):
         """All points of a metric. Raises UsageError when the run has none of that name."""
         from projrun.store.metrics import opened
 
+        text("the name of a metric", name, 'run.metrics("loss"), for example')
         with opened(self._record.path) as metrics:
             found = metrics.series(name)
             return Series(metrics.summary(name), _exact(found.steps), _exact(found.values), found.times)
 
     def __getitem__(self, name: str) -> Any:
+        if name not in self._values:
+            raise absent(f"run {self._record.id}", "metric", name, list(self._values))
         return self._values[name]
 
     def __iter__(self) -> Iterator[str]:

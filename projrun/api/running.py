@@ -1,96 +1,44 @@
-"""projrun as a library: the store and its runs, running, and doing a run again.
-
-Everything here raises :class:`projrun.ProjrunError` for what is wrong, prints nothing, and may be called from any
-thread. In the main thread Ctrl-C and signals end a program that runs, as they do on the command line.
-"""
+"""Running an entry point, and doing a run again, from a program."""
 
 from __future__ import annotations
 
 import codecs
 import contextlib
-import os
+import numbers
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from projrun.api_given import label, parameter_text, valid_seed, valid_tags
-from projrun.api_run import Run
-from projrun.api_runs import Runs
+from projrun.api.given import (
+    PathLike,
+    label_or_none,
+    mapping,
+    parameter_text,
+    path_text,
+    plain,
+    text_or_none,
+    truth,
+    unfit,
+    valid_seed,
+    valid_tags,
+)
+from projrun.api.run import Run
+from projrun.api.store import Store
 from projrun.core.errors import UsageError
-from projrun.core.paths import absolute, cache_directory, store_directory
+from projrun.core.nearest import did_you_mean
+from projrun.core.paths import cache_directory
 from projrun.core.report import STDERR, STDOUT, Reporter, Silent
 from projrun.core.values import Struct
 from projrun.stopping import Interrupted
 from projrun.store import store as kept
-from projrun.store.failures import check_kept
-from projrun.store.index import RunQuery
-from projrun.store.query.parser import parse, parse_sort
 
 if TYPE_CHECKING:
     from projrun.options import Options
     from projrun.runner import Result
 
-PathLike = str | os.PathLike[str]
-_NEWEST = ("-started",)
-
-
-class Store:
-    """The run store at a directory: ``path``, else ``PROJRUN_STORE``, else the user data folder.
-
-    Nothing is read, and nothing made, before it is asked for something. ``report`` hears how far a long look is.
-    """
-
-    def __init__(self, path: PathLike | None = None, *, report: Reporter | None = None) -> None:
-        self._asked = path is not None
-        self._store = kept.Store(store_directory(None if path is None else os.fspath(path)), report)
-
-    @property
-    def path(self) -> Path:
-        """Its directory."""
-        return self._store.path
-
-    @property
-    def notices(self) -> tuple[str, ...]:
-        """What is to be known of the answers so far: that the index could not be used, say. Usually nothing."""
-        return tuple(dict.fromkeys(self._store.index.notices))
-
-    def runs(
-        self,
-        query: str = "",
-        *,
-        sort: str | Sequence[str] = _NEWEST,
-        limit: int | None = None,
-        project: PathLike | None = None,
-    ) -> Runs:
-        """The runs of a query (``metrics.rmse < 1 and status = "finished"``), the newest first.
-
-        ``sort`` has the fields to sort by, with ``-`` before one for the largest first. ``project`` is a directory
-        in a project: its runs alone. The runs are asked for when they are needed; what is wrong with the query is
-        told at once. Raises UsageError.
-        """
-        if limit is not None and limit < 0:
-            raise UsageError(f"limit {limit}: there are no fewer runs than 0", hint="limit=None for all of them")
-        self._check_there()
-        keys = (sort,) if isinstance(sort, str) else tuple(sort)
-        parse(query), parse_sort(keys)
-        return Runs(self._store, RunQuery(root=_root(project), where=query, sort=keys, limit=limit))
-
-    def run(self, run: str = "last", *, project: PathLike | None = None) -> Run:
-        """One run: by its id, the beginning of one, or ``last``, ``last~1``, ...: of all, or of a ``project``.
-
-        Raises UsageError when there is none, or more than one begins so.
-        """
-        self._check_there()
-        return Run(self._store, self._store.read(self._store.resolve(run, _root(project))))
-
-    def _check_there(self) -> None:
-        if self._asked:
-            check_kept(self.path)
-
-    def __repr__(self) -> str:
-        return f"Store({str(self.path)!r})"
+_BUILDERS = ("uv", "pip")
 
 
 def run(  # noqa: PLR0913 - one parameter for each option of `projrun run`
@@ -124,26 +72,29 @@ def run(  # noqa: PLR0913 - one parameter for each option of `projrun run`
     from projrun import starting
     from projrun.options import Options
 
+    given_parameters = mapping("parameters", parameters, 'parameters={"depth": 3}')
     options = Options(
-        source=os.fspath(project),
+        source=path_text("project", project),
         store=_path_of(store),
         cache=cache_directory(),
-        entry_point=entry_point,
-        given=tuple(f"{key}={parameter_text(key, value)}" for key, value in (parameters or {}).items()),
-        environment=environment,
-        version=version,
-        subdirectory=subdirectory,
+        entry_point=text_or_none("entry_point", entry_point),
+        given=tuple(f"{key}={parameter_text(key, value)}" for key, value in given_parameters.items()),
+        given_by="python",
+        environment=text_or_none("environment", environment),
+        version=text_or_none("version", version),
+        subdirectory=None if subdirectory is None else path_text("subdirectory", subdirectory),
         seed=valid_seed(seed),
-        name=None if name is None else label("name", name),
-        tags=valid_tags(tags or {}),
-        note=None if note is None else label("note", note),
-        strict=strict,
-        offline=offline,
-        builder=builder,
-        allow_download=allow_download,
+        name=label_or_none("name", name),
+        tags=valid_tags(tags),
+        note=label_or_none("note", note),
+        strict=truth("strict", strict),
+        offline=truth("offline", offline),
+        builder=_builder(builder),
+        allow_download=truth("allow_download", allow_download),
     )
+    reporter = _reporter(echo=truth("echo", echo))
     with _told_as_python_does():
-        return _recorded(options, starting.run(options, _reporter(echo=echo)))
+        return _recorded(options, starting.run(options, reporter))
 
 
 class Reproduction(Struct, frozen=True):
@@ -197,15 +148,16 @@ def reproduce(
 
     place = run.directory.parent.parent if isinstance(run, Run) and store is None else _path_of(store)
     asked = Asked(
-        run=str(run.directory / "recipe.json") if isinstance(run, Run) else os.fspath(run),
+        run=str(run.directory / "recipe.json") if isinstance(run, Run) else path_text("run", run),
         store=place,
         cache=cache_directory(),
-        tolerances=parse(tuple(f"{name}={value}" for name, value in (tolerances or {}).items())),
-        offline=offline,
-        allow_download=allow_download,
+        tolerances=parse(tuple(f"{name}={plain(value)}" for name, value in _tolerances(tolerances))),
+        offline=truth("offline", offline),
+        allow_download=truth("allow_download", allow_download),
     )
+    reporter = _reporter(echo=truth("echo", echo))
     with _told_as_python_does():
-        done = flow(asked, _reporter(echo=echo))
+        done = flow(asked, reporter)
         again = _recorded(asked.options, done.result)
     assert done.verdict is not None, "a run that was stopped has been told"
     return Reproduction(again, done.verdict)
@@ -255,14 +207,26 @@ def _reporter(*, echo: bool) -> Reporter:
 
 
 def _path_of(store: Store | PathLike | None) -> Path:
-    return store.path if isinstance(store, Store) else Store(store).path
+    """The directory of a store. Raises UsageError for what is none."""
+    if isinstance(store, Store):
+        return store.path
+    return Store(None if store is None else path_text("store", store)).path
 
 
-def _root(project: PathLike | None) -> Path | None:
-    """The directory of the project around a directory; that itself where no specification is (any more)."""
-    if project is None:
-        return None
-    from projrun.spec.place import project_around
+def _builder(builder: object) -> str | None:
+    name = text_or_none("builder", builder)
+    if name is not None and name not in _BUILDERS:
+        raise UsageError(
+            f"there is no builder {name!r:.80}",
+            why=f"they are {' and '.join(_BUILDERS)}",
+            hint=did_you_mean(name[:80], _BUILDERS),
+        )
+    return name
 
-    place = Path(project)
-    return project_around(place) or absolute(place)
+
+def _tolerances(tolerances: Mapping[str, float | str] | None) -> Iterator[tuple[str, object]]:
+    example = 'tolerances={"rmse": 0.001}, or {"rmse": "0.001,1%"}'
+    for name, value in mapping("tolerances", tolerances, example).items():
+        if isinstance(value, bool) or not isinstance(value, str | numbers.Real):
+            raise unfit(f"the tolerance of {name!r:.80}", "a number, or text", value, example)
+        yield name, value

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import numbers
 import time
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from projrun.api_given import label, valid_tags
-from projrun.api_parts import Log, Metrics, Output
+from projrun.api.given import ByName, label_or_none, texts, unfit, valid_tags
+from projrun.api.parts import Log, Metrics, Output
 from projrun.core.flags import Flag
 from projrun.core.labels import Labels
 from projrun.store.exact import parameter_value, utc
@@ -101,7 +102,7 @@ class Run:
     @property
     def tags(self) -> Mapping[str, str]:
         """Its tags; one without a value has an empty text."""
-        return dict(self._row.tags)
+        return ByName(self._row.tags, whose=f"run {self.id}", what="tag")
 
     @property
     def commit(self) -> str | None:
@@ -131,11 +132,12 @@ class Run:
         """
         found = (self.recipe or {}).get("parameters")
         entries = found if isinstance(found, list) else []
-        return {
+        values = {
             str(one.get("name")): parameter_value(one.get("type"), one.get("items"), one.get("value"))
             for one in entries
             if isinstance(one, dict)
         }
+        return ByName(values, whose=f"run {self.id}", what="parameter")
 
     @cached_property
     def metrics(self) -> Metrics:
@@ -185,7 +187,8 @@ class Run:
         """Its declared outputs by their paths. Raises DataError for a run that has not ended."""
         from projrun.returning import outputs_of
 
-        return {facts.path: Output(self._store, self.record, facts) for facts in outputs_of(self.record)}
+        found = {facts.path: Output(self._store, self.record, facts) for facts in outputs_of(self.record)}
+        return ByName(found, whose=f"run {self.id}", what="output")
 
     def relabel(
         self,
@@ -199,14 +202,16 @@ class Run:
 
         None takes name or note away. Raises UsageError for what no record keeps, and StoreError.
         """
-        added, removed = valid_tags(tags or {}), frozenset((without,) if isinstance(without, str) else without)
+        added, removed = valid_tags(tags), frozenset(texts("without", without, 'without="draft"'))
+        new_name = name if name is _AS_IT_IS else label_or_none("name", name)
+        new_note = note if note is _AS_IT_IS else label_or_none("note", note)
 
         def change(labels: Labels) -> Labels:
             kept = {key: value for key, value in labels.tags.items() if key not in removed}
             return Labels(
-                name=labels.name if name is _AS_IT_IS else name and label("name", name),
+                name=labels.name if name is _AS_IT_IS else new_name,
                 tags={**kept, **added},
-                note=labels.note if note is _AS_IT_IS else note and label("note", note),
+                note=labels.note if note is _AS_IT_IS else new_note,
             )
 
         from projrun.relabelling import relabel as changed
@@ -220,7 +225,11 @@ class Run:
 
     def wait(self, timeout: float | None = None) -> Run:
         """The run when it has ended, or as it is after ``timeout`` seconds."""
-        until = None if timeout is None else time.monotonic() + timeout
+        if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, numbers.Real)):
+            raise unfit(
+                "timeout", "a number of seconds", timeout, "timeout=60, or timeout=None for as long as it takes"
+            )
+        until = None if timeout is None else time.monotonic() + float(timeout)
         pause = _FIRST_LOOK
         while read_run(self.directory).status == RUNNING:
             left = pause if until is None else min(pause, until - time.monotonic())
