@@ -72,10 +72,11 @@ def _installed(version: str, more: list[str]) -> Path:
             aside = caches / f"{place.name}.aside"
             shutil.rmtree(aside, ignore_errors=True)
             packages = [f"mlflow-skinny=={version}", *more]
-            for words in (
+            steps: tuple[list[str | Path], ...] = (
                 ["venv", "-q", "--relocatable", "--python", sys.executable, aside],
                 ["pip", "install", "-q", "--python", aside / "bin/python", *packages],
-            ):
+            )
+            for words in steps:
                 subprocess.run([executable(), *words], check=True)
             aside.rename(place)
     return place / "bin/python"
