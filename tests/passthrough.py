@@ -3,7 +3,8 @@
     python -m tests.passthrough FOLDER MOUNTPOINT LACKING...
 
 LACKING: ``flock`` (it refuses flock, as one mounted without locks does), ``posix`` (the other kind of locks,
-which SQLite uses), ``shared-memory`` (no file can be mapped to be shared, which SQLite's WAL needs).
+which SQLite uses), ``shared-memory`` (no file can be mapped to be shared, which SQLite's WAL needs),
+``fine-clock`` (the times of files are even seconds, as FAT's are).
 It serves until it is unmounted.
 """
 
@@ -23,9 +24,10 @@ class Passthrough:
 
     use_ns = True
 
-    def __init__(self, root: str, *, mapped: bool) -> None:
+    def __init__(self, root: str, *, mapped: bool, tick: int) -> None:
         self._root = root
         self._mapped = mapped
+        self._tick = tick  # nanoseconds
 
     def _at(self, path: str) -> str:
         return self._root + path
@@ -33,8 +35,11 @@ class Passthrough:
     def getattr(self, path: str, fh: Any = None) -> dict[str, Any]:
         found = os.lstat(self._at(path))
         names = ("st_mode", "st_nlink", "st_uid", "st_gid", "st_size", "st_ino", "st_blocks")
-        times = {f"st_{kind}time": getattr(found, f"st_{kind}time_ns") for kind in "amc"}
+        times = {f"st_{kind}time": self._told(getattr(found, f"st_{kind}time_ns")) for kind in "amc"}
         return {**{name: getattr(found, name) for name in names}, **times}
+
+    def _told(self, time: int) -> int:
+        return time - time % self._tick
 
     def readdir(self, path: str, fh: Any) -> Iterator[str]:
         yield from (".", "..", *os.listdir(self._at(path)))
@@ -121,7 +126,7 @@ def main() -> None:
     kinds = {"flock": "flock", "posix": "lock"}
     without = {name: refuse for kind, name in kinds.items() if kind in lacking}
     operations = type("Lacking", (Passthrough, mfusepy.Operations), without)(
-        folder, mapped="shared-memory" not in lacking
+        folder, mapped="shared-memory" not in lacking, tick=2 * 10**9 if "fine-clock" in lacking else 1
     )
     mfusepy.FUSE(operations, mountpoint, foreground=True, nothreads=True, raw_fi=True)
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.benchmarks import bars, page, results
-from tests.benchmarks.installed import PEERS, ROOT, Ground, Installed, cache, install
+from tests.benchmarks.installed import PEERS, ROOT, Ground, Installed, cache, install, packages
 from tests.benchmarks.results import Part
 from tests.benchmarks.timing import tell
 
@@ -84,7 +84,7 @@ def measure(name: str, installed: Installed, rounds: int) -> Part:
     module = importlib.import_module(f"tests.benchmarks.{name}")
     with tempfile.TemporaryDirectory(prefix="projrun-benchmark-") as folder:
         part: Part = module.measure(Ground(Path(folder).resolve(), installed, rounds))
-    wanted = {"projrun", "uv", *KINDS[name].peers, "guildai", "git-annex"}
+    wanted = {"projrun", "uv", *(package for peer in KINDS[name].peers for package in packages(peer))}
     versions = {peer: version for peer, version in installed.versions.items() if peer in wanted}
     today = dt.date.today().isoformat()
     return replace(part, versions=versions, measured=today, machine=results.machine())

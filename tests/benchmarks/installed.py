@@ -70,6 +70,11 @@ def install(directory: Path, names: Sequence[str]) -> Installed:
     return Installed(programs, versions, missing)
 
 
+def packages(peer: str) -> list[str]:
+    """The names of what is asked for of a peer, whose versions are told."""
+    return [word.partition("==")[0] for word in PEERS[peer]]
+
+
 def digest_of_tree() -> str:
     """What the wheel depends on, as a number: a change of any file of it makes a new environment."""
     whole = hashlib.sha256(_EXTRAS.encode())
@@ -84,7 +89,7 @@ def digest_of_tree() -> str:
 def _peer(directory: Path, name: str) -> Path:
     words = PEERS[name]
     own = hashlib.sha256("\n".join(words).encode()).hexdigest()[:16]
-    return _environment(directory, name, own, lambda _: list(words), [_name(word) for word in words])
+    return _environment(directory, name, own, lambda _: list(words), packages(name))
 
 
 def _projrun(directory: Path) -> Path:
@@ -115,10 +120,6 @@ def _environment(
     found = {one["name"]: one["version"] for one in json.loads(listed)}
     (place / _MARKER).write_text(json.dumps({one: found[one] for one in told}))
     return place / "bin"
-
-
-def _name(requirement: str) -> str:
-    return requirement.partition("==")[0]
 
 
 def _uv() -> str:

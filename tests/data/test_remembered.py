@@ -174,3 +174,39 @@ def test_a_database_that_another_process_writes_is_not_waited_for_long(
         assert data.digest("b") == sha(LARGE)
     finally:
         other.close()
+
+
+def test_what_is_written_by_another_name_of_the_file_is_noticed(data: Data) -> None:
+    file = data.write("d/a", LARGE)
+    other = data.root / "other"
+    os.link(file, other)
+    data.settle()
+    data.digest("d")
+    status = file.stat()
+    with other.open("r+b") as opened:
+        opened.write(b"y")
+    os.utime(other, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert data.digest("d") == sha(f"f {sha(b'y' + LARGE[1:])} a\0".encode())
+    assert data.digest("d/a") == sha(b"y" + LARGE[1:])
+
+
+def test_another_file_in_the_place_of_one_in_a_directory_is_noticed(data: Data) -> None:
+    file = data.write("d/a", LARGE)
+    other = data.write("b", b"y" * len(LARGE))
+    os.utime(other, ns=(file.stat().st_atime_ns, file.stat().st_mtime_ns))
+    data.settle()
+    data.digest("d")
+    other.rename(file)
+    assert data.digest("d") == sha(f"f {sha(b'y' * len(LARGE))} a\0".encode())
+
+
+def test_of_very_many_files_all_are_remembered(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remembered, "_TOGETHER", 3)
+    monkeypatch.setattr(remembered, "_ASKED", 2)
+    for number in range(600):  # more than are looked at in one go
+        data.write(f"d/{number}", b"")
+    data.settle()
+    data.digest("d")
+    data.falsify()
+    records = "".join(f"f {WRONG} {name}\0" for name in sorted(map(str, range(600))))
+    assert data.digest("d") == sha(records.encode())

@@ -9,15 +9,19 @@ import stat
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from projrun.core.errors import SourceError, StoreError
+from projrun.core.process import Completed
+from projrun.source import kept_index
 from projrun.source.inspect import inspect
 from projrun.source.restore import restore
 from projrun.source.snapshot import snapshot
+from projrun.source.sources_git import SourcesGit
 from tests.repositories import Repository
 from tests.source.trees import contents
 
@@ -129,6 +133,55 @@ def test_an_edit_that_keeps_size_and_times_is_captured(repository: Repository, s
     path.write_text("two")
     os.utime(path, (1_000_000_000, 1_000_000_000))
     assert assert_comes_back(repository.path, sources) != first
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_an_edit_is_captured_whatever_the_clock_of_the_store_says(
+    repository: Repository, sources: Path, hours: int
+) -> None:
+    path = repository.write("a.txt", "one")
+    repository.write("b.txt", "one")
+    first = captured(repository.path, sources)
+    for index in (sources / "indexes").iterdir():
+        os.utime(index, (index.stat().st_mtime + hours * 3600,) * 2)
+    known = path.stat()
+    path.write_text("two")
+    os.utime(path, ns=(known.st_atime_ns, known.st_mtime_ns))
+    assert assert_comes_back(repository.path, sources) != first
+
+
+def test_a_file_in_the_place_of_another_and_one_with_two_names_are_captured(
+    repository: Repository, sources: Path
+) -> None:
+    path, other = repository.write("a.txt", "one"), repository.write("b.txt", "two")
+    os.utime(other, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns))
+    first = captured(repository.path, sources)
+    other.rename(path)
+    second = assert_comes_back(repository.path, sources)
+    os.link(path, repository.path / "c.txt")
+    (repository.path / "c.txt").write_text("six")
+    assert len({first, second, assert_comes_back(repository.path, sources)}) == 3
+
+
+def test_a_dirty_tree_that_nobody_wrote_since_is_not_read_again(
+    repository: Repository, sources: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_index, "_CLOCK_TICK", 0)
+    repository.write("a.txt", "one")
+    first = captured(repository.path, sources)
+    asked: list[tuple[str, ...]] = []
+    ask = SourcesGit.ask
+
+    def counted(store: SourcesGit, *words: str, **options: Any) -> Completed:
+        asked.append(words)
+        return ask(store, *words, **options)
+
+    monkeypatch.setattr(SourcesGit, "ask", counted)
+    assert captured(repository.path, sources) == first
+    assert asked == []
+    repository.write("b.txt", "two")
+    captured(repository.path, sources)
+    assert [words[0] for words in asked] == ["update-index", "write-tree", "commit-tree"]
 
 
 def test_a_tracked_directory_replaced_by_a_link_is_the_link(
