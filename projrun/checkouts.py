@@ -26,6 +26,7 @@ from projrun.source.model import Address, Source
 from projrun.source.resolving import resolve
 from projrun.spec.model import SPEC_NAME
 from projrun.spec.place import one_in, projects_below
+from projrun.spec.text import specification_in
 
 _ALIVE = "alive"
 _TREE = "source"
@@ -194,7 +195,7 @@ def _project_in(tree: Path, found: Found) -> Path:
     """The project's directory in the checkout. What lies around the checkout is nobody's project."""
     commit, repository = found.origin.resolution.commit, found.origin.repository
     start = tree / found.subdirectory
-    if not os.path.lexists(start / SPEC_NAME):
+    if specification_in(start) is None:
         below = projects_below(tree)
         where = posixpath.join(found.subdirectory, SPEC_NAME)
         raise SpecError(

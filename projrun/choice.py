@@ -10,7 +10,7 @@ from pathlib import Path
 
 from projrun.core.errors import SpecError, UsageError
 from projrun.core.nearest import nearest
-from projrun.core.paths import is_below
+from projrun.core.paths import escape_reason, is_below
 from projrun.core.values import Struct, replace
 from projrun.options import Options
 from projrun.recipe.redaction import Redactor
@@ -29,6 +29,9 @@ from projrun.store.run import PARAMETERS
 
 # Names an input that no data entry declares, but a path parameter points at.
 FROM_PARAMETER = "parameter:"
+
+# What runs a file that is no declared entry point, by the end of its name.
+_PROGRAMS = {".py": "python", ".sh": "bash"}
 
 
 class Choice(Struct, frozen=True):
@@ -50,7 +53,7 @@ def choose(options: Options, start: Path) -> Choice:
     spec = load.load(root, options.cache)
     entry_point = _entry_point(spec, options.entry_point)
     declared = environment_named(options.environment or entry_point.environment, spec)
-    environment = built_as_asked(declared, options.builder)
+    environment = _of_python(built_as_asked(declared, options.builder), options.python)
     try:
         bound = parameters.bind(
             entry_point, options.given, options.params_file, spec.data, root, origin=options.given_by
@@ -72,7 +75,7 @@ def choose_again(options: Options, start: Path, bound: Mapping[str, BoundParamet
 
 
 def _project(options: Options, start: Path) -> Path:
-    """Where ProjectSpec.yaml is. Raises UsageError when an entry point was given in place of a directory."""
+    """Where the specification is. Raises UsageError when an entry point was given in place of a directory."""
     try:
         return find_project(start)
     except SpecError:
@@ -101,20 +104,59 @@ def built_as_asked(declared: EnvironmentSpec, builder: str | None) -> Environmen
     return replace(declared, builder=builder)
 
 
+def _of_python(declared: EnvironmentSpec, python: str | None) -> EnvironmentSpec:
+    """The environment with the Python of the command line. Raises UsageError where it has none to choose."""
+    if python is None or python == declared.python:
+        return declared
+    if declared.system or declared.docker is not None:
+        raise UsageError(
+            "--python: the environment has no Python to choose",
+            why="it is an image" if declared.docker is not None else "it is the caller's own interpreter",
+            hint="leave --python out",
+        )
+    return replace(declared, python=python)
+
+
 def _entry_point(spec: ProjectSpec, name: str | None) -> EntryPoint:
     """The one that is asked for; without a name ``main``, or the only one."""
     known = spec.entry_points
+    asked = name or "main"
+    if asked in spec.refused:
+        raise SpecError(
+            f"the entry point {asked!r} cannot be run",
+            why=spec.refused[asked],
+            hint=f"mend it in {spec.file}, or choose another one: -e",
+        )
+    if name is not None and name not in known and spec.scripts and (script := _script(spec, name)) is not None:
+        return script
     if name is None:
-        if "main" in known or len(known) == 1:
+        if "main" in known or (len(known) == 1 and not spec.refused):
             return known.get("main") or next(iter(known.values()))
         raise UsageError(
             "which entry point?",
-            why=f"{spec.name} declares {', '.join(known)}, and none is called main",
-            hint=f"projrun run -e {next(iter(known))}",
+            why=f"{spec.name} declares {', '.join(known) or 'none'}, and none is called main",
+            hint=f"projrun run -e {next(iter(known), 'FILE.py')}",
         )
     if name not in known:
         raise _unknown("entry point", "projrun run -e", name, known)
     return known[name]
+
+
+def _script(spec: ProjectSpec, name: str) -> EntryPoint | None:
+    """The entry point that a file of the project is by itself; None when it is none. Raises SpecError."""
+    program = _PROGRAMS.get(posixpath.splitext(name)[1])
+    if program is None:
+        return None
+    if (reason := escape_reason(spec.root, name)) or not (spec.root / name).is_file():
+        raise SpecError(
+            f"there is no file {name!r} to run",
+            why=reason or f"{spec.root} does not have it",
+            hint=f"-e {next(iter(spec.entry_points), 'FILE.py')}",
+        )
+    import shlex  # few runs have one
+
+    text = f"{program} {shlex.quote(name)}".replace("{", "{{").replace("}", "}}")
+    return EntryPoint(name, command.parse_format(text), appends=True)
 
 
 def environment_named(name: str | None, spec: ProjectSpec) -> EnvironmentSpec:
@@ -138,7 +180,7 @@ def _unknown(kind: str, typed: str, name: str, known: Iterable[str]) -> UsageErr
     return UsageError(
         f"there is no {kind} {name!r}",
         why=f"the project declares {', '.join(names)}",
-        hint=f"{typed} {nearest(name, names) or names[0]}",
+        hint=f"{typed} {nearest(name, names) or next(iter(names), 'FILE.py')}",
     )
 
 
@@ -162,6 +204,7 @@ def declared_inputs(choice: Choice, elsewhere: Path | None = None) -> tuple[Data
         by_path.get(path) or DataEntry(f"{FROM_PARAMETER}{name}", path)
         for name, bound in choice.parameters.items()
         if bound.parameter.type == "path" and isinstance(path := bound.value.raw, str)
+        if not posixpath.isabs(path)  # that is outside, and flagged
         if posixpath.normpath(path) not in known and not is_below(path, entry_point.products)
         if any(os.path.exists(root / path) for root in roots)  # noqa: PTH110 - pathlib's raises for a long name
     ]
@@ -175,6 +218,12 @@ def _listed(text: str, data: Mapping[str, DataEntry], by_path: Mapping[str, Data
     return by_path.get(text) or DataEntry(text, text)
 
 
-def builtins(choice: Choice, run_dir: Path, parameters_in: Path | None = None) -> command.Builtins:
-    """``run_dir`` and the folder of the parameters' file (default: that very one) as the program sees them."""
-    return command.Builtins(str(choice.seed), str((parameters_in or run_dir) / PARAMETERS), str(run_dir))
+def builtins(
+    choice: Choice, run_dir: Path, parameters_in: Path | None = None, project: Path | None = None
+) -> command.Builtins:
+    """``run_dir``, the folder of the parameters' file (default: that very one) and the project (default: where it
+    is) as the program sees them.
+    """
+    seen = choice.spec.root if project is None else project
+    file = (parameters_in or run_dir) / PARAMETERS
+    return command.Builtins(str(choice.seed), str(file), str(run_dir), str(seen))

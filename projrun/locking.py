@@ -143,7 +143,7 @@ def _task(options: LockOptions, report: Reporter) -> _Task:
     _require_requirements(declared)
     spec = built_as_asked(declared, options.builder)
     interpreter = interpreter_for(spec.python or "", options.means, report)
-    files = requirements.collect(root, spec.requirements or "")
+    files = requirements.collect(root, spec)
     unlocked = Unlocked(root, files, interpreter, spec)
     resolution.raise_for_unlockable(unlocked)
     file = spec.lock or (_DEFAULT if spec.name == DEFAULT_ENVIRONMENT else f"{spec.name}.lock")
@@ -176,10 +176,10 @@ def _require_requirements(spec: EnvironmentSpec) -> None:
             why="A lock is for an environment of its own.",
             hint=_FOR_AN_IMAGE if spec.docker is not None else _OF_ITS_OWN,
         )
-    if spec.requirements is None:
+    if not spec.asks:
         raise EnvironmentFailure(
             "nothing says what the lock is compiled from",
-            why="environment.requirements names a file of requirements, or pyproject.toml.",
+            why="environment.requirements names a file of requirements, or pyproject.toml; or there are packages.",
             hint=spec.how_to_lock,
         )
 

@@ -19,8 +19,8 @@ class Options(Struct, frozen=True):
     ``source`` is an address or a directory in the project, as typed; ``version`` the ref of it, ``subdirectory``
     the project's place in it. ``given`` are ``name=value`` texts, ``given_by`` where they come from. ``refused``
     are codes of flags. ``offline``: nothing may ask the network but the program. ``keep_outputs`` is how many
-    bytes of outputs of a run in place the store takes in. ``builder`` goes before the spec's. ``allow_download``:
-    a Python that is missing may be downloaded.
+    bytes of outputs of a run in place the store takes in. ``builder`` and ``python`` go before the spec's.
+    ``allow_download``: a Python that is missing may be downloaded.
     """
 
     source: str
@@ -46,6 +46,7 @@ class Options(Struct, frozen=True):
     refused: frozenset[str] = frozenset()
     bring_outputs: bool = False
     builder: str | None = None
+    python: str | None = None
     allow_download: bool = False
 
     @property

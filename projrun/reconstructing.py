@@ -28,7 +28,7 @@ from projrun.source import address as addresses
 from projrun.source import snapshot
 from projrun.source.model import Change, Origin, Resolution, Source, Submodule
 from projrun.spec import parameters, secret_values
-from projrun.spec.model import SPEC_NAME, BoundParameter, EnvironmentSpec
+from projrun.spec.model import MLPROJECT_NAME, SPEC_NAME, BoundParameter, EnvironmentSpec, is_specification
 from projrun.store.store import Store
 
 # What the caller's language and time zone are recorded by.
@@ -126,22 +126,29 @@ def _snapshot_store(record: Record, taken: str, options: Options) -> Path:
 
 def _write_spec(project: Path, recorded: Mapping[str, Any]) -> None:
     """Puts the recorded specification where the commit has none: it was ignored, or outside of what git sees."""
-    place = project / SPEC_NAME
+    name = str(recorded["file"])
+    if not is_specification(name):
+        raise SpecError(
+            f"{name!r} is no name of a specification",
+            why=f"it is {SPEC_NAME} or {MLPROJECT_NAME}",
+            hint="the recipe was changed after the run: look who gave it to you",
+        )
+    place = project / name
     if os.path.lexists(place):
         return
     data = str(recorded["text"]).encode(errors="surrogateescape")
     if sha256_bytes(data) != recorded["sha256"]:
         raise SpecError(
-            f"the commit has no {SPEC_NAME}, and the recorded one is not whole",
+            f"the commit has no {name}, and the recorded one is not whole",
             why="a secret was masked in it",
-            hint=f"commit {SPEC_NAME}, and run again",
+            hint=f"commit {name}, and run again",
         )
     try:
         project.mkdir(parents=True, exist_ok=True)
         place.write_bytes(data)
     except OSError as error:
         raise SourceError(
-            f"{SPEC_NAME} cannot be written to the private checkout",
+            f"{name} cannot be written to the private checkout",
             why=system_reason(error, place),
             hint="choose another folder: PROJRUN_CACHE=DIR",
         ) from error
@@ -194,7 +201,10 @@ def chosen(recipe: Mapping[str, Any], options: Options, place: Place, *, values:
 
 def _check_parameters(choice: Choice) -> None:
     """Raises UsageError for parameters that are not those of the entry point in the code that was recorded."""
+    appended = {name for name, one in choice.parameters.items() if one.parameter.appended}
     recorded, declared = set(choice.parameters), set(choice.entry_point.parameters)
+    if choice.entry_point.appends:
+        recorded -= appended
     if recorded != declared:
         raise UsageError(
             f"the recorded parameters are not those of entry point {choice.entry_point.name!r}",

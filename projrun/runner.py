@@ -209,7 +209,7 @@ def _request(live: Live, environment: Environment, inputs: tuple[Fingerprint, ..
     choice, directory = live.choice, live.directory
     places = launching.Places(choice.spec.root, directory.path, directory.private)
     seen = launching.seen(environment, places)
-    given = builtins(choice, seen.run, seen.clear)
+    given = builtins(choice, seen.run, seen.clear, seen.project)
     directory.write_parameters(parameters.file_text(choice.parameters))
     offered = {
         "PROJRUN_RUN_ID": directory.id,

@@ -105,6 +105,10 @@ def choice_flags(choice: Choice) -> tuple[Flag, ...]:
             mend = "declare the parameter secret: true, or pass the password as one of environment.secrets"
             message = f"parameter {name} holds a password, which is masked: the run cannot be done again by itself"
             flags.append(Flag("password-masked", message, mend))
+        if bound.parameter.absolute and posixpath.isabs(str(bound.value.raw)):
+            message = f"parameter {name} is {bound.value.raw}, outside of the project: nothing hashes it"
+            flags.append(Flag("input-undeclared", message, "put it into the project, and declare it under data"))
+    flags += [Flag("spec-warning", f"{one.place}: {one.message}", one.hint) for one in choice.spec.warnings]
     for entry in choice.spec.data.values():
         if entry.url and _TOKEN.search(entry.url):
             mend = "give the data an address that needs none; ~/.netrc is asked for logins"

@@ -121,7 +121,8 @@ def _check_names(record: Record, names: Sequence[str]) -> None:
     """Raises UsageError for an environment that the recorded spec does not have, before anything is run."""
     from projrun.spec.check import examine  # brings all that reads YAML
 
-    declared = examine(record.recipe["spec"]["text"], Path()).declared
+    recorded = record.recipe["spec"]
+    declared = examine(recorded["text"], Path(), recorded["file"]).declared
     known = declared.environments_by_name if declared else None
     for name in names:
         if known is not None and not _VERSION.fullmatch(name) and name not in known:

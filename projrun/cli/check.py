@@ -29,13 +29,19 @@ def check(ctx: click.Context, directory: Path, as_json: bool) -> None:
         from projrun.cli.failure import problem_documents
         from projrun.cli.render import print_document
 
-        print_document({"spec": str(checked.spec), "problems": problem_documents(checked.problems)})
+        documents = {"problems": checked.problems, "warnings": checked.warnings}
+        told = {name: problem_documents(problems) for name, problems in documents.items()}
+        print_document({"spec": str(checked.spec), **told})
     else:
         from projrun.cli.failure import problem_line
 
         for problem in checked.problems:
             click.echo(problem_line(problem))
+        for warning in checked.warnings:
+            click.echo(f"{styled('warning', fg='yellow')}: {problem_line(warning)}")
         count = len(checked.problems)
         verdict = styled("no problems", fg="green") if not count else f"{count} problem{'s' * (count > 1)}"
+        for line in checked.read_as:
+            click.echo(f"{styled('read as', fg='cyan')}: {line}", err=True)
         click.echo(f"{checked.spec}: {verdict}", err=True)
     ctx.exit(111 if checked.problems else 0)

@@ -90,6 +90,7 @@ from projrun.core.flags import REASONS
     help="Refuse one of the things that --strict refuses (input-unpinned, lock-out-of-step, ...); repeatable.",
 )
 @builder_option
+@single("--python", metavar="VERSION", help="The Python of the environment, in place of the spec's (3.11).")
 @allow_download_option
 @click.option("--offline", is_flag=True, help="Fetch nothing: neither commits nor packages.")
 @click.option(

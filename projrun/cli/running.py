@@ -39,6 +39,7 @@ class Wish(Struct, frozen=True):
     dirty: str = "flag"
     refused: tuple[str, ...] = ()
     builder: str | None = None
+    python: str | None = None
     allow_download: bool = False
     offline: bool = False
     bring_outputs: bool = False
@@ -85,6 +86,7 @@ def _options(wish: Wish) -> Options:
         subdirectory=wish.subdirectory,
         offline=wish.offline,
         builder=wish.builder,
+        python=wish.python,
         allow_download=wish.allow_download,
         strict=wish.strict,
         allow_unpushed=wish.allow_unpushed,

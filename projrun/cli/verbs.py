@@ -18,6 +18,7 @@ VERBS = {
     "lock": "Compile the project's requirements into its lock: every line pinned and hashed.",
     "export-lock": "Write a project's lock, or exactly what a run executed in, for other tools.",
     "check": "List every problem of a project's ProjectSpec.yaml.",
+    "init": "Write the ProjectSpec.yaml of a project that is declared otherwise.",
     "data": "Pin declared data, and compare it with its pins.",
     "runs": "List runs.",
     "show": "Show everything that is known of one run.",

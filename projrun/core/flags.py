@@ -7,7 +7,7 @@ from projrun.core.values import Struct
 OF_SOURCE = ("no-repository", "no-commit", "unpushed", "dirty")
 # Of the flags of an environment: that packages may be built from source is nothing the project can always mend.
 _OF_ENVIRONMENT = (
-    *("lock-missing", "lock-out-of-step", "interpreter-range", "system-environment"),
+    *("lock-missing", "lock-out-of-step", "interpreter-range", "interpreter-nearest", "system-environment"),
     *("base-unpinned", "image-unpinned", "mount-unpinned"),
 )
 _OF_INPUTS = ("input-undeclared", "input-unpinned")

@@ -124,23 +124,36 @@ class Reading:
 
     def read(self, path: bytes, follow: bool) -> Digest:
         """Digest of a file that is read, in any thread. Raises as :meth:`file`."""
+        sha256, status = self.content(path, follow)
+        return Digest(sha256, status.st_size, 1, file_mark(status))
+
+    def content(self, path: bytes, follow: bool) -> tuple[str, os.stat_result]:
+        """The SHA-256 of a file that is read, in any thread, and its status. Raises as :meth:`file`."""
         began = time.time_ns()
-        with regular_file(path, follow=follow) as descriptor:
+        descriptor = open_regular(path, follow=follow)
+        try:
             before = os.fstat(descriptor)
             # One byte more than it should have tells in the same step that there is no more.
             block_size = min(_BLOCK, before.st_size + 1)
-            digest = new_sha256()
-            while block := os.read(descriptor, block_size):
-                digest.update(block)
-                self._progress.count(len(block))
+            block = os.read(descriptor, block_size)
+            digest = new_sha256(block)
+            self._progress.count(len(block))
+            # Of a file that fits in one block the first step has told that it ends there.
+            while block and not len(block) == before.st_size < block_size:
                 if self._ended.is_set():
                     raise _Ended
+                block = os.read(descriptor, block_size)
+                digest.update(block)
+                self._progress.count(len(block))
             after = os.fstat(descriptor)
+        finally:
+            os.close(descriptor)
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             raise Unstable(os.fsdecode(path))
         self._progress.files += 1
-        self.remembered.note(path, after, digest.hexdigest(), began)
-        return Digest(digest.hexdigest(), after.st_size, 1, file_mark(after))
+        sha256 = digest.hexdigest()
+        self.remembered.note(path, after, sha256, began)
+        return sha256, after
 
     def _submit(self, work: Callable[..., R], *arguments: object) -> Future[R]:
         if self._pool is None:
@@ -209,6 +222,15 @@ def entry_mark(name: bytes, status: os.stat_result) -> bytes:
 
 @contextmanager
 def regular_file(path: str | bytes, *, follow: bool = True) -> Iterator[int]:
+    """A descriptor to read a regular file from, for the block. Raises as :func:`open_regular`."""
+    descriptor = open_regular(path, follow=follow)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def open_regular(path: str | bytes, *, follow: bool = True) -> int:
     """A descriptor to read a regular file from. Never waits for a FIFO. Raises OSError or Uncovered."""
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | (0 if follow else os.O_NOFOLLOW)
     descriptor = os.open(path, flags)
@@ -216,9 +238,10 @@ def regular_file(path: str | bytes, *, follow: bool = True) -> Iterator[int]:
         mode = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(mode):
             raise Uncovered(f"{os.fsdecode(path)} is {kind_of(mode)}")
-        yield descriptor
-    finally:
+    except BaseException:
         os.close(descriptor)
+        raise
+    return descriptor
 
 
 def kind_of(mode: int) -> str:

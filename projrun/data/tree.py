@@ -149,9 +149,9 @@ class _Batches:
         for name, status, known in batch:
             kind, content = "s", "-"
             if stat.S_ISREG(status.st_mode):
-                found = Digest(known, status.st_size, 1) if known else self._reading.read(self._full(name), False)
-                size, files = size + found.size, files + 1
-                kind, content = ("x" if status.st_mode & stat.S_IXUSR else "f"), found.sha256
+                content, now = (known, status) if known else self._reading.content(self._full(name), False)
+                size, files = size + now.st_size, files + 1
+                kind = "x" if status.st_mode & stat.S_IXUSR else "f"
             elif stat.S_ISDIR(status.st_mode):
                 kind = "d"
             elif stat.S_ISLNK(status.st_mode):

@@ -31,14 +31,14 @@ def check(spec: EnvironmentSpec, root: Path, cache: Path) -> tuple[Problem, ...]
             found = locked.problems(text, spec.lock, target, command)
             if not found:
                 lines = _lines(text, spec.lock, target)
-        if spec.requirements is not None and (root / spec.requirements).is_file():
-            files = requirements.collect(root, spec.requirements)
+        if spec.asks and (spec.packages or (root / (spec.requirements or "")).is_file()):
+            files = requirements.collect(root, spec)
             asked = requirements.lines_of(files, spec)
             found += requirements.unlockable(files, asked)
             if lines is not None:
                 found += requirements.out_of_step(lines, spec.lock or "", asked, markers, command)
     except EnvironmentFailure as failure:
-        file = spec.lock or spec.requirements or ""
+        file = spec.lock or spec.requirements or requirements.PACKAGES
         found += (Problem(file, 0, 0, f"{failure.what}: {failure.brief}", failure.hint),)
     return found
 

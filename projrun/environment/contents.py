@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterable
 from pathlib import Path
 
-from projrun.core.hashing import sha256_bytes, sha256_file
+from projrun.core.hashing import new_sha256, sha256_bytes, sha256_file
 from projrun.environment.manifest import Entry, names
 
 _BATCH = 64  # files that a thread hashes in one go
@@ -43,7 +43,7 @@ def _digest(place: str, size: int) -> str:
             return sha256_file(Path(place))
     finally:
         os.close(descriptor)
-    return sha256_bytes(data)
+    return new_sha256(data).hexdigest()
 
 
 def entries_of(directory: Path, paths: Iterable[str], *, broken: bool = False) -> tuple[Entry, ...]:

@@ -68,7 +68,7 @@ def _apart(spec: EnvironmentSpec, root: Path, means: Means) -> list[Flag]:
 def _of_lock(spec: EnvironmentSpec, root: Path, interpreter: Interpreter | None) -> list[Flag]:
     name, command = spec.lock, spec.compile_command
     if name is None:
-        return [plan.lock_missing(spec, spec.requirements or "", resolved=False)]
+        return [plan.lock_missing(spec, spec.requirements or requirements.PACKAGES, resolved=False)]
     found = []
     text = read_lock(spec, root)
     target = None if interpreter is None else locked.target_for(spec, interpreter.markers)
@@ -76,8 +76,8 @@ def _of_lock(spec: EnvironmentSpec, root: Path, interpreter: Interpreter | None)
         lock.raise_for(locked.problems(text, name, target, command), plan.UNUSABLE_LOCK.format(name))
     except EnvironmentFailure as error:
         found.append(as_flag(REFUSED, error))
-    if spec.requirements and (pins := locked.pins(text, name, target)) is not None:
-        files = requirements.collect(root, spec.requirements)
+    if spec.asks and (pins := locked.pins(text, name, target)) is not None:
+        files = requirements.collect(root, spec)
         asked = requirements.lines_of(files, spec)
         drift = requirements.out_of_step(pins, name, asked, target and target.markers, command)
         found += plan.drift_flags(drift)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Iterator
 from functools import cached_property
@@ -21,16 +22,26 @@ if TYPE_CHECKING:
 _SERIES = regex(r"\d+(\.\d+)?")
 _EXACT = regex(r"\d+\.\d+\.\d+((a|b|rc)\d+)?")
 _FINAL = regex(r"\d+\.\d+\.\d+")
+_NEAREST = regex(r"(\d+\.\d+\.\d+) or nearest")
 
 
 class Wanted(Struct, frozen=True):
-    """Which versions will do: a series ("3.11"), one version ("3.11.7"), or a range (">=3.10,<3.14")."""
+    """Which versions will do: a series ("3.11"), one version ("3.11.7"), or a range (">=3.10,<3.14").
+
+    "3.11.7 or nearest" is that version, or the one of its series that is least far away.
+    """
 
     text: str
 
     @property
+    def preferred(self) -> str | None:
+        """The version that the nearest one is asked for of; None when it is not."""
+        found = _NEAREST.fullmatch(self.text)
+        return found[1] if found else None
+
+    @property
     def is_range(self) -> bool:
-        return not (_SERIES.fullmatch(self.text) or _EXACT.fullmatch(self.text))
+        return not (_SERIES.fullmatch(self.text) or _EXACT.fullmatch(self.text) or self.preferred)
 
     def may_fit(self, series: str | None) -> bool:
         """Whether an interpreter of this series can fit; True when the series is not known."""
@@ -87,6 +98,8 @@ def find(requirement: str, cache: Path) -> Interpreter:
     is, and EnvironmentFailure when ``requirement`` is no version.
     """
     wanted = Wanted(requirement.strip())
+    if wanted.preferred is not None:
+        return _nearest(wanted.preferred, cache)
     descriptions = Descriptions(cache)
     try:
         chosen = next(_fitting(wanted, places.on_path(wanted.may_fit), descriptions), None)
@@ -98,6 +111,20 @@ def find(requirement: str, cache: Path) -> Interpreter:
     if chosen is None:
         raise _not_found(wanted, installed(cache))
     return chosen
+
+
+def _nearest(version: str, cache: Path) -> Interpreter:
+    """That version, or the one of its series with the nearest number. Raises Missing."""
+    with contextlib.suppress(Missing):
+        return find(version, cache)
+    series, _, patch = version.rpartition(".")
+    descriptions = Descriptions(cache)
+    candidates = (*places.on_path(), *places.in_folders())
+    fitting = list(_fitting(Wanted(series), candidates, descriptions))
+    descriptions.save()
+    if not fitting:
+        raise _not_found(Wanted(series), installed(cache))
+    return min(fitting, key=lambda one: abs(_order(one.version)[2] - int(patch)))
 
 
 def installed(cache: Path) -> tuple[Interpreter, ...]:

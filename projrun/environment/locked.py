@@ -43,7 +43,7 @@ def name_of(text: str) -> str:
 
 def target_for(spec: EnvironmentSpec, markers: Mapping[str, str]) -> Target:
     """What a project's lock is read for, for an interpreter with these markers."""
-    settled = spec.requirements is not None
+    settled = spec.asks
     return Target(markers, spec.extras, spec.groups, spec.source_distributions, settled=settled)
 
 

@@ -56,7 +56,7 @@ def plan(
         return images.plan(spec.docker, root, means, report, asked)
     if spec.system:
         return _system_plan(root, cache)
-    if not (spec.python and (spec.lock or spec.requirements)):
+    if not (spec.python and (spec.lock or spec.asks)):
         raise EnvironmentFailure(
             "the project does not say what it needs",
             why="An environment takes a Python version and a lock (or requirements), or is the system's.",
@@ -67,7 +67,7 @@ def plan(
         return lock_plan(spec, means, interpreter, _locked(spec, root, cache, interpreter))
     from projrun.environment import requirements, resolution
 
-    files = requirements.collect(root, spec.requirements or "")
+    files = requirements.collect(root, spec)
     unlocked = resolution.Unlocked(root, files, interpreter, spec)
     answer = resolution.resolve(unlocked, means, report) if resolve else resolution.remembered(unlocked, cache)
     return lock_plan(spec, means, interpreter, _resolved(answer, files[0], spec))
@@ -82,7 +82,8 @@ def interpreter_for(python: str, means: Means, report: Reporter) -> Interpreter:
             raise
         from projrun.environment import downloading
 
-        return downloading.downloaded(python, means.cache, report)
+        wanted = interpreters.Wanted(python.strip()).preferred or python
+        return downloading.downloaded(wanted, means.cache, report)
 
 
 def lock_plan(spec: EnvironmentSpec, means: Means, interpreter: Interpreter, found: Lock) -> EnvironmentPlan:
@@ -139,11 +140,11 @@ def _check_lock(found: Lock, known: EnvironmentPlan) -> None:
 def _locked(spec: EnvironmentSpec, root: Path, cache: Path, interpreter: Interpreter) -> Lock:
     name = spec.lock or ""
     text = read_lock(spec, root)
-    if spec.requirements is None:
+    if not spec.asks:
         return Lock(text, name, name, "file", None, ())
     from projrun.environment import requirements
 
-    files = requirements.collect(root, spec.requirements)
+    files = requirements.collect(root, spec)
     problems = _drift(text, spec, files, interpreter, cache)
     return Lock(text, name, name, "file", files[0].text, drift_flags(problems))
 
@@ -207,7 +208,12 @@ def _system_plan(root: Path, cache: Path) -> EnvironmentPlan:
 
 def python_flags(spec: EnvironmentSpec, interpreter: Interpreter | None) -> tuple[Flag, ...]:
     """That the interpreter is named loosely; ``interpreter`` is the one that fits, None when none does here."""
-    if not interpreters.Wanted(spec.python or "").is_range:
+    wanted = interpreters.Wanted(spec.python or "")
+    if wanted.preferred is not None and interpreter is not None and interpreter.version != wanted.preferred:
+        message = f"Python {wanted.preferred} is asked for, and {interpreter.version} is the nearest one here"
+        mend = f"install it (`uv python install {wanted.preferred}`), or run with --allow-download"
+        return (Flag("interpreter-nearest", message, mend),)
+    if not wanted.is_range:
         return ()
     here = interpreter.version if interpreter else "none of them"
     message = f"environment.python is a range ({spec.python}): this machine has {here}, others may not"

@@ -16,6 +16,9 @@ from projrun.spec.model import EnvironmentSpec
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
+# What requirements are called that are in the spec itself.
+PACKAGES = "environment.packages"
+
 _DEPTH_LIMIT = 20
 _INCLUDES = {"-r": False, "--requirement": False, "-c": True, "--constraint": True}
 _PRE = "--pre"
@@ -81,8 +84,14 @@ class _Statement(NamedTuple):
     refused: tuple[str, str] | None = None
 
 
-def collect(root: Path, relative: str) -> tuple[RequirementsFile, ...]:
-    """A requirements file and all that it includes, by ``-r`` and by ``-c``. Raises EnvironmentFailure."""
+def collect(root: Path, spec: EnvironmentSpec) -> tuple[RequirementsFile, ...]:
+    """The requirements of the spec: a file and all that it includes, by ``-r`` and by ``-c``, or its packages.
+
+    Raises EnvironmentFailure.
+    """
+    if spec.packages:
+        return (RequirementsFile(PACKAGES, "".join(f"{one}\n" for one in spec.packages)),)
+    relative = spec.requirements or ""
     found: dict[tuple[str, bool], RequirementsFile] = {}
     _collect(root, RequirementsFile(relative, read_text(root, relative, "requirements")), found, 0)
     return tuple(found.values())

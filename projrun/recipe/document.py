@@ -25,7 +25,7 @@ from projrun.recipe.container import container
 from projrun.recipe.host import boot_id
 from projrun.recipe.model import OutcomeParts, RecipeParts, StartParts
 from projrun.source.model import Source
-from projrun.spec.model import SPEC_NAME, EntryPoint, EnvironmentSpec, ProjectSpec
+from projrun.spec.model import EntryPoint, EnvironmentSpec, ProjectSpec
 
 VERSION = 1
 
@@ -120,7 +120,7 @@ def _spec(spec: ProjectSpec, source: Source) -> dict[str, Any]:
     return {
         "project": spec.name,
         "root": source.origin.project if source.origin else str(spec.root),
-        "file": SPEC_NAME,
+        "file": spec.file,
         "sha256": sha256_bytes(spec.text.encode(errors="surrogateescape")),
         "text": spec.text,
     }
@@ -130,7 +130,12 @@ def _entry_point(entry_point: EntryPoint) -> dict[str, Any]:
     command = entry_point.command
     return {
         "name": entry_point.name,
-        "command": {"words": list(command.words), "text": command.text, "shell": command.shell},
+        "command": {
+            "words": list(command.words),
+            "text": command.text,
+            "shell": command.shell,
+            **({"format": True} if command.format else {}),
+        },
     }
 
 

@@ -5,7 +5,6 @@ The format is that of gitformat-index(5), second version, which git writes when 
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 import struct
@@ -20,7 +19,7 @@ _HEADER_BYTES = 12
 _STATUS = struct.Struct(">10I")
 _DEVICE = 4
 _WHOLE = (0, 2, 4, 5, 6, 7, 8)  # what git compares of a mark: seconds only
-_KINDS = {20: hashlib.sha1, 32: hashlib.sha256}
+_KINDS = {20: "sha1", 32: "sha256"}  # by the length of an object's name
 _LONG = 0xFFF
 # Clocks of file systems tick in steps of up to two seconds.
 _CLOCK_TICK = 2_000_000_000
@@ -50,14 +49,7 @@ def read(path: Path) -> Kept | None:
         with open(path, "rb") as file:
             written = os.fstat(file.fileno()).st_mtime_ns
             data = file.read()
-        size = next(
-            (
-                size
-                for size, kind in _KINDS.items()
-                if kind(data[:-size], usedforsecurity=False).digest() == data[-size:]
-            ),
-            None,
-        )
+        size = next((size for size in _KINDS if _digest(data[:-size], size) == data[-size:]), None)
         if size is None or data[:8] != b"DIRC\0\0\0\2":
             return None
         marks, at = _marks(data, size)
@@ -85,6 +77,12 @@ def work(files: Sequence[File], kept: Kept | None) -> Work:
     return Work(frozenset(outdated), frozenset(changed))
 
 
+def _digest(data: bytes, object_bytes: int) -> bytes:
+    import hashlib  # brings OpenSSL, and a clean tree needs no snapshot
+
+    return hashlib.new(_KINDS[object_bytes], data, usedforsecurity=False).digest()
+
+
 def _mark(status: os.stat_result) -> Mark:
     """What git notes of a file, but for its device."""
     changed, modified = divmod(status.st_ctime_ns, 10**9), divmod(status.st_mtime_ns, 10**9)
@@ -97,7 +95,7 @@ def _marks(data: bytes, object_bytes: int) -> tuple[dict[str, Mark], int]:
     """Those of all entries, and where these end."""
     flags_at = _STATUS.size + object_bytes
     path_at = flags_at + 2
-    empty = _KINDS[object_bytes](b"blob 0\0", usedforsecurity=False).digest()
+    empty = _digest(b"blob 0\0", object_bytes)
     marks: dict[str, Mark] = {}
     at = _HEADER_BYTES
     for _ in range(int.from_bytes(data[8:12], "big")):

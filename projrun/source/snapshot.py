@@ -7,7 +7,6 @@ For each work tree that repository keeps an index, so that a snapshot reads only
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -121,6 +120,8 @@ def _write_commit(files: Sequence[File], source: Source, store: SourcesGit, inde
 
 def _commit_id(tree: str, source: Source) -> str:
     """The name that the commit of a tree has, whether it is there or not."""
+    import hashlib  # brings OpenSSL, and a clean tree needs no snapshot
+
     who = "projrun <projrun@localhost> 946684800 +0000"
     data = f"tree {tree}\nauthor {who}\ncommitter {who}\n\n".encode() + _message(source)
     kind = hashlib.sha1 if len(tree) == 40 else hashlib.sha256

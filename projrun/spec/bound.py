@@ -9,6 +9,9 @@ from typing import Any
 from projrun.spec import numerals, secret_values
 from projrun.spec.model import BoundParameter, Parameter, Value
 
+# What rendering a command needs to know of a parameter beside its type.
+_MARKS = ("absolute", "appended")
+
 
 def to_document(bound: BoundParameter) -> dict[str, Any]:
     """A bound parameter as JSON, as the recipe holds it; :func:`from_document` reads it back."""
@@ -22,6 +25,7 @@ def to_document(bound: BoundParameter) -> dict[str, Any]:
     entry |= {"value": value.value, "origin": bound.origin}
     if bound.data is not None:
         entry["data"] = bound.data
+    entry |= {mark: True for mark in _MARKS if getattr(parameter, mark)}
     if parameter.secret:  # its length is nobody's business either
         entry |= {"raw": secret_values.MASK, "value": secret_values.MASK, "secret": True}
     return entry
@@ -32,7 +36,16 @@ def from_document(entry: Mapping[str, Any]) -> BoundParameter:
     raw = entry["raw"]
     value = Value(tuple(raw) if isinstance(raw, list) else raw, entry["value"])
     items, flag, secret = entry.get("items", "str"), entry.get("flag"), entry.get("secret", False)
-    parameter = Parameter(entry["name"], entry["type"], items=items, flag=flag, secret=secret)
+    absolute, appended = (entry.get(mark, False) for mark in _MARKS)
+    parameter = Parameter(
+        entry["name"],
+        entry["type"],
+        items=items,
+        flag=flag,
+        secret=secret,
+        absolute=absolute,
+        appended=appended,
+    )
     return BoundParameter(parameter, value, entry["origin"], entry.get("data"))
 
 

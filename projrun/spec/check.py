@@ -12,7 +12,8 @@ from projrun.core.values import Struct, field, replace
 from projrun.spec import document, findings, schema, validate
 from projrun.spec.declaration import Declared, declare
 from projrun.spec.fault import Path as Place
-from projrun.spec.text import read_text, shown_name
+from projrun.spec.model import SPEC_NAME
+from projrun.spec.text import read_text, shown_name, specification_in
 
 # What is referred to by name, and what stands for one that cannot be read.
 _REFERRED: Mapping[Any, Any] = {"data": ".", "environments": {}}
@@ -24,6 +25,9 @@ class Examined(Struct, frozen=True):
     ``problems`` are in the order of their places; ``refusing`` are those that make every run meaningless (all
     but a missing file). ``value`` and ``texts`` are the document, with source texts where text is wanted, and
     ``declared`` is what it declares, None when it cannot be read at all.
+
+    Of an MLproject file ``value`` is what a ProjectSpec.yaml would say. ``warnings`` are what was read all the
+    same, ``refused`` the entry points that cannot be run, and why; ``files`` the digests of what else was read.
     """
 
     problems: tuple[Problem, ...]
@@ -31,6 +35,9 @@ class Examined(Struct, frozen=True):
     declared: Declared | None = None
     value: Any = None
     texts: Mapping[Place, str] = field(default_factory=dict)
+    warnings: tuple[Problem, ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str | None] = field(default_factory=dict)
 
 
 def check(root: Path) -> Examined:
@@ -41,11 +48,13 @@ def check(root: Path) -> Examined:
         if not error.problems:
             raise
         return Examined(error.problems, error.problems)
-    return examine(text, root)
+    return examine(text, root, specification_in(root) or SPEC_NAME)
 
 
-def examine(text: str, root: Path) -> Examined:
-    """Looks through a specification's text; ``root`` is the project its paths are in."""
+def examine(text: str, root: Path, file: str = SPEC_NAME) -> Examined:
+    """Looks through the text of a specification that is in ``file``; ``root`` is the project its paths are in."""
+    if file != SPEC_NAME:
+        return _examine_mlproject(text, root)
     read, unreadable = document.examine(text, shown_name(root))
     if read is None:
         return Examined(unreadable, unreadable)
@@ -63,8 +72,31 @@ def examine(text: str, root: Path) -> Examined:
     return Examined(_in_order(problems), _in_order(refusing), declared, value, read.texts)
 
 
+def _examine_mlproject(text: str, root: Path) -> Examined:
+    from projrun.spec import mlproject  # few projects have one
+    from projrun.spec.mlproject_notes import Notes
+
+    name = shown_name(root)
+    read = mlproject.translate(text, Notes(root, name))
+    if read.value is None:
+        return Examined(_in_order(read.refusing), _in_order(read.refusing), files=read.files)
+    declared = declare(read.value, {})
+    found = (*declared.faults, *findings.all_of(declared, root))
+    told = [Problem(name, *read.mark(one.path), one.message, one.hint) for one in found]
+    refusing = [problem for problem, fault in zip(told, found, strict=True) if not fault.missing]
+    return Examined(
+        _in_order([*read.refusing, *read.broken, *told]),
+        _in_order([*read.refusing, *refusing]),
+        declared,
+        read.value,
+        warnings=_in_order(read.warnings),
+        refused=read.refused,
+        files=read.files,
+    )
+
+
 def _in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    return tuple(sorted(problems, key=lambda problem: (problem.line, problem.column, problem.message)))
+    return tuple(sorted(problems, key=lambda one: (one.file, one.line, one.column, one.message)))
 
 
 def _inside(path: Place, places: Iterable[Place]) -> bool:

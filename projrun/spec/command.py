@@ -5,6 +5,7 @@ A text is split into words before any value is put in, and a value that was put 
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -23,11 +24,15 @@ _BRACE = regex(r"\{\{|\}\}|\{(?P<name>[A-Za-z_][A-Za-z0-9_-]*)\}|(?P<odd>\{[^{}]
 
 
 class Builtins(Struct, frozen=True):
-    """What projrun fills in itself, as the program is given it: the seed, and two paths."""
+    """What projrun fills in itself, as the program is given it: the seed, and two paths.
+
+    ``project`` is the directory that the paths of ``absolute`` parameters begin with.
+    """
 
     seed: str
     params_file: str
     run_dir: str
+    project: str = ""
 
 
 class _Slot(Struct, frozen=True):
@@ -39,8 +44,8 @@ class _Slot(Struct, frozen=True):
 _Piece = str | _Slot
 
 
-def parse(command: str | Sequence[str], *, shell: bool) -> Command:
-    """A command as it was declared, as a template.
+def parse(command: str | Sequence[str], *, shell: bool | str) -> Command:
+    """A command as it was declared, as a template; ``shell`` is true, false or ``format``.
 
     Raises ValueError for an empty command, an open quote, a brace that is no placeholder, and, for a shell,
     a placeholder where its value could not be quoted.
@@ -51,11 +56,17 @@ def parse(command: str | Sequence[str], *, shell: bool) -> Command:
     for text in texts:
         if reason := unfit(text):
             raise ValueError(f"the command cannot be used: {reason}")
+    if shell == "format":
+        return parse_format(command)
     return _for_shell(command) if shell else _for_words(command)
 
 
 def placeholders(command: Command) -> tuple[str, ...]:
     """The names between braces, each once, in the order of the command."""
+    if command.format:
+        from projrun.spec import format_string  # few commands are
+
+        return format_string.names(command.text)
     slots = [piece.name for word in _templates(command) for piece in _pieces(word) if isinstance(piece, _Slot)]
     return tuple(dict.fromkeys(slots))
 
@@ -63,9 +74,9 @@ def placeholders(command: Command) -> tuple[str, ...]:
 def problems(command: Command, parameters: Mapping[str, Parameter]) -> tuple[str, ...]:
     """What is wrong in a command, given its parameters, each in one line; a run needs that there is nothing."""
     used = placeholders(command)
-    known = [*parameters, *BUILTIN_PLACEHOLDERS]
+    known = [*parameters, *(() if command.format else BUILTIN_PLACEHOLDERS)]
     found = [f"{{{name}}} is no parameter: {did_you_mean(name, known)}" for name in used if name not in known]
-    joined = {name for name, alone in _occurrences(command) if not alone}
+    joined = set() if command.format else {name for name, alone in _occurrences(command) if not alone}
     found += [
         f"{{{name}}} must stand alone in its word: {reason}"
         for name in used
@@ -77,15 +88,21 @@ def problems(command: Command, parameters: Mapping[str, Parameter]) -> tuple[str
 def unused(command: Command, parameters: Iterable[str]) -> tuple[str, ...]:
     """Those of the parameters whose values never reach the program; a run needs that there are none."""
     used = placeholders(command)
+    if command.format:
+        return ()  # nothing keeps such a command from leaving one out
     return () if set(_WHOLESALE) & set(used) else tuple(name for name in parameters if name not in used)
 
 
 def render(command: Command, bound: Mapping[str, BoundParameter], builtins: Builtins) -> tuple[str, ...]:
     """The argv of one run, of a command without :func:`problems`. Raises UsageError when no program is left."""
+    if command.format:
+        return ("bash", "-c", _formatted(command, bound, builtins))
     values = _values(bound, builtins)
+    appended = [word for one in bound.values() if one.parameter.appended for word in _named(one, builtins)]
     if command.shell:
         pieces = _pieces(command.text)
-        return ("/bin/sh", "-c", "".join(_in_shell(piece, values) for piece in pieces))
+        text = "".join(_in_shell(piece, values) for piece in pieces)
+        return ("/bin/sh", "-c", " ".join([text, *map(posix_shell.quote, appended)]))
     argv: list[str] = []
     for word in command.words:
         pieces = _pieces(word)
@@ -99,7 +116,41 @@ def render(command: Command, bound: Mapping[str, BoundParameter], builtins: Buil
             why="the value that its first word stands for is empty",
             hint="give that parameter a value with -P NAME=VALUE",
         )
-    return tuple(argv)
+    return (*argv, *appended)
+
+
+def _formatted(command: Command, bound: Mapping[str, BoundParameter], builtins: Builtins) -> str:
+    from projrun.spec import format_string
+
+    placed, appended = {}, []
+    for name, one in bound.items():
+        text = " ".join(_words(one, builtins))
+        if one.parameter.appended:
+            appended.append((name, text))
+        else:
+            placed[name] = text
+    try:
+        return format_string.filled(command.text, placed, appended)
+    except ValueError as error:
+        raise UsageError(
+            "the command cannot be made",
+            why=str(error),
+            hint="mend its command, or choose another entry point: -e",
+        ) from None
+
+
+def parse_format(command: str | Sequence[str]) -> Command:
+    """A format string of Python as a template for bash. Raises ValueError as :func:`parse`."""
+    if not isinstance(command, str):
+        raise ValueError("`shell: format` takes the command as one text, not as a list of words")
+    if not command.strip():
+        raise ValueError("the command is empty")
+    if reason := unfit(command):
+        raise ValueError(f"the command cannot be used: {reason}")
+    from projrun.spec import format_string
+
+    format_string.names(command)
+    return Command((), command, True, True)
 
 
 def _for_words(command: str | Sequence[str]) -> Command:
@@ -175,8 +226,9 @@ def _several(name: str, parameters: Mapping[str, Parameter]) -> str:
 
 
 def _values(bound: Mapping[str, BoundParameter], builtins: Builtins) -> dict[str, tuple[str, ...]]:
-    words = {name: _words(one) for name, one in bound.items()}
-    listed = [word for one in bound.values() for word in _named(one)]
+    words = {name: _words(one, builtins) for name, one in bound.items()}
+    declared = (one for one in bound.values() if not one.parameter.appended)
+    listed = [word for one in declared for word in _named(one, builtins)]
     return {
         **words,
         "params": tuple(listed),
@@ -186,16 +238,19 @@ def _values(bound: Mapping[str, BoundParameter], builtins: Builtins) -> dict[str
     }
 
 
-def _words(bound: BoundParameter) -> tuple[str, ...]:
+def _words(bound: BoundParameter, builtins: Builtins) -> tuple[str, ...]:
     if bound.parameter.flag is not None:
         return (bound.parameter.flag,) if bound.value.value else ()
     raw = bound.value.raw
-    return raw if isinstance(raw, tuple) else (raw,)
+    texts = raw if isinstance(raw, tuple) else (raw,)
+    if not bound.parameter.absolute:
+        return texts
+    return tuple(posixpath.normpath(posixpath.join(builtins.project, text)) for text in texts)
 
 
-def _named(bound: BoundParameter) -> tuple[str, ...]:
+def _named(bound: BoundParameter, builtins: Builtins) -> tuple[str, ...]:
     """As ``{params}`` writes it. An empty list is its name alone, so that it is not the program's default."""
-    words = _words(bound)
+    words = _words(bound, builtins)
     return words if bound.parameter.flag is not None else (f"--{bound.parameter.name}", *words)
 
 

@@ -107,7 +107,7 @@ def _environments(value: Mapping[str, Any]) -> dict[Path, EnvironmentSpec]:
 
 def _environment(name: str, node: Mapping[str, Any]) -> EnvironmentSpec:
     """An environment, with defaults for what is left out."""
-    lists = ("extras", "groups", "source_distributions", "inherit", "secrets")
+    lists = ("packages", "extras", "groups", "source_distributions", "inherit", "secrets")
     keys: dict[str, Any] = {key: tuple(value) if key in lists else value for key, value in node.items()}
     if "docker" in keys:
         keys["docker"] = container.read(keys["docker"])
@@ -194,6 +194,7 @@ class _Reader:
             environment=node.get("environment"),
             tolerance=self.tolerances((*here, "tolerance"), node.get("tolerance", {})),
             seeding=tuple(node.get("seeding", self.seeding)),
+            appends=node.get("undeclared") == "append",
         )
 
     def tolerances(self, path: Path, node: Mapping[str, Any]) -> dict[str, Tolerance]:
@@ -202,7 +203,7 @@ class _Reader:
             for name, below in node.items()
         }
 
-    def command(self, path: Path, node: str | Sequence[str], *, shell: bool) -> Command:
+    def command(self, path: Path, node: str | Sequence[str], *, shell: bool | str) -> Command:
         read: Command = self.attempt(path, lambda: commands.parse(node, shell=shell), NO_COMMAND)
         return read
 
@@ -239,6 +240,8 @@ class _Reader:
             help=node.get("help", ""),
             constraints=constraints,
             secret=node.get("secret", False),
+            checked=node.get("check", True),
+            absolute=node.get("absolute", False),
         )
         if "default" not in node:
             return parameter

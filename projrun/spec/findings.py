@@ -39,7 +39,8 @@ def all_of(declared: Declared, root: Path) -> Iterator[Fault]:
     for entry_point in declared.entry_points.values():
         here = ("entry_points", entry_point.name)
         yield from _environment_reference(here, entry_point, declared)
-        yield from _reserved_names(here, entry_point)
+        if not entry_point.command.format:
+            yield from _reserved_names(here, entry_point)
         if entry_point.command != NO_COMMAND:
             yield from _placeholders(here, entry_point, declared)
         yield from _data_references(here, entry_point, declared.data)
@@ -215,7 +216,7 @@ def _paths(declared: Declared) -> Iterator[tuple[Place, str]]:
 
 
 def _default_paths(parameter: Parameter) -> tuple[str, ...]:
-    if parameter.default is None or "path" not in (parameter.type, parameter.items):
+    if parameter.default is None or "path" not in (parameter.type, parameter.items) or parameter.absolute:
         return ()
     raw = parameter.default.raw
     if parameter.type == "list":

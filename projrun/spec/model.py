@@ -1,4 +1,7 @@
-"""ProjectSpec.yaml as frozen values. The meaning of every key is in schemas/project-spec.v1.json."""
+"""A specification as frozen values, whichever file it was read from.
+
+The meaning of every key is in schemas/project-spec.v1.json.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from projrun.core.errors import Problem
 from projrun.core.values import Struct, field
 
 SPEC_NAME = "ProjectSpec.yaml"
+
+# What MLflow calls the file that says the same, in letters of any case.
+MLPROJECT_NAME = "MLproject"
 
 # The environment that an entry point runs in when it names none.
 DEFAULT_ENVIRONMENT = "default"
@@ -19,6 +26,11 @@ DATA_PREFIX = "data:"
 
 # Placeholders that projrun fills itself; no parameter may take their names.
 BUILTIN_PLACEHOLDERS = ("params", "seed", "params_file", "run_dir")
+
+
+def is_specification(name: str) -> bool:
+    """Whether a file of this name is one that a specification is read from."""
+    return name == SPEC_NAME or name.lower() == MLPROJECT_NAME.lower()
 
 
 class Value(Struct, frozen=True):
@@ -35,7 +47,9 @@ class Value(Struct, frozen=True):
 class Parameter(Struct, frozen=True):
     """A declared parameter. ``default`` None means required. ``constraints`` are JSON Schema's own words.
 
-    The value of a ``secret`` one is kept nowhere.
+    The value of a ``secret`` one is kept nowhere. Not ``checked``: what the type does not take is passed on as the
+    text that it is. ``absolute``: a path, which must be there, perhaps outside of the project; the program gets it
+    from the root. ``appended``: declared nowhere, and put after the command.
     """
 
     name: str
@@ -46,6 +60,9 @@ class Parameter(Struct, frozen=True):
     help: str = ""
     constraints: Mapping[str, Any] = field(default_factory=dict)
     secret: bool = False
+    checked: bool = True
+    absolute: bool = False
+    appended: bool = False
 
 
 class BoundParameter(Struct, frozen=True):
@@ -62,11 +79,15 @@ class BoundParameter(Struct, frozen=True):
 
 
 class Command(Struct, frozen=True):
-    """A command template: the words of argv, or one text for the shell, with placeholders not yet filled."""
+    """A command template: the words of argv, or one text for the shell, with placeholders not yet filled.
+
+    ``format``: the text for the shell, which is bash then, is a format string of Python (PEP 3101).
+    """
 
     words: tuple[str, ...]
     text: str
     shell: bool = False
+    format: bool = False
 
 
 class Tolerance(Struct, frozen=True):
@@ -83,7 +104,8 @@ class EntryPoint(Struct, frozen=True):
     """What can be run. ``timeout`` is in seconds; paths are relative to the project with forward slashes.
 
     ``environment`` is the name of the one it asks for; ``tolerance`` is by the dotted names of metrics.
-    ``seeding`` names what is seeded when the program imports it: ``python``, ``numpy``, ``torch``.
+    ``seeding`` names what is seeded when the program imports it: ``python``, ``numpy``, ``torch``. ``appends``: a
+    value for a name that is not declared is put after the command.
     """
 
     name: str
@@ -97,6 +119,7 @@ class EntryPoint(Struct, frozen=True):
     environment: str | None = None
     tolerance: Mapping[str, Tolerance] = field(default_factory=dict)
     seeding: tuple[str, ...] = ()
+    appends: bool = False
 
     @property
     def products(self) -> tuple[str, ...]:
@@ -142,16 +165,18 @@ class DockerSpec(Struct, frozen=True):
 class EnvironmentSpec(Struct, frozen=True):
     """A declared environment: a lock (or requirements), a Dockerfile or image, or the caller's interpreter.
 
-    ``python`` is a series ("3.11"), an exact version ("3.11.7") or a range (">=3.10"). ``lock`` and
-    ``requirements`` are paths relative to the project. ``extras`` and ``groups`` are those of a pyproject.toml or
-    pylock.toml, None when the spec does not say. ``source_distributions`` names the packages that may be built
-    from source. Values of ``secrets`` are never kept anywhere.
+    ``python`` is a series ("3.11"), an exact version ("3.11.7"), one "or nearest", or a range (">=3.10"). ``lock``
+    and ``requirements`` are paths relative to the project; ``packages`` are requirements themselves.
+    ``extras`` and ``groups`` are those of a pyproject.toml or pylock.toml, None when the spec does not say.
+    ``source_distributions`` names the packages that may be built from source. Values of ``secrets`` are never kept
+    anywhere.
     """
 
     name: str = DEFAULT_ENVIRONMENT
     python: str | None = None
     lock: str | None = None
     requirements: str | None = None
+    packages: tuple[str, ...] = ()
     extras: tuple[str, ...] | None = None
     groups: tuple[str, ...] | None = None
     builder: str = "uv"
@@ -168,6 +193,11 @@ class EnvironmentSpec(Struct, frozen=True):
         return self.docker is None
 
     @property
+    def asks(self) -> bool:
+        """Whether it says what is wanted, of which a lock can be compiled."""
+        return self.requirements is not None or bool(self.packages)
+
+    @property
     def compile_command(self) -> str:
         """What to type to compile the lock."""
         return "projrun lock" + (f" --environment {self.name}" if self.name != DEFAULT_ENVIRONMENT else "")
@@ -175,7 +205,7 @@ class EnvironmentSpec(Struct, frozen=True):
     @property
     def how_to_lock(self) -> str:
         """What to do to have a lock: the command, and before it what it needs in the project."""
-        if self.requirements is not None:
+        if self.asks:
             return self.compile_command
         return (
             "write what the programs import into requirements.in, add to the environment in ProjectSpec.yaml:"
@@ -199,10 +229,11 @@ class DataEntry(Struct, frozen=True):
 
 
 class ProjectSpec(Struct, frozen=True):
-    """A whole specification. ``root`` is the project's directory, ``text`` the file as it was read.
+    """A whole specification. ``root`` is the project's directory, ``text`` its file ``file`` as it was read.
 
     ``environments`` are by name; the one under ``environment`` is called ``default``. ``strict``: every run is one
-    for the record.
+    for the record. ``scripts``: a ``.py`` or ``.sh`` file can be run that is no declared entry point. ``refused``
+    are entry points that cannot be run, though others can, and why; ``warnings`` are what was read all the same.
     """
 
     root: Path
@@ -212,3 +243,7 @@ class ProjectSpec(Struct, frozen=True):
     data: Mapping[str, DataEntry]
     entry_points: Mapping[str, EntryPoint]
     strict: bool = False
+    file: str = SPEC_NAME
+    scripts: bool = False
+    refused: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[Problem, ...] = ()

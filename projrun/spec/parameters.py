@@ -35,6 +35,8 @@ __all__ = [
 ]
 
 _NAME = regex(r"[A-Za-z_][A-Za-z0-9_-]*")
+# What may follow the -- of a word that is appended: it is not quoted.
+_APPENDED = regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
 class _Setting(Struct, frozen=True):
@@ -74,18 +76,20 @@ def bind(
 ) -> dict[str, BoundParameter]:
     """One value for each declared parameter, in declared order: the default, then ``file``, then ``given`` on top.
 
+    After them come those that the entry point appends, in the order in which they were given.
     ``given`` are the texts after ``-P``, or such texts from another ``origin``; ``data`` is the declared data
     that ``data:NAME`` may name, ``root`` the project's directory. Raises UsageError that names all that is wrong.
     """
     from_file, file_complaints = _read_file(file) if file else ((), ())
-    from_line, line_complaints = _read_line(given, origin)
+    from_line, line_complaints = _read_line(given, entry_point, origin)
     chosen, name_complaints = _choose([*from_file, *from_line], entry_point)
-    settings = {name: chosen.get(name) or _default(one) for name, one in entry_point.parameters.items()}
-    missing = _missing([entry_point.parameters[name] for name, setting in settings.items() if setting is None])
+    declared = {**entry_point.parameters, **_appended(chosen, entry_point)}
+    settings = {name: chosen.get(name) or _default(one) for name, one in declared.items()}
+    missing = _missing([declared[name] for name, setting in settings.items() if setting is None])
     complaints = [*file_complaints, *line_complaints, *name_complaints, *missing]
     bound = {}
     for setting in filter(None, settings.values()):
-        parameter = entry_point.parameters[setting.name]
+        parameter = declared[setting.name]
         try:
             value = setting.read(parameter)
             bound[parameter.name] = _placed(BoundParameter(parameter, value, setting.origin), data, root)
@@ -114,11 +118,17 @@ def _unfit(setting: _Setting, parameter: Parameter, error: ValueError) -> _Compl
     return _Complaint(f"{setting.place}: {unset}", secret_values.how_to_give(parameter), _declaration(parameter))
 
 
-def _read_line(given: Sequence[str], origin: str) -> _Settings:
+def _appended(chosen: Mapping[str, _Setting], entry_point: EntryPoint) -> Mapping[str, Parameter]:
+    others = (name for name in chosen if name not in entry_point.parameters)
+    return {name: Parameter(name, "str", appended=True) for name in others}
+
+
+def _read_line(given: Sequence[str], entry_point: EntryPoint, origin: str) -> _Settings:
     settings, complaints = [], []
     for text in given:
         name, equals, value = text.partition("=")
-        if not is_name(name):
+        appended = entry_point.appends and _APPENDED.fullmatch(name)
+        if not (is_name(name) or name in entry_point.parameters or appended):
             rule = "write -P NAME=VALUE; a name is a letter or _, then letters, digits, _ or -"
             complaints.append(
                 _Complaint(f"-P {shown(name + equals)}: {shown(name)} is no name of a parameter", rule)
@@ -187,9 +197,11 @@ def _choose(
             complaints.append(_Complaint(message, f"keep one -P {name}=..."))
     chosen = {}
     for setting in settings:
+        if entry_point.appends and _APPENDED.fullmatch(setting.name):
+            chosen[setting.name] = setting
         if setting.name in entry_point.parameters:
             chosen[setting.name] = _taken_from_variable(setting, entry_point.parameters[setting.name])
-        else:
+        elif setting.name not in chosen:
             hint = did_you_mean(setting.name, entry_point.parameters) or "it declares none"
             complaints.append(
                 _Complaint(f"{setting.place}: the entry point {entry_point.name!r} has no such parameter", hint)
@@ -229,6 +241,11 @@ def _placed(bound: BoundParameter, data: Mapping[str, DataEntry], root: Path) ->
             raise ValueError(f"{shown(text)}: there is no data of that name ({hint})")
         path = data[name].path
         return replace(bound, value=Value(path, path), data=name)
+    if bound.parameter.absolute and isinstance(text, str):
+        from projrun.spec.existing import existing_path  # few parameters are
+
+        found = existing_path(text, root)
+        return replace(bound, value=Value(found, found))
     if reason := _escape(bound.parameter, bound.value, root):
         raise ValueError(reason)
     return bound

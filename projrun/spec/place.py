@@ -11,21 +11,23 @@ from pathlib import Path
 
 from projrun.core.errors import SpecError
 from projrun.core.files import irregular
-from projrun.spec.model import SPEC_NAME
+from projrun.spec.model import SPEC_NAME, is_specification
+from projrun.spec.text import specification_in
 
 # How far a project is looked for below a directory.
 _LEVELS, _DIRECTORIES, _PROJECTS = 4, 1000, 5
 # Large directories of other people's files.
 _OTHERS = frozenset(("node_modules", "site-packages", "__pycache__"))
 # What the file is called by mistake, and what the specifications of similar tools are called.
-_NEAR_NAMES = frozenset(("projectspec.yaml", "projectspec.yml", "projectspec.json", "projectspec", "mlproject"))
+_NEAR_NAMES = frozenset(("projectspec.yaml", "projectspec.yml", "projectspec.json", "projectspec"))
 
 
 def find_project(start: Path) -> Path:
-    """The directory that holds ProjectSpec.yaml: ``start``, or the nearest one above it, as git looks for its own.
+    """The directory that holds the specification: ``start`` or the nearest one above, as git looks for its own.
 
-    ``start`` may be the file itself. Raises SpecError, which names a file whose name comes near, and what is
-    called ProjectSpec.yaml and is no file: the search never goes past it to another project.
+    That is ProjectSpec.yaml, or where it is not there MLproject, in letters of any case. ``start`` may be the file
+    itself. Raises SpecError, which names a file whose name comes near, and what is called ProjectSpec.yaml and is
+    no file: the search never goes past it to another project.
     """
     place = _place(start)
     found = _at_or_above(place)
@@ -60,7 +62,7 @@ def projects_below(root: Path) -> tuple[str, ...]:
         directory, seen = waiting.pop(0), seen + 1
         with contextlib.suppress(OSError), os.scandir(root / directory) as entries:
             names = {entry.name: entry.is_dir(follow_symlinks=False) for entry in entries}
-            if directory and names.get(SPEC_NAME) is False:
+            if directory and any(is_specification(name) and not names[name] for name in names):
                 found.append(directory)
             if "pyvenv.cfg" not in names and directory.count("/") < _LEVELS - 1:
                 inside = sorted(name for name, is_directory in names.items() if is_directory)
@@ -83,7 +85,7 @@ def _at_or_above(place: Path) -> Path | None:
             raise SpecError(
                 f"{path} is {kind} and not a file", why=why, hint=f"put a file there, or remove {path}"
             )
-        if os.path.isfile(path):  # noqa: PTH113 - pathlib's raises in a directory that is closed
+        if specification_in(directory, thorough=directory == place) is not None:
             return directory
     return None
 
@@ -92,7 +94,7 @@ def _place(start: Path) -> Path:
     """The directory to begin with: ``start``, or where it lies when it is the file. Raises SpecError."""
     hint = f"name a directory with a {SPEC_NAME}, or that file"
     try:
-        is_the_file = start.name == SPEC_NAME and os.path.lexists(start) and not start.is_dir()
+        is_the_file = is_specification(start.name) and os.path.lexists(start) and not start.is_dir()
         place = (start.parent if is_the_file else start).resolve()
         mode = place.stat().st_mode
     except FileNotFoundError:

@@ -1,37 +1,58 @@
-"""Texts of files: ProjectSpec.yaml and what is read as it is."""
+"""Texts of files: a specification's and what is read as it is."""
 
 from __future__ import annotations
 
+import contextlib
+import os
 from pathlib import Path
 
 from projrun.core.errors import Problem, SpecError
 from projrun.core.files import read_regular
 from projrun.core.regex import regex
 from projrun.spec.fault import Mark
-from projrun.spec.model import SPEC_NAME
+from projrun.spec.model import MLPROJECT_NAME, SPEC_NAME, is_specification
 
 LARGEST = 10_000_000  # bytes
+
+_USUAL = (MLPROJECT_NAME, MLPROJECT_NAME.lower(), "MLProject")
 
 _BREAK = regex("\r\n|\r|\n")
 
 
+def specification_in(directory: Path, *, thorough: bool = True) -> str | None:
+    """The name of the file in ``directory`` that says what the project is; None where there is none.
+
+    It is ProjectSpec.yaml, whatever that is there, else the file MLproject. The letters of the latter may be of
+    any case; not ``thorough``: of those that are usual.
+    """
+    if os.path.lexists(directory / SPEC_NAME):
+        return SPEC_NAME
+    for name in _USUAL:
+        if os.path.isfile(directory / name):  # noqa: PTH113 - pathlib's raises in a directory that is closed
+            return name
+    if thorough:
+        with contextlib.suppress(OSError), os.scandir(directory) as entries:
+            return min((one.name for one in entries if is_specification(one.name) and one.is_file()), default=None)
+    return None
+
+
 def read_text(root: Path) -> str:
-    """The text of ProjectSpec.yaml. Raises SpecError when it cannot be read, is too large or not UTF-8."""
-    path = root / SPEC_NAME
+    """The text of the specification. Raises SpecError when it cannot be read, is too large or not UTF-8."""
+    path = root / (specification_in(root) or SPEC_NAME)
     try:
         data = read_regular(path, LARGEST + 1)
     except FileNotFoundError:
         hint = "run 'projrun check DIR' with the directory that holds it"
         raise SpecError(f"there is no {SPEC_NAME} in {root}", hint=hint) from None
     except OSError as error:
-        hint = f"{SPEC_NAME} must be a file that you may read"
+        hint = f"{path.name} must be a file that you may read"
         raise SpecError(f"{path} cannot be read", why=error.strerror or str(error), hint=hint) from None
     return decode(data, shown_name(root))
 
 
 def shown_name(root: Path) -> str:
     """How problems name the file: from the current directory when it is below that, else whole."""
-    path = root / SPEC_NAME
+    path = root / (specification_in(root) or SPEC_NAME)
     try:
         return str(path.relative_to(Path.cwd()))
     except (ValueError, FileNotFoundError):

@@ -54,7 +54,12 @@ def read_native(parameter: Parameter, value: object, texts: Mapping[Path, str]) 
 def _scalar(parameter: Parameter, kind: str, text: str) -> Value:
     if reason := unfit(text):
         raise ValueError(f"{shown(text)} cannot be used: {reason}")
-    value = _READERS[kind](text)
+    try:
+        value = _READERS[kind](text)
+    except ValueError:
+        if parameter.checked:
+            raise
+        return Value(text, text)
     if broken := constraints.violations(kind, text, value, parameter.constraints):
         raise ValueError(f"{shown(text)} must {' and '.join(broken)}")
     return Value(text, value)

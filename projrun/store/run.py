@@ -28,9 +28,10 @@ METRICS = "metrics.jsonl"
 ROOM = "room"  # taken on the disk before the program can fill it, and given back for outcome.json
 _ROOM_BYTES = 64 * 1024
 MOVED = "outputs"  # what a run wrote and could not be made objects
-# What a run has in its directory for its program alone, and removes itself unless it is killed. The first
-# holds values as they were given.
-PASSING = (PARAMETERS, ROOM, "bytecode", "startup")
+# What a run has in its directory for its program alone, and removes itself unless it is killed. The directories
+# may still be used by a program that outlives its runner.
+PASSING_FILES = (PARAMETERS, ROOM)
+PASSING = (*PASSING_FILES, "bytecode", "startup")
 # What projrun itself writes to a run's directory, without secrets.
 OURS = frozenset(
     {
@@ -201,8 +202,9 @@ def read_run(path: Path) -> RunRecord:
         status = RUNNING
     else:
         status = LOST
-        for name in PASSING:  # its runner would have
-            _drop(path / name)
+        for name in PASSING_FILES:  # its runner would have: the first holds values as they were given
+            with contextlib.suppress(OSError):
+                (path / name).unlink()
         if not (path / "outcome.json").exists():
             problems.append("its process ended without writing what happened")
     if documents["start"] is None and not (path / "start.json").exists() and not alive:
@@ -212,18 +214,6 @@ def read_run(path: Path) -> RunRecord:
         problems.append(problem)
     why = "; ".join(problems) or None
     return RunRecord(path.name, path, documents["start"], documents["recipe"], outcome, status, why, labels)
-
-
-def _drop(path: Path) -> None:
-    """Removes a file, or a directory with all that is in it, as far as it can be."""
-    try:
-        path.unlink()
-    except FileNotFoundError:
-        return
-    except OSError:
-        import shutil  # slow to import
-
-        shutil.rmtree(path, ignore_errors=True)
 
 
 def write_verdict(path: Path, document: Mapping[str, Any]) -> None:

@@ -42,6 +42,16 @@ def test_nothing_is_written_outside_of_the_private_checkout(workspace: Workspace
         assert not (tmp_path / "aim").exists()
 
 
+@pytest.mark.parametrize("name", ["../../aim", "/aim", "train.py", "MLproject/../aim"])
+def test_the_specification_is_written_under_no_other_name(workspace: Workspace, tmp_path: Path, name: str) -> None:
+    recipe = workspace.run("-e", "free")["recipe"]
+    aim = f"{tmp_path}/aim" if name == "/aim" else name
+    place = tampered(workspace, recipe, lambda one: one["spec"].update(file=aim), "named")
+    done = workspace.projrun("reproduce", place)
+    assert (done.code, "is no name of a specification" in done.err) == (111, True), done.err + done.out
+    assert not list(tmp_path.rglob("aim"))
+
+
 @pytest.mark.parametrize("path", ["../secret", "/etc/hostname"])
 def test_an_input_that_is_outside_of_the_project_is_refused(workspace: Workspace, path: str) -> None:
     recipe = workspace.run("-e", "main")["recipe"]

@@ -119,7 +119,7 @@ def test_a_lock_is_compared_with_a_requirement_that_has_options_too() -> None:
 def test_a_file_is_included_however_it_is_spelt(project: Project, line: str) -> None:
     project.write("more.in", "beta ; os_name == '-'\n")
     project.write("main.in", f"{line}  # for all\n--pre\nalpha\n")
-    files = requirements.collect(project.root, "main.in")
+    files = requirements.collect(project.root, EnvironmentSpec(requirements="main.in"))
     assert [one.text for one in lines_of(files)] == [
         "alpha",
         "beta ; os_name == '-'",
@@ -132,7 +132,7 @@ def test_no_file_outside_the_project_is_read(project: Project, line: str) -> Non
     (project.root.parent / "outside.in").write_text("alpha\n")
     project.write("main.in", f"{line}\n")
     with pytest.raises(EnvironmentFailure, match="is not inside the project"):
-        requirements.collect(project.root, "main.in")
+        requirements.collect(project.root, EnvironmentSpec(requirements="main.in"))
 
 
 @given(st.lists(st.sampled_from(WORDS) | st.text(max_size=4), max_size=8).map("".join))

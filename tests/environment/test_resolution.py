@@ -52,7 +52,8 @@ def resolution(
     folder.mkdir(exist_ok=True)
     project.write(file, text)
     spec = replace(project.spec, extras=extras, groups=groups)
-    unlocked = Unlocked(project.root, collect(project.root, file), find(THIS_PYTHON, project.cache), spec)
+    files = collect(project.root, replace(spec, requirements=file))
+    unlocked = Unlocked(project.root, files, find(THIS_PYTHON, project.cache), spec)
     return replace(ResolutionRequest(folder, unlocked.interpreter, unlocked.as_asked()), **asked)
 
 

@@ -100,7 +100,7 @@ PROBLEMS_ELSEWHERE = [
     (HEAD + "entry_points: {main: true}", "4:22 text, a list or a mapping is wanted here, found true | put it"),
     (
         HEAD + "entry_points: {main: {command: ls, shell: yes}}",
-        "4:43 true or false is wanted here, found 'yes' | write true or false",
+        "4:43 'shell' is true, false or format, found 'yes'",
     ),
     (HEAD + "entry_points: {main: 5}", "4:22 text, a list or a mapping is wanted here, found 5"),
     (HEAD + "entry_points: {main: {comand: ls}}", "4:23 'comand' is not a key of an entry point | did you"),

@@ -247,7 +247,7 @@ def test_a_project_is_found_upwards(tmp_path: Path) -> None:
     assert find_project(tmp_path / "ProjectSpec.yaml") == tmp_path
 
 
-@pytest.mark.parametrize("name", ["projectspec.yml", "ProjectSpec.yml", "project-spec.yaml", "MLproject"])
+@pytest.mark.parametrize("name", ["projectspec.yml", "ProjectSpec.yml", "project-spec.yaml"])
 def test_a_name_that_comes_near_is_pointed_out(tmp_path: Path, name: str) -> None:
     (tmp_path / name).touch()
     (tmp_path / "below").mkdir()
