@@ -20,10 +20,10 @@ def relabel(store: Store, run: str, change: Callable[[Labels], Labels]) -> tuple
     """Changes name, note and tags of the run of that full id; gives them, and flags for likely secrets.
 
     The secrets of a run are in no record: masked is what the caller's variables have under the names that the
-    recipe has. Raises as :meth:`Store.relabel`.
+    recipe has, or the start of a run that got no recipe. Raises as :meth:`Store.relabel`.
     """
-    recipe = store.read(run).recipe or {}
-    text = Redactor(_secrets(recipe)).text
+    record = store.read(run)
+    text = Redactor((*_begun_with(record.start or {}), *_secrets(record.recipe or {}))).text
 
     def masked(labels: Labels) -> Labels:
         wanted = change(labels)
@@ -35,6 +35,10 @@ def relabel(store: Store, run: str, change: Callable[[Labels], Labels]) -> tuple
 
     labels = store.relabel(run, masked)
     return labels, likely_labels(labels)
+
+
+def _begun_with(start: Mapping[str, Any]) -> Iterator[str]:
+    return (os.environ.get(name, "") for name in _texts(start.get("secrets")))
 
 
 def _secrets(recipe: Mapping[str, Any]) -> Iterator[str]:

@@ -143,6 +143,7 @@ def _write_start(live: Live) -> None:
         root=live.project,
         entry_point=choice.entry_point.name,
         labels=live.labels,
+        secrets=tuple(concealing.variables_of(choice)),
     )
     live.directory.write_start(live.recording.document(document.start_document(parts)))
     live.recording.phase("begin", f"{choice.spec.name} {choice.entry_point.name}, run {live.directory.id}")

@@ -43,6 +43,7 @@ def start_document(parts: StartParts) -> dict[str, Any]:
         **_labels(parts.labels),
         "project": {"name": parts.project, "root": str(parts.root)},
         "entry_point": parts.entry_point,
+        "secrets": list(parts.secrets),
         "process": {"pid": os.getpid(), "hostname": os.uname().nodename, "boot_id": boot_id()},
     }
 

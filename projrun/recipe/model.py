@@ -20,7 +20,8 @@ from projrun.spec.model import EntryPoint, EnvironmentSpec, ProjectSpec
 class StartParts(Struct, frozen=True):
     """A run that begins. ``created`` is in seconds since the epoch; ``entry_point`` None: not chosen yet.
 
-    ``root`` is the project's directory, or the address it came from.
+    ``root`` is the project's directory, or the address it came from. ``secrets`` are the names of the caller's
+    variables that are for the program alone.
     """
 
     run: str
@@ -29,6 +30,7 @@ class StartParts(Struct, frozen=True):
     root: Path | str
     entry_point: str | None
     labels: Labels = field(default_factory=Labels)
+    secrets: tuple[str, ...] = ()
 
 
 class KeptFile(Struct, frozen=True):

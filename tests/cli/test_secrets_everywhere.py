@@ -346,6 +346,18 @@ def test_what_a_run_is_called_later_holds_no_secret_of_its_own(
     assert found == []
 
 
+def test_what_a_refused_run_is_called_later_holds_no_secret_either(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKEN", TOKEN)
+    workspace.entry_point("python -c pass", environment=LOCKED.replace("}", ", secrets: [TOKEN]}"))
+    workspace.repository.write("notes.txt", f"mine is {TOKEN}")
+    assert workspace.projrun("run").code == 112
+    assert workspace.projrun("note", "last", f"my {TOKEN}").code == 0
+    assert workspace.last()["labels"]["note"] == "my ***"
+    assert [path for path, data in contents(workspace.store) if TOKEN.encode() in data] == []
+
+
 def test_a_later_label_that_looks_like_a_secret_is_told(workspace: Workspace) -> None:
     workspace.entry_point("echo hi")
     run = workspace.run()["run"]
