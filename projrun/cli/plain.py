@@ -19,6 +19,7 @@ _TEXTS = {
     "-e": "entry_point",
     "--entry-point": "entry_point",
     "--environment": "environment",
+    "--python": "python",
     "-v": "version",
     "--version": "version",
     "--subdirectory": "subdirectory",

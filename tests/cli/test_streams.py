@@ -124,3 +124,15 @@ def test_a_full_standard_output_is_no_defect(workspace: Workspace, verb: str) ->
     assert done.returncode == 125
     assert b"standard output cannot be written" in done.stderr
     assert b"Traceback" not in done.stderr
+
+
+def test_the_process_ends_in_order_for_those_who_wait_for_its_end(workspace: Workspace) -> None:
+    """It ends at once only when nobody asked to be called then, and no other thread goes on."""
+    waits = "import threading, time\nthreading.Thread(target=lambda: (time.sleep(0.3), print('the end'))).start()"
+    for before in ("import atexit\natexit.register(print, 'the end')", waits):
+        code = (
+            f"{before}\nimport sys\nsys.argv = ['projrun', '--version']\nfrom projrun.__main__ import main\nmain()"
+        )
+        line = [sys.executable, "-c", code]
+        done = subprocess.run(line, cwd=workspace.root, capture_output=True, text=True, check=True)
+        assert done.stdout.splitlines()[1:] == ["the end"]

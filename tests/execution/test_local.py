@@ -101,6 +101,16 @@ def test_started_is_called_once_the_process_runs(place: Place) -> None:
     assert calls == ["started", "output"]
 
 
+@pytest.mark.parametrize(("seconds", "told"), [(0.0, ["lasts"]), (3600.0, [])])
+def test_a_program_that_lasts_is_told_of_once_and_a_short_one_never(
+    place: Place, monkeypatch: pytest.MonkeyPatch, seconds: float, told: list[str]
+) -> None:
+    monkeypatch.setattr("projrun.execution.local._LASTING_SECONDS", seconds)
+    calls: list[str] = []
+    execute(place.python("print('here')"), Recorded().write, lasting=lambda: calls.append("lasts"))
+    assert calls == told
+
+
 @pytest.mark.parametrize("code", [1, 2, 111, 255])
 def test_an_exit_code_passes_through(place: Place, code: int) -> None:
     outcome = execute(place.python(f"raise SystemExit({code})"), Recorded().write)
