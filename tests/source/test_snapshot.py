@@ -325,7 +325,7 @@ def test_a_file_that_git_noted_to_be_read_again_is_read_again(repository: Reposi
     kept = kept_index.read(index)
     assert kept is not None and kept.marks == {"a.txt": ()}
     work = kept_index.work(list_files(repository.path, repository=True), kept)
-    assert (work.outdated, work.changed) == ({"a.txt"}, {"a.txt"})
+    assert "a.txt" in work.outdated & work.changed
 
 
 def _capture(directory: Path, sources: Path) -> str:
