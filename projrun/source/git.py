@@ -128,8 +128,11 @@ def discover(directory: Path) -> Repository | None:
 
 def discovering(directory: Path) -> Steps[Repository | None]:
     """As :func:`discover`, in steps."""
-    if os.path.isdir(directory / ".git"):  # noqa: PTH112 - pathlib's raises in a directory that is closed
-        with _running([_SETTINGS], directory) as running:
+    around = os.path.dirname(os.path.realpath(directory))  # noqa: PTH120
+    # A .git need be no repository, and git would go on above it: it is told not to, which it cannot be in
+    # a place of such a name. pathlib's isdir raises in a directory that is closed.
+    if os.pathsep not in around and os.path.isdir(directory / ".git"):  # noqa: PTH112
+        with _running([_SETTINGS], directory, {"GIT_CEILING_DIRECTORIES": around}) as running:
             yield lambda: _have_ended(running)
             (listed,) = _completed(running)
         if listed.ok and (root := _at_its_root(directory, listed.text)) is not None:
@@ -232,12 +235,14 @@ def _options(settings: Sequence[str]) -> list[str]:
 
 
 @contextlib.contextmanager
-def _running(commands: Sequence[Sequence[str]], directory: Path) -> Iterator[list[process.Popen[bytes]]]:
-    """Several git commands at once; what has not ended with the block is killed."""
+def _running(
+    commands: Sequence[Sequence[str]], directory: Path, variables: Mapping[str, str] | None = None
+) -> Iterator[list[process.Popen[bytes]]]:
+    """Several git commands at once, with more ``variables``; what has not ended with the block is killed."""
     started: list[process.Popen[bytes]] = []
     try:
         for words in commands:
-            started.append(_started(words, directory))
+            started.append(_started(words, directory, variables or {}))
         yield started
     finally:
         for child in started:
@@ -256,12 +261,12 @@ def _completed(running: Sequence[process.Popen[bytes]]) -> list[process.Complete
     return [process.Completed(child.returncode, *streams) for child, streams in zip(running, written, strict=True)]
 
 
-def _started(words: Sequence[str], directory: Path) -> process.Popen[bytes]:
+def _started(words: Sequence[str], directory: Path, variables: Mapping[str, str]) -> process.Popen[bytes]:
     try:
         return process.start(
             command(words),
             cwd=directory,
-            env=environment(),
+            env={**environment(), **variables},
             stdin=process.DEVNULL,
             stdout=process.PIPE,
             stderr=process.PIPE,

@@ -72,7 +72,7 @@ def work(files: Sequence[File], kept: Kept | None) -> Work:
             continue
         changed.add(path)
         # git compares whole seconds, and would take it to be the same.
-        if before is not None and any(before[place] != now[place] for place in _WHOLE):
+        if before and any(before[place] != now[place] for place in _WHOLE):
             outdated.discard(path)
     return Work(frozenset(outdated), frozenset(changed))
 

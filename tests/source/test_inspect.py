@@ -228,6 +228,34 @@ def test_the_whole_work_tree_is_the_source_of_a_project_in_a_subdirectory(commit
         assert kinds(source) == {"edited.txt": "modified"}
 
 
+@pytest.mark.parametrize("left", [(), ("objects", "refs"), ("objects", "refs", "HEAD", "config")])
+def test_a_git_directory_that_is_no_repository_does_not_hide_the_work_tree_around_it(
+    committed: Repository, left: tuple[str, ...]
+) -> None:
+    committed.write("project/file.txt", "content")
+    committed.commit()
+    committed.write("edited.txt", "other\n")
+    (committed.path / "project/.git").mkdir()
+    for name in left:
+        place = committed.path / "project/.git" / name
+        place.mkdir() if name in ("objects", "refs") else place.write_text("")
+    source = inspect(committed.path / "project")
+    assert (source.worktree, source.subdirectory) == (committed.path, "project")
+    assert kinds(source) == {"edited.txt": "modified"}
+
+
+def test_a_submodule_whose_repository_is_broken_is_an_error(committed: Repository, tmp_path: Path) -> None:
+    other = Repository.create(tmp_path / "other")
+    other.write("a.txt", "a")
+    other.commit()
+    committed.git("clone", "--quiet", str(other.path), "inner")
+    committed.git("add", "inner")
+    committed.commit()
+    (committed.path / "inner/.git/HEAD").unlink()
+    with pytest.raises(SourceError, match="broken"):
+        inspect(committed.path)
+
+
 def test_a_project_that_the_work_tree_around_it_ignores_is_no_part_of_it(committed: Repository) -> None:
     committed.write(".gitignore", "experiments\n")
     committed.write("experiments/one/run.py", "print()")

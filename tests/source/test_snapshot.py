@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
 import os
 import socket
@@ -19,6 +20,7 @@ from projrun.core.errors import SourceError, StoreError
 from projrun.core.process import Completed
 from projrun.source import kept_index
 from projrun.source.inspect import inspect
+from projrun.source.listing import list_files
 from projrun.source.restore import restore
 from projrun.source.snapshot import snapshot
 from projrun.source.sources_git import SourcesGit
@@ -311,6 +313,19 @@ def test_a_kept_index_that_is_of_no_use_is_made_afresh(repository: Repository, s
         (sources / "objects").mkdir()
         (sources / "refs").mkdir()
     assert_comes_back(repository.path, sources)
+
+
+def test_a_file_that_git_noted_to_be_read_again_is_read_again(repository: Repository) -> None:
+    repository.write("a.txt", "one")
+    repository.git("add", "a.txt")
+    index = repository.path / ".git/index"
+    data = bytearray(index.read_bytes()[:-20])
+    data[48:52] = bytes(4)  # the size of the first entry, as git writes it of a file that changed meanwhile
+    index.write_bytes(data + hashlib.sha1(data, usedforsecurity=False).digest())
+    kept = kept_index.read(index)
+    assert kept is not None and kept.marks == {"a.txt": ()}
+    work = kept_index.work(list_files(repository.path, repository=True), kept)
+    assert "a.txt" in work.outdated & work.changed
 
 
 def _capture(directory: Path, sources: Path) -> str:
