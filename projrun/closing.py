@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from projrun.concealing import seen_flags, without_secrets, written_to
 from projrun.core.errors import ProjrunError
-from projrun.core.flags import Flag
+from projrun.core.flags import OUTPUTS_UNKNOWN, Flag
 from projrun.core.paths import is_below
 from projrun.core.steps import Begun
 from projrun.core.values import Struct, replace
@@ -60,7 +60,7 @@ def closed(
         found = replace(found, inputs=changed, flags=flags)
     except (ProjrunError, OSError, KeyboardInterrupt, Interrupted) as error:
         message = f"what the program wrote is not known: {told(error).what}"
-        found = _Found(flags=(Flag("outputs-unknown", message, "run it again"), *_without_secrets(live)))
+        found = _Found(flags=(Flag(OUTPUTS_UNKNOWN, message, "run it again"), *_without_secrets(live)))
     return OutcomeParts(
         run=live.directory.id,
         status=process.status,

@@ -18,7 +18,7 @@ from projrun.matching import Side, why_not_held
 from projrun.options import Options
 from projrun.providing import held, lacking_in, missing, unlike
 from projrun.reconstructing import checked_out, chosen, options_of, secret_parameters
-from projrun.records import GOES_ON, Record, find_record
+from projrun.records import GOES_ON, Record, find_record, what_was_not_read
 from projrun.reproducing import DIFFERENT, Asked
 from projrun.source.model import Source
 from projrun.spec.model import DataEntry
@@ -171,11 +171,14 @@ def _unplaced_inputs(record: Record) -> Iterator[Need]:
 def _results(record: Record) -> Iterator[Need]:
     """What the new run's outputs and metrics are compared with. What is not known of them no verdict can tell."""
     if record.outcome is None:
-        if any(record.recipe[kind] for kind in ("outputs", "metrics")):
-            hint = "put the run's outcome.json beside its recipe.json, or name the run in its store"
-            hint = "wait until it has" if record.unended == GOES_ON else hint
-            message = f"{record.unended}: they can be compared with nothing"
-            yield Need("outputs and metrics", MISSING, message, DIFFERENT, hint)
+        declared = any(record.recipe[kind] for kind in ("outputs", "metrics"))
+        hint = "put the run's outcome.json beside its recipe.json, or name the run in its store"
+        hint = "wait until it has" if record.unended == GOES_ON else hint
+        message = f"{record.unended}: there is nothing to compare with"
+        yield Need("outputs and metrics" if declared else "exit code", MISSING, message, DIFFERENT, hint)
+        return
+    if unread := what_was_not_read(record.outcome):
+        yield Need("outputs and metrics", MISSING, f"{unread}: there is nothing to compare with", DIFFERENT)
         return
     side = Side(record.outcome["outputs"], record.store.objects if record.store else None, record.recipe["source"])
     for one in side.outputs:

@@ -7,7 +7,7 @@ from typing import Any
 
 from projrun.environment import comparison, verification
 from projrun.matching import Side, match
-from projrun.records import Record
+from projrun.records import Record, what_was_not_read
 from projrun.spec.model import Tolerance
 from projrun.store.store import Store
 from projrun.verdict import layers, metrics
@@ -34,7 +34,8 @@ def judged_again(
     outcomes = (before, outcome)
     outputs: tuple[OutputFinding, ...] = ()
     measured: tuple[MetricFinding, ...] = ()
-    if before is not None:
+    unread = what_was_not_read(before) or what_was_not_read(outcome)
+    if before is not None and not unread:
         objects = record.store.objects if record.store else None
         outputs = match(
             Side(before["outputs"], objects, old["source"]),
@@ -43,6 +44,7 @@ def judged_again(
         )
         measured = metrics.compare(before["metrics"], outcome["metrics"], tolerances)
     why = _unknown(record)
+    nothing = unread or why
     found = (
         layers.code(old, recipe, outcomes),
         environment_layer(old["environment"], recipe["environment"]),
@@ -50,9 +52,9 @@ def judged_again(
         layers.parameters(old, recipe),
         layers.host(old, recipe),
         layers.exit_code(before, outcome, why),
-        outputs_layer(outputs, why if old["outputs"] or old["metrics"] else ""),
+        outputs_layer(outputs, nothing if old["outputs"] or old["metrics"] else ""),
         metrics_layer(
-            measured, why if old["metrics"] or outcome["metrics"] else "", declared=bool(old["metrics"])
+            measured, nothing if old["metrics"] or outcome["metrics"] else "", declared=bool(old["metrics"])
         ),
     )
     return decide(found, outputs, measured)

@@ -11,6 +11,7 @@ from typing import Any
 from projrun.again import again_of
 from projrun.core.errors import StoreError, UsageError, system_reason
 from projrun.core.files import read_json, read_regular
+from projrun.core.flags import OUTPUTS_UNKNOWN
 from projrun.core.hashing import sha256_bytes
 from projrun.core.values import Struct, replace
 from projrun.recipe.document import VERSION
@@ -141,6 +142,12 @@ def _outcome(place: Path, run: str) -> tuple[Mapping[str, Any] | None, str]:
     if not isinstance(outcome, dict) or outcome.get("run") != run or first_fault(outcome, _schema()):
         return None, "its outcome.json is damaged, or another run's"
     return outcome, ""
+
+
+def what_was_not_read(outcome: Mapping[str, Any] | None) -> str:
+    """Why it is not known what a program wrote that ended; empty when it is, or when there is no outcome."""
+    flags = outcome["flags"] if outcome else ()
+    return next((str(flag["message"]) for flag in flags if flag["code"] == OUTPUTS_UNKNOWN), "")
 
 
 def _schema() -> Any:

@@ -14,6 +14,9 @@ _OF_INPUTS = ("input-undeclared", "input-unpinned")
 # What a run can be refused for, by the codes of the flags, in the order of the stages.
 REASONS = (*OF_SOURCE, *_OF_ENVIRONMENT, *_OF_INPUTS)
 
+# The program ended, and projrun was stopped before it had looked at what it wrote.
+OUTPUTS_UNKNOWN = "outputs-unknown"
+
 
 class Flag(Struct, frozen=True):
     """One such reason. ``code`` is stable and kebab-case; ``mend`` is what to type or change."""

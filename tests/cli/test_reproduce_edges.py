@@ -125,7 +125,7 @@ def test_of_a_run_that_goes_on_nothing_is_told_that_is_so_when_it_ended(workspac
         fcntl.flock(held, fcntl.LOCK_EX)
         checked = workspace.projrun("reproduce", old, "--check")
         assert checked.code == 10
-        assert "it has not ended yet: they can be compared with nothing (wait until it has)" in checked.out
+        assert "it has not ended yet: there is nothing to compare with (wait until it has)" in checked.out
         (directory / "recipe.json").unlink()
         refused = workspace.projrun("reproduce", old)
         assert refused.code == 2
