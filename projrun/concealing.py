@@ -199,11 +199,13 @@ def secret_flags(choice: Choice) -> tuple[Flag, ...]:
 
 def likely_flags(choice: Choice, labels: Labels, request: Request) -> tuple[Flag, ...]:
     """What is recorded in clear and looks like a secret that nobody declared."""
-    texts = _texts_of(labels)
+    texts, addresses = _texts_of(labels), set[str]()
     for name, bound in choice.parameters.items():
-        if not bound.parameter.secret:
-            texts += [(f"parameter {name}", text) for text in raw_texts(bound) if not is_address(bound)]
-    known = {text for _, text in texts}
+        if is_address(bound):
+            addresses.update(raw_texts(bound))  # they are recorded without their passwords
+        elif not bound.parameter.secret:
+            texts += [(f"parameter {name}", text) for text in raw_texts(bound)]
+    known = {text for _, text in texts} | addresses
     texts += [(f"variable {name}", text) for name, text in choice.environment.variables.items()]
     texts += [(f"variable {name}", request.variables.get(name, "")) for name in choice.environment.inherit]
     secret = {one.value for one in declared(choice)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -140,4 +141,5 @@ def _all_facts(row: RunRow) -> list[str]:
 
 def _short(value: Any) -> str:
     text = printable(text_of(value))
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    cut = len(text) > _LONGEST and sys.stdout.isatty()
+    return text[: _LONGEST - 1] + "…" if cut else text

@@ -30,6 +30,13 @@ def test_runs_are_listed_newest_first_and_sorted_as_asked(workspace: Workspace, 
     assert len(workspace.projrun("runs", "--json", "--limit", "2").data) == 2
 
 
+def test_nothing_is_cut_where_there_is_no_terminal(workspace: Workspace) -> None:
+    workspace.entry_point("echo {where}", more="    parameters: {where: str}\n")
+    where = "https://example.org/" + "long/" * 20
+    workspace.run("-P", f"where={where}")
+    assert f"where={where}" in workspace.projrun("runs").out
+
+
 def test_csv_has_a_column_for_each_fact(workspace: Workspace, three: list[str]) -> None:
     rows = list(csv.DictReader(io.StringIO(workspace.projrun("runs", "--format", "csv", "--sort", "started").out)))
     assert [row["id"] for row in rows] == three
