@@ -89,7 +89,7 @@ def every_python(words: list[str]) -> int:
     found = {series: there[series] for series in dict.fromkeys([*list(there)[:1], *list(there)[-1:]])}
     given = [word for word in words if word != "--every-python"]
     near = ["execution", "cli/test_run.py"]
-    far = ["core", "data", "recipe", "spec", "store", "verdict"]
+    far = ["core", "data", "recipe", "spec", "store"]
     failed = []
     for place, (series, python) in enumerate(found.items()):
         tools = environment(ROOT / ".venvs" / series, python)

@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.network]
 
 HERE = Path(__file__).parent
 CORPUS = sorted(path.name for path in (HERE / "mlprojects").iterdir() if path.is_dir())
-VERSIONS = {"1.30.1": ["setuptools<80"], "2.22.0": [], "3.6.0": []}
+VERSIONS = {"1.30.1": ["setuptools<80"], "3.6.0": []}
 
 # Where projrun differs on purpose: project and entry point, and why.
 DIFFERENT = {
