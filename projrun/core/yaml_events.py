@@ -6,6 +6,7 @@ read by :func:`nodes`, which keeps count.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -32,8 +33,17 @@ def events(text: str, *, pure: bool = False) -> Iterator[Any]:
 
     compiled = getattr(yaml, "CSafeLoader", None)
     loader = yaml.SafeLoader if pure or compiled is None else compiled
-    try:
+    with _told():
         yield from yaml.parse(text, Loader=loader)
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """Makes a NotYaml of what the library says in the block."""
+    import yaml
+
+    try:
+        yield
     except yaml.MarkedYAMLError as error:
         found = error.problem_mark or error.context_mark
         assert found is not None, error
@@ -70,17 +80,10 @@ def nodes(text: str) -> Node | None:
     """
     import yaml  # slow to import
 
-    try:
+    with _told():
         loader = yaml.SafeLoader(text)
         root = loader.get_single_node()
         return None if root is None else _Walk(loader).node(root)
-    except yaml.MarkedYAMLError as error:
-        found = error.problem_mark or error.context_mark
-        assert found is not None, error
-        said = ", ".join(part for part in (error.problem, error.context) if part)
-        raise NotYaml(said, found.index, found.line + 1, found.column + 1) from None
-    except yaml.YAMLError as error:
-        raise NotYaml(str(error).splitlines()[0]) from None
 
 
 class _Walk:
