@@ -17,7 +17,7 @@ from projrun.spec.text import read_text, shown_name, specification_in
 from projrun.spec.writing import as_yaml
 
 
-class Begun(Struct, frozen=True):
+class Draft(Struct, frozen=True):
     """A specification to be written: its place, its text, and what was read all the same or left out."""
 
     place: Path
@@ -25,7 +25,7 @@ class Begun(Struct, frozen=True):
     warnings: tuple[Problem, ...]
 
 
-def of_mlproject(start: Path) -> Begun:
+def of_mlproject(start: Path) -> Draft:
     """The ProjectSpec.yaml that says what the MLproject file of the project around ``start`` says.
 
     Raises UsageError when there is a ProjectSpec.yaml, and SpecError when the file cannot be read, or has names
@@ -51,16 +51,16 @@ def of_mlproject(start: Path) -> Begun:
     if found:
         problems = tuple(Problem(shown, 0, 0, one.message, one.hint) for one in found)
         raise SpecError(f"{shown} says what no {SPEC_NAME} can", problems=problems)
-    return Begun(root / SPEC_NAME, made, (*read.broken, *read.warnings))
+    return Draft(root / SPEC_NAME, made, (*read.broken, *read.warnings))
 
 
-def write(begun: Begun) -> None:
+def write(draft: Draft) -> None:
     """Writes it. Raises SpecError when it cannot be."""
     try:
-        write_atomic(begun.place, begun.text.encode())
+        write_atomic(draft.place, draft.text.encode())
     except OSError as error:
         raise SpecError(
             f"{SPEC_NAME} cannot be written",
-            why=system_reason(error, begun.place),
+            why=system_reason(error, draft.place),
             hint=f"print it, and put it beside {MLPROJECT_NAME}: projrun init --from-mlproject --print",
         ) from error

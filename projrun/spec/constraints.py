@@ -17,8 +17,6 @@ from projrun.spec import numerals
 from projrun.spec.argument import shown
 
 NUMBER_WORDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
-TEXT_WORDS = ("minLength", "maxLength", "pattern")
-LIST_WORDS = ("minItems", "maxItems", "uniqueItems")
 
 _BOUNDS: Mapping[str, tuple[Callable[[Any, Any], bool], str]] = {
     "minimum": (operator.ge, "at least"),
